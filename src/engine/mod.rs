@@ -1,0 +1,199 @@
+//! What every engine gives: a way in, reads, and a lock that is the only way to write.
+//!
+//! An engine reads and commits what it is given. It knows no rule of phases: no `plan`, no `release`.
+
+pub mod fake;
+pub mod postgres;
+pub mod sqlite;
+
+use crate::{
+    action::{Action, Handlers},
+    ledger::{Begin, HistoryRow, Ledger, RunRow, Unit, Verdict},
+    model::{Dialect, Finding, StepId, Time},
+    target::Target,
+};
+use std::{collections::BTreeMap, future::Future, pin::Pin};
+use tokio::sync::watch;
+
+/// What an engine's calls return.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// Why an engine's call did not give what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The target refused an action (index into the unit's actions; one past the last means "at commit"). Nothing of the unit's
+    /// transaction is applied.
+    #[error("{why:#}")]
+    Handler {
+        /// Which.
+        at: usize,
+        /// The server's words.
+        why: anyhow::Error,
+    },
+    /// Traffic is in the way: lock timeout, deadlock, serialization, `SQLITE_BUSY`. Nothing of the unit's transaction (or statement) is
+    /// applied; it may be sent again.
+    #[error("{0}")]
+    Busy(String),
+    /// No answer came: whether the unit committed is not known. Go round again from [`Driver::open`].
+    #[error("{0:#}")]
+    Lost(anyhow::Error),
+    /// Another run has the lock; nothing of this unit is applied.
+    #[error("the lock is another run's now{}", .0.as_ref().map(|r| format!(": {}", holder(r))).unwrap_or_default())]
+    Fenced(Option<RunRow>),
+    /// Told to stop; nothing of this unit is applied.
+    #[error("interrupted")]
+    Stopped,
+    /// The target or its ledger can't be reached, read or written. The text holds no secret.
+    #[error("{0:#}")]
+    Access(anyhow::Error),
+    /// The engine refuses, for a reason of its own class: a ledger in another schema (5), a stored handler of an unknown kind (5), …
+    #[error("{}", .0.message)]
+    Refused(Box<Finding>),
+}
+
+/// How a run is named to others.
+pub fn holder(run: &RunRow) -> String {
+    format!("run {} of {} (pid {}), `{}` since {}", run.run, run.who, run.pid, run.command, run.since)
+}
+
+/// Told to stop, and by which signal. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<Option<i32>>);
+
+impl Stop {
+    /// A stop and the sender that pulls it.
+    pub fn new() -> (watch::Sender<Option<i32>>, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Self(receiver))
+    }
+
+    /// One that nobody pulls.
+    pub fn never() -> Self {
+        Self::new().1
+    }
+
+    /// The signal's number, once told to stop.
+    pub fn signal(&self) -> Option<i32> {
+        *self.0.borrow()
+    }
+
+    /// Ends once told to stop; never, where nobody is left to tell.
+    pub async fn pulled(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(Option::is_some).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Who runs: what the lock, the run's row and the audit trail say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// The run's id: 26 characters, letters and digits.
+    pub run: String,
+    /// `user@host`.
+    pub who: String,
+    /// The host's name.
+    pub host: String,
+    /// This process's id.
+    pub pid: u32,
+    /// The command as typed, without secrets.
+    pub command: String,
+}
+
+/// Where a session has got to: the line that every changing command prints first.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Where {
+    /// `SQLite 3.50.2`, `PostgreSQL 15.18`.
+    pub engine: String,
+    /// Host and port, or the file's folder.
+    pub host: String,
+    /// Database, or the file.
+    pub database: String,
+    /// Schema of ledger and handlers; empty where the engine has none.
+    pub schema: String,
+}
+
+/// How a session is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Changes nothing, not even a file that is missing (L10).
+    Read,
+    /// May lock and write; a missing SQLite file is created with the first write (T3).
+    Write,
+}
+
+/// An engine.
+pub trait Driver: Sync {
+    /// Its names in connection URLs; the first is the usual one. Aliases (`postgresql`) are among them.
+    fn schemes(&self) -> &'static [&'static str];
+    /// Its SQL's dialect, as far as known before connecting.
+    fn dialect(&self) -> Dialect;
+    /// The units as a script for the engine's own client, ledger entries included; it first checks that the ledger is as `seen`, and
+    /// stops by itself otherwise (`sql`). `me` is who the script says it is.
+    ///
+    /// # Errors
+    /// Where an action can't be scripted.
+    fn script(&self, target: &Target, seen: &Ledger, begin: &Begin, units: &[Unit], me: &Me)
+    -> Result<String, Finding>;
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Failure::Access`], with a reason that names host, database and user, and no secret.
+    fn open<'a>(&'a self, target: &'a Target, access: Access) -> Answer<'a, Box<dyn Session>>;
+}
+
+/// A target, to read.
+pub trait Session: Send + Sync {
+    /// Where this is.
+    fn place(&self) -> Where;
+    /// The dialect found.
+    fn dialect(&self) -> Dialect;
+    /// Whether the engine applies a statement and its ledger row in one transaction, DDL included.
+    fn atomic(&self) -> bool;
+    /// The whole ledger, without handler texts. Changes nothing; no ledger is `format: None`.
+    fn ledger(&self) -> Answer<'_, Ledger>;
+    /// The stored handlers of these steps. A step without any is left out.
+    fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>>;
+    /// Whether an action has been applied: its `done_when`, else a built-in probe, else [`Verdict::Unknown`].
+    fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict>;
+    /// The audit trail's newest rows, newest first.
+    fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
+    /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
+    /// (rule X2). `Err`: who has it, or whose session is still at work. The caller polls.
+    fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>>;
+    /// `unlock`: ends the holder's session or lease. A live holder needs `force`. Says what it did.
+    fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String>;
+}
+
+/// Why the lock was not to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Who holds it, if it says so.
+    pub by: Option<RunRow>,
+    /// What is waited for: `the lock`, or a dead run's session that is still at work.
+    pub what: String,
+}
+
+/// The lock, and with it the only way to write: nothing commits once it is lost.
+pub trait Hold: Send + Sync {
+    /// Creates the ledger's tables where `begin` says so, writes the run's row and the kept guards. Once, before the first `commit`.
+    fn begin<'a>(&'a self, begin: &'a Begin) -> Answer<'a, Time>;
+    /// Commits one unit: opens in a transaction of their own, then actions and closes. Returns the target's clock.
+    /// On `Err` other than [`Failure::Lost`], none of `actions` (where they share a transaction) and none of `closes` is applied.
+    fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time>;
+    /// Who blocks the statement at work: pid, query, age, a line each. May be called while `commit` waits.
+    fn blockers(&self) -> Answer<'_, Vec<String>>;
+    /// Gives the lock back.
+    fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
+    where
+        Self: 'a;
+}
+
+/// The engines of this binary.
+pub static DRIVERS: &[&dyn Driver] = &[&sqlite::Sqlite, &postgres::Postgres];
+
+/// The engine for a scheme, after aliases and a `+driver`.
+pub fn driver(scheme: &str) -> Option<&'static dyn Driver> {
+    DRIVERS.iter().copied().find(|d| d.schemes().contains(&scheme))
+}

@@ -1,0 +1,158 @@
+//! What a run tells while it goes on, its outcome last.
+
+use crate::{
+    engine::Where,
+    ledger::RunRow,
+    model::{Finding, StepId, Verb},
+    plan::{Plan, Wait},
+};
+use std::time::Duration;
+
+/// One thing a run tells.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Where it is going to write: before anything else of a changing command.
+    Host(Where),
+    /// One line that a person should see.
+    Warning(String),
+    /// The lock is another's; told once when waiting begins, and again whenever the holder changes.
+    Waiting {
+        /// Who holds it.
+        by: Option<RunRow>,
+        /// What is waited for.
+        what: String,
+    },
+    /// The plan under the lock: what will run now.
+    Planned(Box<Plan>),
+    /// A step's handler begins (or is passed, where empty).
+    Started {
+        /// Whose.
+        id: StepId,
+        /// What for.
+        verb: Verb,
+        /// Place in the plan, from 0.
+        task: usize,
+        /// How many tasks.
+        of: usize,
+    },
+    /// Some of a handler's actions are about to be sent.
+    Statement {
+        /// Whose.
+        id: StepId,
+        /// What for.
+        verb: Verb,
+        /// First action's index, from 0.
+        index: u32,
+        /// How many actions the handler has.
+        of: u32,
+        /// The first action's text.
+        text: String,
+    },
+    /// Traffic is in the way.
+    Blocked {
+        /// Whose.
+        id: StepId,
+        /// How long by now.
+        waited: Duration,
+        /// Pid, query, age, a line each.
+        by: Vec<String>,
+        /// It was given up and will be sent again.
+        retry: bool,
+    },
+    /// A statement is still at work: every now and then.
+    Heartbeat {
+        /// Whose.
+        id: StepId,
+        /// What for.
+        verb: Verb,
+        /// How long by now.
+        elapsed: Duration,
+    },
+    /// A step's verb is done and recorded.
+    Finished {
+        /// Whose.
+        id: StepId,
+        /// What for.
+        verb: Verb,
+        /// It had nothing to run.
+        empty: bool,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A handler failed; recorded where that was possible.
+    Failed {
+        /// Whose.
+        id: StepId,
+        /// What for.
+        verb: Verb,
+        /// Which action, from 0.
+        index: u32,
+        /// Its text.
+        text: String,
+        /// How many of the handler's actions are committed and stay.
+        committed: u32,
+        /// The server's words.
+        error: String,
+    },
+    /// No answer came; the run goes round again.
+    Reconnecting {
+        /// Why.
+        why: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// How.
+    pub end: End,
+    /// The verbs that were done, in order.
+    pub done: Vec<(StepId, Verb)>,
+    /// What `ff` left.
+    pub waits: Vec<Wait>,
+    /// "Nothing to do", "the target is ahead".
+    pub notes: Vec<String>,
+    /// The command to run next, with a reason: `roll out v2, then: triphase simdrop v2`. Never empty.
+    pub next: String,
+}
+
+/// The ways a run ends; each has its exit code (C1).
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Done, or nothing to do: 0. With waits that block an `add`: 7.
+    Done,
+    /// Refused before anything ran; the findings' first class gives the code.
+    Refused(Vec<Finding>),
+    /// A handler failed: 1.
+    Failed,
+    /// The lock, or traffic: 4.
+    Busy(String),
+    /// The lock was lost: 4.
+    Fenced(String),
+    /// Undecided: 5.
+    Undecided(Vec<Finding>),
+    /// Connection or ledger: 8.
+    Access(String),
+    /// A signal: 130 or 143.
+    Interrupted(i32),
+    /// The person said no: 7.
+    Declined,
+}
+
+impl Outcome {
+    /// The process's exit code (C1).
+    pub fn exit_code(&self) -> u8 {
+        match &self.end {
+            End::Done if self.waits.iter().any(|w| w.blocks_add) => 7,
+            End::Done => 0,
+            End::Refused(findings) | End::Undecided(findings) => {
+                findings.iter().map(|f| f.class).min().map_or(7, |class| class.exit_code())
+            }
+            End::Failed => 1,
+            End::Busy(_) | End::Fenced(_) => 4,
+            End::Access(_) => 8,
+            End::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
+            End::Declined => 7,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a target remembers of every step and phase, and what it is asked to remember next. Pure: engines keep the rows.
+
+mod read;
+mod write;
+
+pub use read::{Facts, HistoryRow, Ledger, PhaseRow, Row, RunRow, Verdict};
+pub use write::{Begin, Entry, Event, Outcome, Unit};
+
+use std::fmt;
+
+/// The version of the ledger's own shape (rule L8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Format {
+    /// Grows when an older binary could no longer work on the ledger.
+    pub major: u32,
+    /// Grows with nullable columns and new tables.
+    pub minor: u32,
+}
+
+impl Format {
+    /// What this binary writes.
+    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+
+    /// Reads `1.0`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}

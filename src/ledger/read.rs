@@ -1,0 +1,219 @@
+//! The ledger as read, and all else a target says before anything is decided.
+
+use super::Format;
+use crate::{
+    action::{Checksum, Handlers},
+    model::{Guards, Phase, PhaseState, Rollout, StepId, Time, Verb, Version},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One phase of one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseRow {
+    /// How far it has come.
+    pub state: PhaseState,
+    /// It has no handler, as far as the last run that touched the step knew (rule L1).
+    #[serde(default)]
+    pub empty: bool,
+    /// When it last changed, by the target's clock.
+    #[serde(default)]
+    pub at: Option<Time>,
+    /// Who changed it: `user@host`.
+    #[serde(default)]
+    pub who: String,
+    /// The place in the order in which phases really began, over the whole ledger; 0 for never. Rollbacks go by it.
+    #[serde(default)]
+    pub seq: u64,
+    /// The handler's checksum when it began.
+    #[serde(default)]
+    pub checksum: Option<Checksum>,
+    /// How many actions of the handler at work (of the rollback, while rolling back) are known to have committed.
+    #[serde(default)]
+    pub upto: u32,
+    /// The action that was being attempted by itself when last heard of: whether it committed is an open question (rule L4).
+    #[serde(default)]
+    pub trying: Option<u32>,
+    /// How often the handler at work was begun.
+    #[serde(default)]
+    pub attempt: u32,
+    /// The resume hashes of the handler at work, an action each (rule L6).
+    #[serde(default)]
+    pub hashes: Vec<String>,
+    /// Why it failed.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+impl PhaseRow {
+    /// A phase that never ran.
+    pub const fn pending() -> Self {
+        Self {
+            state: PhaseState::Pending,
+            empty: false,
+            at: None,
+            who: String::new(),
+            seq: 0,
+            checksum: None,
+            upto: 0,
+            trying: None,
+            attempt: 0,
+            hashes: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Whether a statement of it committed, or may have: what has begun here and can't be waved away.
+    pub const fn committed(&self) -> bool {
+        self.upto > 0 || self.trying.is_some()
+    }
+
+    /// A handler of this phase ran to its end ("simdropped" and "dropped" in G3–G6), or stopped with something committed,
+    /// or is being taken back.
+    pub const fn really(&self) -> bool {
+        match self.state {
+            PhaseState::Done => !self.empty,
+            PhaseState::Running | PhaseState::Failed => self.committed(),
+            PhaseState::RollingBack | PhaseState::RollbackFailed => true,
+            PhaseState::Pending | PhaseState::RolledBack => false,
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The step's name when it was last touched; its id is the key.
+    pub name: String,
+    /// By [`Phase::index`].
+    pub phases: [PhaseRow; 3],
+    /// The verbs whose handlers the ledger keeps (rule L2); the texts are read when a plan wants them.
+    pub stored: BTreeSet<Verb>,
+}
+
+impl Row {
+    /// A step that nothing is known of.
+    pub fn pending(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            phases: [PhaseRow::pending(), PhaseRow::pending(), PhaseRow::pending()],
+            stored: BTreeSet::new(),
+        }
+    }
+
+    /// One phase.
+    pub const fn phase(&self, phase: Phase) -> &PhaseRow {
+        &self.phases[phase.index()]
+    }
+
+    /// Whether anything of it is under way or done.
+    pub fn has_progress(&self) -> bool {
+        self.phases.iter().any(|p| !matches!(p.state, PhaseState::Pending | PhaseState::RolledBack))
+    }
+}
+
+/// Who holds, or last held, the right to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The run's id.
+    pub run: String,
+    /// `user@host`.
+    pub who: String,
+    /// The host's name.
+    pub host: String,
+    /// The process's id there.
+    pub pid: u32,
+    /// Since when, by the target's clock.
+    pub since: Time,
+    /// The command it was given.
+    pub command: String,
+}
+
+/// The ledger of one target, without handler texts. One read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// The target's clock when this was read.
+    pub now: Time,
+    /// The ledger's format; `None`: there is no ledger yet.
+    pub format: Option<Format>,
+    /// The guards it keeps (rule G10).
+    pub guards: Guards,
+    /// A row for every step that was ever touched.
+    pub steps: BTreeMap<StepId, Row>,
+    /// Who wrote last.
+    pub run: Option<RunRow>,
+    /// Rollouts said and not voided (rule G6).
+    pub rollouts: BTreeMap<Version, Rollout>,
+    /// Moves with every change of the ledger: what a script checks to see that the ledger stood still.
+    pub revision: u64,
+}
+
+impl Ledger {
+    /// The releases it knows, in order.
+    pub fn releases(&self) -> BTreeSet<&Version> {
+        self.steps.keys().map(|id| &id.release).collect()
+    }
+
+    /// A release's steps.
+    pub fn of<'a>(&'a self, release: &'a Version) -> impl Iterator<Item = (&'a StepId, &'a Row)> {
+        self.steps.iter().filter(move |(id, _)| id.release == *release)
+    }
+
+    /// The next place in the order of phases.
+    pub fn next_seq(&self) -> u64 {
+        self.steps.values().flat_map(|r| &r.phases).map(|p| p.seq).max().unwrap_or(0) + 1
+    }
+}
+
+/// Whether an attempted statement has been applied (rule L4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has.
+    Applied,
+    /// It has not, or may be run again without harm.
+    Not,
+    /// Nothing decides.
+    Unknown,
+}
+
+/// All that a target said before anything is decided.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The stored handlers that the plan wanted.
+    pub stored: BTreeMap<StepId, Handlers>,
+    /// For the open statements (`trying`) of the steps that the plan wanted.
+    pub verdicts: BTreeMap<StepId, Verdict>,
+}
+
+/// One row of the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// Grows with every event.
+    pub id: i64,
+    /// When, by the target's clock.
+    pub at: Time,
+    /// The run's id.
+    pub run: String,
+    /// The command it was given.
+    pub command: String,
+    /// `user@host`.
+    pub who: String,
+    /// The binary's version.
+    pub tool: String,
+    /// Release; empty for what concerns the whole ledger.
+    pub release: String,
+    /// Step id; empty for what concerns a release.
+    pub step: String,
+    /// Verb, or the `repair` made.
+    pub verb: String,
+    /// Statement index from 1, where one statement is meant.
+    pub statement: Option<u32>,
+    /// That statement's hash.
+    pub hash: Option<String>,
+    /// What came of it.
+    pub outcome: String,
+    /// Error, reason, or setting as written.
+    pub detail: Option<String>,
+}

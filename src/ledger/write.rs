@@ -1,0 +1,115 @@
+//! What a target is asked to remember.
+
+use super::{PhaseRow, Row};
+use crate::{
+    action::{Action, Handlers},
+    model::{Guards, Phase, StepId, Version, named},
+};
+
+named! {
+    /// What a history row says came of it.
+    Outcome {
+        /// A statement that commits by itself is about to be sent.
+        Attempting = "attempting",
+        /// A statement, or all of a handler, is done.
+        Done = "done",
+        /// It failed.
+        Failed = "failed",
+        /// It was stopped by a signal.
+        Interrupted = "interrupted",
+        /// Rolled back without a statement: nothing had committed.
+        Nothing = "nothing",
+        /// A person's word: repair, stamp, rollout, settings.
+        Recorded = "recorded",
+    }
+}
+
+/// One row for the audit trail. Run, command, who, host, tool version and time are added by whoever writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Release, where one is meant.
+    pub release: Option<Version>,
+    /// Step id, where one is meant.
+    pub step: Option<String>,
+    /// Verb, or the `repair` made.
+    pub verb: String,
+    /// Statement index, from 0, where one statement is meant.
+    pub statement: Option<u32>,
+    /// That statement's hash.
+    pub hash: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Error, reason, or setting as written.
+    pub detail: Option<String>,
+}
+
+/// One change of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A step's phase becomes `phase_row`; its `at` is set to the target's clock and its `who` to the run's. `keep` adds or
+    /// replaces stored handlers, by verb.
+    Step {
+        /// Whose.
+        id: StepId,
+        /// The name it has now.
+        name: String,
+        /// Which phase.
+        phase: Phase,
+        /// What becomes of it.
+        row: PhaseRow,
+        /// Handlers to keep beside those that are there.
+        keep: Handlers,
+        /// For the audit trail.
+        event: Event,
+    },
+    /// A step's whole row is replaced, `at` and `who` as given; `None` removes it (`repair`).
+    Replace {
+        /// Whose.
+        id: StepId,
+        /// What becomes of it.
+        row: Option<Row>,
+        /// For the audit trail.
+        event: Event,
+    },
+    /// A step is known by another id from now on (`repair rename`).
+    Rename {
+        /// The id it had.
+        from: StepId,
+        /// The id it gets.
+        to: StepId,
+        /// The name it gets.
+        name: String,
+        /// For the audit trail.
+        event: Event,
+    },
+    /// A release's rollout is said (`true`) or void (`false`): rule G6.
+    Rollout {
+        /// Whose.
+        release: Version,
+        /// Said, or void.
+        said: bool,
+        /// For the audit trail.
+        event: Event,
+    },
+}
+
+/// What is written once, before a run's first change: the ledger's tables where there are none, the run's own row, and the guards
+/// where the target file names others than the ledger keeps (G10).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begin {
+    /// There is no ledger yet.
+    pub create: bool,
+    /// The guards to keep from now on.
+    pub guards: Option<Guards>,
+}
+
+/// What commits together: actions, and the entries that say so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// Committed before an action that stands alone, in a transaction of their own; else empty.
+    pub opens: Vec<Entry>,
+    /// In order. More than one only where all can share a transaction.
+    pub actions: Vec<Action>,
+    /// Committed with the actions where they share a transaction, right after the action where it stands alone.
+    pub closes: Vec<Entry>,
+}

@@ -1,0 +1,1 @@
+//! Events, plans and states as text or JSON, over `impl Write`.
