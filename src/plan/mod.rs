@@ -1,6 +1,10 @@
 //! What is to be done, from what is written and what has been done. Pure; a plan can't fail: what refuses is a finding in it, what must
 //! wait is a wait.
 
+mod repair;
+
+pub use repair::{About, Repair, RepairPlan, repair};
+
 use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Begin, Unit},
@@ -158,4 +162,33 @@ pub struct Open {
     pub index: u32,
     /// The action, as stored.
     pub action: Action,
+}
+
+/// What a request wants to know besides the ledger.
+pub fn wants(project: &crate::release::Project, ledger: &crate::ledger::Ledger, request: &Request) -> Wants {
+    let _ = (project, ledger, request);
+    Wants::default()
+}
+
+/// Plans a request. Never fails: what refuses is in [`Plan::findings`].
+pub fn plan(
+    project: &crate::release::Project,
+    facts: &crate::ledger::Facts,
+    guards: &crate::model::Guards,
+    request: &Request,
+) -> Plan {
+    let _ = (project, facts, guards, request);
+    Plan::default()
+}
+
+/// Cuts a plan into what commits together.
+pub fn cut(plan: &Plan, ledger: &crate::ledger::Ledger) -> Vec<Cut> {
+    let _ = (plan, ledger);
+    vec![]
+}
+
+/// All that `check` finds: files, drift, open decisions, pending work (class pending).
+pub fn check(project: &crate::release::Project, facts: &crate::ledger::Facts) -> Vec<Finding> {
+    let _ = (project, facts);
+    vec![]
 }
