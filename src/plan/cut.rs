@@ -6,7 +6,7 @@ use crate::{
     ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Unit},
     model::{PhaseState, Verb, Way},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Cuts a plan: a handler that can commit as a whole is one unit; one with statements that stand alone is cut around each of them. What
 /// has nothing to run costs no unit of its own: it goes with its neighbour.
@@ -183,7 +183,7 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
 
 /// By step: what a plan leaves done; for tests of the laws.
 #[cfg(test)]
-pub(super) fn closes(cuts: &[Cut]) -> BTreeMap<String, PhaseState> {
+pub(super) fn closes(cuts: &[Cut]) -> std::collections::BTreeMap<String, PhaseState> {
     cuts.iter()
         .flat_map(|cut| &cut.unit.closes)
         .filter_map(|entry| match entry {

@@ -449,3 +449,12 @@ pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
         Verb::RollbackSimdrop | Verb::RollbackAdd => unreachable!("only phases are pending"),
     }
 }
+
+/// The facts as they are after a plan was carried out: what the advice for the next command goes by, with no second read.
+pub fn after(project: &Project, facts: &Facts, plan: &Plan) -> Facts {
+    let mut played = Played::new(project, facts, &Guards::default());
+    played.play(plan.tasks.clone());
+    let mut after = facts.clone();
+    after.ledger.steps = played.steps;
+    after
+}
