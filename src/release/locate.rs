@@ -96,6 +96,9 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
         here()
     }
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        here()
+    }
     fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
         here()
     }

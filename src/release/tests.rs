@@ -4,7 +4,8 @@ use crate::action::Action;
 use std::{fs, path::Path};
 
 fn files(texts: &[(&str, &str)]) -> Files {
-    let texts: BTreeMap<String, Arc<str>> = texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).into())).collect();
+    let texts: BTreeMap<String, Arc<str>> =
+        texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).into())).collect();
     let mut entries: BTreeSet<String> = texts.keys().cloned().collect();
     entries.extend(texts.keys().filter_map(|path| Some(format!("{}/", path.rsplit_once('/')?.0))));
     Files { entries: entries.into_iter().collect(), texts, unread: BTreeMap::new() }
@@ -68,7 +69,8 @@ fn a_release_is_read() {
     let names: Vec<_> = release.steps.iter().map(|s| (s.name.as_str(), s.id.step.as_str())).collect();
     assert_eq!(names, [("@before", "@before"), ("one", "uno"), ("two", "two"), ("@after", "@after")]);
     assert_eq!(release.description, "Split");
-    let texts = |step: usize, verb| release.steps[step].handlers[&verb].actions.iter().map(Action::text).collect::<Vec<_>>();
+    let texts =
+        |step: usize, verb| release.steps[step].handlers[&verb].actions.iter().map(Action::text).collect::<Vec<_>>();
     assert_eq!(texts(1, Verb::Add), ["SELECT 6", "SELECT 7"]);
     assert_eq!(texts(2, Verb::Add), ["SELECT 4"]);
     assert!(release.steps[2].deleted && !release.steps[1].has(Verb::RollbackAdd));
@@ -106,7 +108,7 @@ fn options_reach_their_statements() {
 #[test]
 fn the_checksum_is_over_what_runs() {
     let sum = |handler: &str| {
-        good(&format!("steps: {{a: {{description: {}, add: {handler}}}}}", handler.len()), Dialect::Sqlite).steps[0]
+        good(&format!("steps: {{a: {{description: '{}', add: {handler}}}}}", handler.len()), Dialect::Sqlite).steps[0]
             .checksum(Phase::Add)
             .unwrap()
             .clone()
@@ -114,7 +116,12 @@ fn the_checksum_is_over_what_runs() {
     let same = sum("'SELECT 1; SELECT 2'");
     assert_eq!(same, sum("['SELECT   1 -- one', {sql: SELECT 2;}]"));
     assert_eq!(same, sum("{sqlite: [SELECT 1, SELECT 2], postgres: SELECT 3}"));
-    for other in ["'SELECT 1'", "'SELECT 2; SELECT 1'", "[{sql: 'SELECT 1; SELECT 2', transaction: false}]", "[SELECT 1, {expect: SELECT 2}]"] {
+    for other in [
+        "'SELECT 1'",
+        "'SELECT 2; SELECT 1'",
+        "[{sql: 'SELECT 1; SELECT 2', transaction: false}]",
+        "[SELECT 1, {expect: SELECT 2}]",
+    ] {
         assert_ne!(same, sum(other), "{other}");
     }
 }
@@ -147,7 +154,7 @@ fn one_broken_file_does_not_hide_the_others() {
         "releases/v1.yaml:1:9 : did not find expected node content, while parsing a flow node\n\
          releases/v2.yaml:1:13 steps.a.ad: unknown key `ad` in step `a` — write `add`\n\
          releases/v3.yaml:1:9 steps.a: the id `a` is that of step `v2/a` already — give this step an `id` of its own, or rename it\n\
-         releases/v3.yaml:1:34 steps.b.id: the id `a` is that of step `v2/a` already — give this step an `id` of its own, or rename it\n"
+         releases/v3.yaml:1:33 steps.b.id: the id `a` is that of step `v2/a` already — give this step an `id` of its own, or rename it\n"
     );
     assert_eq!(project.releases.len(), 2);
 }
@@ -157,5 +164,8 @@ fn an_unreadable_release_is_a_finding() {
     let mut given = files(&[("releases/v1.yaml", "")]);
     given.texts.clear();
     given.unread.insert("releases/v1.yaml".to_owned(), "it is no UTF-8 text".to_owned());
-    assert_eq!(render(&project(&given, Dialect::Sqlite).findings), "releases/v1.yaml can't be read: it is no UTF-8 text\n");
+    assert_eq!(
+        render(&project(&given, Dialect::Sqlite).findings),
+        "releases/v1.yaml can't be read: it is no UTF-8 text\n"
+    );
 }
