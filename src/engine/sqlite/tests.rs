@@ -435,7 +435,11 @@ async fn a_script_in_sqlite3_does_what_a_run_does() {
     let units = vec![
         unit(
             "a",
-            vec![sql("CREATE TABLE a (id integer PRIMARY KEY, x DEFAULT 'it''s')"), sql(trigger), expect("SELECT count(*) = 0 FROM a -- ok")],
+            vec![
+                sql("CREATE TABLE a (id integer PRIMARY KEY, x DEFAULT 'it''s')"),
+                sql(trigger),
+                expect("SELECT count(*) = 0 FROM a -- ok"),
+            ],
         ),
         Unit { opens: vec![entry("b", full(PhaseState::Running))], ..unit("b", vec![alone("VACUUM")]) },
         unit("c", vec![sql("PRAGMA foreign_keys = OFF"), sql("CREATE TABLE c (x REFERENCES a)")]),
