@@ -57,8 +57,10 @@ impl Url {
     pub fn as_user(&self, user: &str, password: &str) -> Self {
         let mut url = self.0.clone();
         url.set_username(user).unwrap();
-        url.set_password(Some(&percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC).to_string()))
-            .unwrap();
+        url.set_password(Some(
+            &percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC).to_string(),
+        ))
+        .unwrap();
         Self(url)
     }
 
@@ -109,8 +111,7 @@ pub fn postgres() -> Url {
 /// A database behind pgbouncer, in transaction mode.
 pub fn bouncer(url: &Url) -> Url {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    let server = SERVER.get_or_init(|| {
-        Server::start("pgbouncer", &[url.host(), url.port().to_string(), url.user(), url.password()])
-    });
+    let server = SERVER
+        .get_or_init(|| Server::start("pgbouncer", &[url.host(), url.port().to_string(), url.user(), url.password()]));
     url.to_port(server.value("PORT").parse().unwrap())
 }
