@@ -322,7 +322,9 @@ impl<'de> Visitor<'de> for Seed {
         Ok(Tree::Map(entries))
     }
     fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Tree, A::Error> {
-        Err(de::Error::custom(format!("{OURS}a YAML tag (`!…`) has no meaning here; put text that starts with `!` in quotes")))
+        Err(de::Error::custom(format!(
+            "{OURS}a YAML tag (`!…`) has no meaning here; put text that starts with `!` in quotes"
+        )))
     }
 }
 

@@ -25,12 +25,12 @@ fn table() -> Vec<Rule> {
     let text = fs::read_to_string(root().join("docs/contract.md")).unwrap();
     text.lines()
         .filter_map(|line| {
-            let cells: Vec<_> = line.strip_prefix("| ")?.trim_end_matches(" |").split(" | ").collect();
+            let cells: Vec<_> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
             let [name, says, tests] = cells[..] else { panic!("a row is `| rule | what it says | tests |`: {line}") };
             let tests = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
             Some(Rule { name: name.to_owned(), says: says.to_owned(), tests })
         })
-        .filter(|rule| rule.name != "rule")
+        .filter(|rule| rule.name != "rule" && rule.name != "---")
         .collect()
 }
 

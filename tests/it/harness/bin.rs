@@ -52,7 +52,7 @@ impl Run {
 
     /// Checks that it does not.
     #[track_caller]
-    pub fn is_silent_on(self, text: &str) -> Self {
+    pub fn hides(self, text: &str) -> Self {
         assert!(
             !self.said().contains(text),
             "`{}` says {text:?}\n--- stdout\n{}--- stderr\n{}",

@@ -74,24 +74,25 @@ impl Url {
 
 /// A running server, and what it said of itself.
 struct Server {
-    _child: Child,
+    child: Child,
     said: Vec<(String, String)>,
 }
 
 impl Server {
     fn start(script: &str, args: &[String]) -> Self {
         let path = format!("{}/tests/servers/{script}", env!("CARGO_MANIFEST_DIR"));
-        let mut child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = vec![];
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut server = Self { child, said: vec![] };
+        for line in BufReader::new(server.child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             if line == "READY" {
-                return Self { _child: child, said };
+                return server;
             }
             let (name, value) = line.split_once('=').unwrap();
-            said.push((name.to_owned(), value.to_owned()));
+            server.said.push((name.to_owned(), value.to_owned()));
         }
-        panic!("tests/servers/{script} did not start: its reason is above");
+        let status = server.child.wait().unwrap();
+        panic!("tests/servers/{script} did not start ({status}): its reason is above");
     }
 
     fn value(&self, name: &str) -> &str {

@@ -47,6 +47,7 @@ fn with_the_right_password() {
     sample(&bench);
     let url = bench.db.server();
     never_said(&bench, &url.with_password(), &[&url.password(), "s3cret%21"]);
+    assert_eq!(bench.states("v2", "names"), "rolled_back rolled_back pending", "the commands did nothing");
     let kept = String::from_utf8_lossy(&bench.db.everything()).into_owned();
     assert!(!kept.contains(&url.password()) && !kept.contains("s3cret%21"), "the ledger keeps the password");
 }
@@ -56,6 +57,7 @@ fn with_a_wrong_password() {
     let bench = Bench::new(Engine::Postgres);
     sample(&bench);
     let url = bench.db.server().as_user(&bench.db.server().user(), "wr0ng!@#");
+    bench.command("show --conn").arg(&url.with_password()).run().exits(8);
     never_said(&bench, &url.with_password(), &["wr0ng!@#", "wr0ng%21", "wr0ng"]);
 }
 
@@ -73,7 +75,7 @@ fn with_a_url_that_can_not_be_read() {
     }
     bench.write("conf.d/test.yaml", "connection: postgres://tri:h1dden@localhost:1/db\nlock_timout: 1s\n");
     for line in COMMANDS {
-        bench.run(line).is_silent_on("h1dden");
+        bench.run(line).hides("h1dden");
     }
 }
 
