@@ -37,10 +37,7 @@ pub fn write(out: &mut impl Write, ledger: &Ledger) -> io::Result<()> {
 /// The same as one document.
 pub fn json(place: &Where, ledger: &Ledger) -> Value {
     let [add, simdrop, drop] = newest(ledger);
-    json::document(
-        "current",
-        json!({ "target": json::place(place), "add": add, "simdrop": simdrop, "drop": drop }),
-    )
+    json::document("current", json!({ "target": json::place(place), "add": add, "simdrop": simdrop, "drop": drop }))
 }
 
 #[cfg(test)]
@@ -55,7 +52,9 @@ mod tests {
     #[test]
     fn the_newest_release_counts_once_all_of_it_is_done() {
         let mut ledger = Ledger { format: Some(Format::CURRENT), ..Ledger::default() };
-        for (release, step, phases) in [("v2", "a", 2), ("v10", "a", 1), ("v10", "b", 1), ("v11", "a", 1), ("v11", "b", 0)] {
+        for (release, step, phases) in
+            [("v2", "a", 2), ("v10", "a", 1), ("v10", "b", 1), ("v11", "a", 1), ("v11", "b", 0)]
+        {
             let mut row = Row::pending(step);
             row.phases[..phases].fill(done(1));
             ledger.steps.insert(StepId::new(v(release), step), row);

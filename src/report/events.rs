@@ -69,7 +69,9 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
                 indent(error, 4),
             )
         }
-        Event::Reconnecting { why } => format!("no answer from the target ({why}); connecting again to see what was done"),
+        Event::Reconnecting { why } => {
+            format!("no answer from the target ({why}); connecting again to see what was done")
+        }
     };
     Some(text + "\n")
 }

@@ -28,11 +28,11 @@ pub fn event(event: &Event) -> Value {
     match event {
         Event::Host(place) => document("host", self::place(place)),
         Event::Warning(text) => document("warning", json!({ "message": text })),
-        Event::Waiting { by, what } => {
-            document("waiting", json!({ "what": what, "by": by.as_ref().map(holder) }))
-        }
+        Event::Waiting { by, what } => document("waiting", json!({ "what": what, "by": by.as_ref().map(holder) })),
         Event::Planned(plan) => document("planned", plan_fields(plan)),
-        Event::Started { id, verb, task, of } => document("started", of_step(id, *verb, json!({ "task": task + 1, "of": of }))),
+        Event::Started { id, verb, task, of } => {
+            document("started", of_step(id, *verb, json!({ "task": task + 1, "of": of })))
+        }
         Event::Statement { id, verb, index, of, text } => {
             document("statement", of_step(id, *verb, json!({ "statement": index + 1, "of": of, "text": text })))
         }
@@ -48,11 +48,7 @@ pub fn event(event: &Event) -> Value {
         }
         Event::Failed { id, verb, index, text, committed, error } => document(
             "failed",
-            of_step(
-                id,
-                *verb,
-                json!({ "statement": index + 1, "text": text, "committed": committed, "error": error }),
-            ),
+            of_step(id, *verb, json!({ "statement": index + 1, "text": text, "committed": committed, "error": error })),
         ),
         Event::Reconnecting { why } => document("reconnecting", json!({ "why": why })),
     }
@@ -113,9 +109,10 @@ pub fn findings(findings: &[Finding]) -> Vec<Value> {
     findings
         .iter()
         .map(|f| {
-            let at = f.place.as_ref().map(|p| {
-                json!({ "file": &*p.file, "line": p.line(), "column": p.column(), "path": p.path })
-            });
+            let at = f
+                .place
+                .as_ref()
+                .map(|p| json!({ "file": &*p.file, "line": p.line(), "column": p.column(), "path": p.path }));
             json!({ "class": f.class.name(), "rule": f.rule, "message": f.message, "way_out": f.way_out, "place": at })
         })
         .collect()
@@ -203,12 +200,7 @@ const fn end_name(end: &End) -> &'static str {
 fn end_text(end: &End) -> Option<&str> {
     match end {
         End::Busy(why) | End::Fenced(why) | End::Access(why) => Some(why),
-        End::Done
-        | End::Refused(_)
-        | End::Failed
-        | End::Undecided(_)
-        | End::Interrupted(_)
-        | End::Declined => None,
+        End::Done | End::Refused(_) | End::Failed | End::Undecided(_) | End::Interrupted(_) | End::Declined => None,
     }
 }
 
@@ -264,12 +256,8 @@ mod tests {
     #[test]
     fn a_plan_numbers_its_statements_and_says_what_is_skipped() {
         let plan_value = Plan { tasks: vec![task(Verb::Add, &[("A", false), ("B", true)], 1)], ..Plan::default() };
-        let place = Where {
-            engine: "SQLite".into(),
-            host: "/srv".into(),
-            database: "a.db".into(),
-            schema: String::new(),
-        };
+        let place =
+            Where { engine: "SQLite".into(), host: "/srv".into(), database: "a.db".into(), schema: String::new() };
         let value = plan(&place, &plan_value, true, 0);
         let statements = &value["tasks"][0]["statements"];
         assert_eq!(statements[0], json!({"kind": "sql", "text": "A", "n": 1, "alone": false, "skipped": true}));

@@ -114,7 +114,11 @@ pub(super) mod tests {
     fn a_plan_shows_every_statement_and_what_is_special_about_it() {
         let plan = Plan {
             tasks: vec![
-                task(Verb::Add, &[("CREATE TABLE a (\n  b int\n)", false), ("CREATE INDEX CONCURRENTLY i ON a (b)", true)], 1),
+                task(
+                    Verb::Add,
+                    &[("CREATE TABLE a (\n  b int\n)", false), ("CREATE INDEX CONCURRENTLY i ON a (b)", true)],
+                    1,
+                ),
                 task(Verb::Simdrop, &[], 0),
             ],
             ..Plan::default()

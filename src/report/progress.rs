@@ -60,8 +60,7 @@ impl Live {
             }
         }
         let of = self.lock().of;
-        let view =
-            View { paint: self.paint, target: &self.target, bar: self.bar.is_some(), verbose: self.verbose, of };
+        let view = View { paint: self.paint, target: &self.target, bar: self.bar.is_some(), verbose: self.verbose, of };
         if let Some(line) = events::line(event, view) {
             self.above(|| {
                 let mut inner = self.lock();

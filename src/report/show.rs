@@ -29,8 +29,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// What its simdrop or drop still has to do, after an add that is done.
-    fn waits_for(&self) -> Option<Phase> {
+    /// The phase that it waits for, simdrop or drop, after an add that is done.
+    pub fn waits_for(&self) -> Option<Phase> {
         let open = |phase: &Phase| {
             let row = &self.phases[phase.index()];
             !row.empty && row.state != PhaseState::Done
@@ -235,7 +235,12 @@ pub(super) mod tests {
     }
 
     pub fn done(at: i64) -> PhaseRow {
-        PhaseRow { state: PhaseState::Done, at: Some(Time(at * 1_000_000)), who: "ann@ci".into(), ..PhaseRow::pending() }
+        PhaseRow {
+            state: PhaseState::Done,
+            at: Some(Time(at * 1_000_000)),
+            who: "ann@ci".into(),
+            ..PhaseRow::pending()
+        }
     }
 
     fn file_step(name: &str, verbs: &[Verb]) -> Step {
@@ -245,19 +250,15 @@ pub(super) mod tests {
             actions: vec![Action::Expect { query: "SELECT 1".into() }],
         };
         let handlers: Handlers = verbs.iter().map(|verb| (*verb, handler.clone())).collect();
-        Step {
-            name: name.into(),
-            id: StepId::new(v("v1"), name),
-            description: String::new(),
-            deleted: false,
-            handlers,
-        }
+        Step { name: name.into(), id: StepId::new(v("v1"), name), description: String::new(), deleted: false, handlers }
     }
 
     fn scene() -> (Project, Ledger) {
         let steps = vec![file_step("customers", &[Verb::Add, Verb::Drop]), file_step("orders", &[Verb::Add])];
-        let project =
-            Project { releases: vec![Release { version: v("v1"), description: String::new(), steps }], findings: vec![] };
+        let project = Project {
+            releases: vec![Release { version: v("v1"), description: String::new(), steps }],
+            findings: vec![],
+        };
         let mut ledger = Ledger { format: Some(Format::CURRENT), now: Time(100_000_000), ..Ledger::default() };
         let mut row = Row::pending("customers");
         row.phases[0] = done(1);
