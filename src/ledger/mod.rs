@@ -1,5 +1,6 @@
 //! What a target remembers of every step and phase, and what it is asked to remember next. Pure: engines keep the rows.
 
+pub mod drift;
 mod read;
 mod write;
 

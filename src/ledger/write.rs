@@ -71,6 +71,15 @@ pub enum Entry {
         /// For the audit trail.
         event: Event,
     },
+    /// A step's stored handlers are added to or replaced, by verb; its phases stay as they are (`repair handler`).
+    Keep {
+        /// Whose.
+        id: StepId,
+        /// The handlers.
+        handlers: Handlers,
+        /// For the audit trail.
+        event: Event,
+    },
     /// A step is known by another id from now on (`repair rename`).
     Rename {
         /// The id it had.

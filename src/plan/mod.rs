@@ -1,15 +1,29 @@
 //! What is to be done, from what is written and what has been done. Pure; a plan can't fail: what refuses is a finding in it, what must
 //! wait is a wait.
 
+mod back;
+mod cut;
+mod ff;
+mod forward;
+mod guards;
+pub mod machine;
+mod played;
 mod repair;
+mod resume;
+#[cfg(test)]
+mod tests;
 
+pub use cut::{Broken, broken, cut};
 pub use repair::{About, Repair, RepairPlan, repair};
 
 use crate::{
     action::{Action, Handler, Handlers},
-    ledger::{Begin, Unit},
-    model::{Finding, Label, Phase, StepId, Time, Verb, Version},
+    ledger::{Begin, Facts, Format, Ledger, PhaseRow, Unit, Verdict, drift},
+    model::{Class, Finding, Guards, Label, Phase, PhaseState, StepId, Time, Verb, Version, Way},
+    release::{Project, Release, Step},
 };
+use back::Back;
+use played::Played;
 
 /// What a command asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +161,8 @@ pub struct Cut {
     pub last: bool,
     /// Tasks without actions that are recorded with it, by index.
     pub empties: Vec<usize>,
+    /// The step's phase as the ledger has it before this unit.
+    pub before: PhaseRow,
     /// What commits.
     pub unit: Unit,
 }
@@ -164,31 +180,281 @@ pub struct Open {
     pub action: Action,
 }
 
-/// What a request wants to know besides the ledger.
-pub fn wants(project: &crate::release::Project, ledger: &crate::ledger::Ledger, request: &Request) -> Wants {
-    let _ = (project, ledger, request);
-    Wants::default()
+/// What a request wants to know besides the ledger: the texts that rollbacks run, and those of open statements.
+pub fn wants(ledger: &Ledger, request: &Request) -> Wants {
+    let back = match &request.ask {
+        Ask::Verb { verb, .. } => verb.way() == Way::Back,
+        Ask::Ff { .. } => false,
+    };
+    let stored = ledger
+        .steps
+        .iter()
+        .filter(|(_, row)| back || row.phases.iter().any(|phase| phase.trying.is_some()))
+        .map(|(id, _)| id.clone())
+        .collect();
+    Wants { stored }
 }
 
-/// Plans a request. Never fails: what refuses is in [`Plan::findings`].
-pub fn plan(
-    project: &crate::release::Project,
-    facts: &crate::ledger::Facts,
-    guards: &crate::model::Guards,
-    request: &Request,
-) -> Plan {
-    let _ = (project, facts, guards, request);
-    Plan::default()
+/// The statements that stand open in a ledger, as far as their texts are stored (L4).
+pub fn open(facts: &Facts) -> Vec<Open> {
+    let mut open = Vec::new();
+    for (id, row) in &facts.ledger.steps {
+        for phase in Phase::ALL {
+            let at = row.phase(*phase);
+            let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
+            let verb = if back { phase.rollback().unwrap_or(phase.verb()) } else { phase.verb() };
+            if let Some(index) = at.trying
+                && let Some(action) = facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
+            {
+                open.push(Open { id: id.clone(), verb, index, action: action.clone() });
+            }
+        }
+    }
+    open
 }
 
-/// Cuts a plan into what commits together.
-pub fn cut(plan: &Plan, ledger: &crate::ledger::Ledger) -> Vec<Cut> {
-    let _ = (plan, ledger);
-    vec![]
+/// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
+pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) -> Plan {
+    let mut played = Played::new(project, facts, file);
+    if let Some(format) = facts.ledger.format
+        && format.major != Format::CURRENT.major
+    {
+        played.plan.findings.push(
+            Finding::new(
+                Class::Access,
+                "L8",
+                format!("the ledger's format is {format}; this binary writes {}", Format::CURRENT),
+            )
+            .way_out("use the triphase that wrote it, or one that knows that format"),
+        );
+        return played.plan;
+    }
+    match &request.ask {
+        Ask::Ff { to, phase } => {
+            if files_are_sound(&mut played) {
+                ff::ff(&mut played, to, *phase, request);
+                ahead(&mut played);
+            }
+        }
+        Ask::Verb { verb, scope } => match verb.way() {
+            Way::Forward => {
+                if files_are_sound(&mut played) {
+                    forward_verb(&mut played, *verb, scope, request);
+                    ahead(&mut played);
+                }
+            }
+            Way::Back => back_verb(&mut played, *verb, scope, request),
+        },
+    }
+    let mut plan = played.plan;
+    if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
+        plan.notes.push("nothing to do".into());
+    }
+    if !plan.findings.is_empty() {
+        plan.tasks.clear();
+        plan.waits.clear();
+    }
+    plan
+}
+
+/// Bad files and lost steps refuse every forward command (G8).
+fn files_are_sound(played: &mut Played<'_>) -> bool {
+    played.plan.findings.extend(played.project.findings.iter().cloned());
+    if played.plan.findings.is_empty() {
+        played.plan.findings.extend(drift::missing(played.project, &played.facts.ledger));
+    }
+    played.plan.findings.is_empty()
+}
+
+/// A target that is ahead of the files (L11): nothing of its own pending is fine, anything else is refused.
+fn ahead(played: &mut Played<'_>) {
+    let Some(version) = drift::ahead(played.project, &played.facts.ledger) else { return };
+    let said = format!("the target is ahead: it has release `{version}`, newer than all in the files");
+    if played.plan.tasks.is_empty() && played.plan.waits.iter().all(|wait| !wait.blocks_add) {
+        played.plan.notes.push(said);
+    } else {
+        played.plan.waits.clear();
+        played.plan.findings.push(Finding::new(Class::Guard, "L11", said).way_out("use the checkout that has it"));
+    }
+}
+
+fn forward_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Request) {
+    let project = played.project;
+    let (release, only) = match scope {
+        Scope::Auto => return auto(played, verb, request),
+        Scope::Release(version) => match known(project, version) {
+            Ok(release) => (release, None),
+            Err(finding) => return played.plan.findings.push(finding),
+        },
+        Scope::Step(version, name) => match known(project, version).and_then(|r| known_step(r, name).map(|s| (r, Some(s)))) {
+            Ok(both) => both,
+            Err(finding) => return played.plan.findings.push(finding),
+        },
+    };
+    if let Some(step) = only.filter(|step| step.deleted) {
+        played.plan.findings.push(
+            Finding::new(Class::Guard, "F5", format!("step `{}` is `deleted: true`: it is never pushed forward", step.id))
+                .way_out("take `deleted` off to bring it back"),
+        );
+        return;
+    }
+    played.plan.findings.extend(ff::edited(played, &[release]));
+    let advance = forward::advance(played, release, verb.phase(), only, true, request.out_of_order);
+    played.plan.findings.extend(advance.findings);
+    played.plan.findings.extend(advance.refused);
+    played.play(advance.tasks);
+}
+
+/// The one release that is eligible (contract, section C): it has work, and no guard refuses.
+fn auto(played: &mut Played<'_>, verb: Verb, request: &Request) {
+    let project = played.project;
+    let mut refused = Vec::new();
+    let mut eligible = Vec::new();
+    for release in project.releases.iter().filter(|r| forward::pending(played, r, verb)) {
+        let mut advance = forward::advance(played, release, verb.phase(), None, false, request.out_of_order);
+        let mut findings = ff::edited(played, &[release]);
+        findings.append(&mut advance.findings);
+        findings.append(&mut advance.refused);
+        if findings.is_empty() {
+            eligible.push((&release.version, advance.tasks));
+        } else {
+            refused.push(findings);
+        }
+    }
+    choose(played, verb, eligible, refused.into_iter().next());
+}
+
+fn choose(played: &mut Played<'_>, verb: Verb, mut eligible: Vec<(&Version, Vec<Task>)>, refused: Option<Vec<Finding>>) {
+    if eligible.len() > 1 {
+        let names = eligible.iter().map(|(version, _)| version.as_str()).collect::<Vec<_>>().join(", ");
+        played.plan.findings.push(
+            Finding::new(Class::Usage, "C", format!("several releases could be meant by `{verb}`: {names}"))
+                .way_out(format!("name one: triphase {verb} {}", eligible[0].0)),
+        );
+    } else if let Some((_, tasks)) = eligible.pop() {
+        played.play(tasks);
+    } else if let Some(findings) = refused {
+        played.plan.findings.extend(findings);
+    }
+}
+
+fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Request) {
+    if let Some(first) = played.project.findings.first() {
+        let more = played.project.findings.len() - 1;
+        let and = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        played.plan.warnings.push(format!("the release files are not valid: {}{and}; rolling back from the ledger", first.message));
+    }
+    let back = match scope {
+        Scope::Auto => {
+            let mut refused = None;
+            let mut eligible = Vec::new();
+            let releases: std::collections::BTreeSet<_> = played.steps.keys().map(|id| id.release.clone()).collect();
+            for release in &releases {
+                let back = back::back(played, release, verb, None, request);
+                if !back.findings.is_empty() {
+                    refused = Some(back.findings);
+                } else if back.tasks.iter().any(|task| !task.handler.actions.is_empty()) {
+                    played.plan.warnings.extend(back.warnings);
+                    eligible.push((release, back.tasks));
+                }
+            }
+            return choose(played, verb, eligible, refused);
+        }
+        Scope::Release(version) => {
+            if !played.steps.keys().any(|id| id.release == *version)
+                && let Err(finding) = known(played.project, version)
+            {
+                return played.plan.findings.push(finding);
+            }
+            back::back(played, version, verb, None, request)
+        }
+        Scope::Step(version, name) => {
+            let found = played.steps.iter().find(|(id, row)| id.release == *version && (id.step == *name || row.name == *name));
+            match found.map(|(id, _)| id.clone()) {
+                Some(id) => back::back(played, version, verb, Some(&id), request),
+                None => match known(played.project, version).and_then(|r| known_step(r, name)) {
+                    Ok(_) => Back::default(),
+                    Err(finding) => return played.plan.findings.push(finding),
+                },
+            }
+        }
+    };
+    played.plan.findings.extend(back.findings);
+    played.plan.warnings.extend(back.warnings);
+    played.play(back.tasks);
+}
+
+fn known<'a>(project: &'a Project, version: &Version) -> Result<&'a Release, Finding> {
+    project.release(version).ok_or_else(|| {
+        let near = project
+            .releases
+            .iter()
+            .max_by(|a, b| near(a.version.as_str(), version.as_str()).total_cmp(&near(b.version.as_str(), version.as_str())));
+        let finding = Finding::new(Class::Usage, "F1", format!("release `{version}` is not in releases/"));
+        match near {
+            Some(near) => finding.way_out(format!("did you mean `{}`?", near.version)),
+            None => finding.way_out("releases/ is empty: write a first release, or run triphase init"),
+        }
+    })
+}
+
+fn known_step<'a>(release: &'a Release, name: &str) -> Result<&'a Step, Finding> {
+    release.steps.iter().find(|step| step.id.step == name || step.name == name).ok_or_else(|| {
+        let nearest = release.steps.iter().max_by(|a, b| near(&a.name, name).total_cmp(&near(&b.name, name)));
+        Finding::new(Class::Usage, "F5", format!("release `{}` has no step `{name}`", release.version))
+            .way_out(nearest.map_or_else(String::new, |step| format!("did you mean `{}/{}`?", release.version, step.name)))
+    })
+}
+
+fn near(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(a, b)
 }
 
 /// All that `check` finds: files, drift, open decisions, pending work (class pending).
-pub fn check(project: &crate::release::Project, facts: &crate::ledger::Facts) -> Vec<Finding> {
-    let _ = (project, facts);
-    vec![]
+pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
+    let played = Played::new(project, facts, &Guards::default());
+    let mut findings = project.findings.clone();
+    findings.extend(drift::missing(project, &facts.ledger));
+    findings.extend(ff::edited(&played, &project.releases.iter().collect::<Vec<_>>()));
+    for open in open(facts) {
+        if facts.verdicts.get(&open.id).copied().unwrap_or(Verdict::Unknown) == Verdict::Unknown {
+            findings.push(resume::undecided(&played, &open.id, open.verb, open.index));
+        }
+    }
+    for release in &project.releases {
+        let verbs: Vec<_> = ff::pending_verbs(&played, release).into_iter().map(Verb::name).collect();
+        if let Some(first) = verbs.first() {
+            findings.push(
+                Finding::new(Class::Pending, "", format!("release `{}` is pending: {}", release.version, verbs.join(", ")))
+                    .way_out(format!("triphase {first} {}", release.version)),
+            );
+        }
+    }
+    findings
+}
+
+/// What to run next, given the ledger as it is after a command.
+pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
+    let played = Played::new(project, facts, file);
+    let next = project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));
+    let Some((release, verb)) = next else { return "nothing is pending".into() };
+    let version = &release.version;
+    match verb {
+        Verb::Add => format!("triphase add {version}"),
+        Verb::Simdrop => format!("roll out the application of {version}, then: triphase simdrop {version}"),
+        Verb::Drop => match guards::soaked(&played, release).and_then(|refusal| refusal.until) {
+            Some(until) => format!("after {until}: triphase drop {version}"),
+            None => format!("once nobody needs what {version} hid: triphase drop {version}"),
+        },
+        Verb::RollbackSimdrop | Verb::RollbackAdd => unreachable!("only phases are pending"),
+    }
+}
+
+/// The facts as they are after a plan was carried out: what the advice for the next command goes by, with no second read.
+pub fn after(project: &Project, facts: &Facts, plan: &Plan) -> Facts {
+    let mut played = Played::new(project, facts, &Guards::default());
+    played.play(plan.tasks.clone());
+    let mut after = facts.clone();
+    after.ledger.steps = played.steps;
+    after
 }

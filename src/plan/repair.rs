@@ -3,8 +3,8 @@
 use super::Scope;
 use crate::{
     action::Handler,
-    ledger::{Entry, Ledger},
-    model::{Finding, Phase, Verb, Version},
+    ledger::{Entry, Event, Ledger, Outcome, Row},
+    model::{Class, Finding, Phase, PhaseState, StepId, Verb, Version},
     release::Project,
 };
 
@@ -41,6 +41,13 @@ pub enum About {
         /// A step.
         step: Scope,
     },
+    /// A step's row gets another identity, one that the files have (L11).
+    Rename {
+        /// The step as the ledger has it.
+        step: Scope,
+        /// The step as the files have it.
+        to: Scope,
+    },
     /// A stored handler is replaced (L2).
     Handler {
         /// A step.
@@ -70,8 +77,205 @@ pub struct RepairPlan {
     pub notes: Vec<String>,
 }
 
+impl Repair {
+    /// Whether a protected target asks for it (G9): everything but a rollout's word.
+    pub const fn asks(&self) -> bool {
+        match self.about {
+            About::Decide { .. } | About::Accept { .. } | About::Forget { .. } | About::Rename { .. } | About::Handler { .. } => true,
+            About::Rollout { .. } => false,
+        }
+    }
+}
+
 /// Plans a repair.
 pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan {
-    let _ = (project, ledger, repair);
-    RepairPlan::default()
+    let mut plan = RepairPlan::default();
+    let outcome = match &repair.about {
+        About::Decide { step, phase, statement, done } => decide(project, ledger, repair, step, *phase, *statement, *done),
+        About::Accept { step } => accept(project, ledger, repair, step),
+        About::Forget { step } => row(ledger, step).map(|(id, _)| {
+            let note = format!("the ledger forgets step `{id}`");
+            let event = event(&id, "forget", None, &repair.reason);
+            (vec![Entry::Replace { id, row: None, event }], note)
+        }),
+        About::Rename { step, to } => rename(project, ledger, repair, step, to),
+        About::Handler { step, verb, handler } => row(ledger, step).map(|(id, _)| {
+            let note = format!("the stored {verb} handler of step `{id}` is replaced ({} statements)", handler.actions.len());
+            let event = event(&id, &format!("handler {verb}"), None, &repair.reason);
+            (vec![Entry::Keep { id, handlers: [(*verb, handler.clone())].into(), event }], note)
+        }),
+        About::Rollout { release, said } => rollout(project, ledger, repair, release, *said),
+    };
+    match outcome {
+        Ok((entries, note)) => {
+            plan.entries = entries;
+            plan.notes.push(note);
+        }
+        Err(finding) => plan.findings.push(finding),
+    }
+    plan
+}
+
+type Word = Result<(Vec<Entry>, String), Finding>;
+
+fn refuse(class: Class, message: String, way_out: &str) -> Finding {
+    Finding::new(class, "", message).way_out(way_out)
+}
+
+fn event(id: &StepId, verb: &str, statement: Option<u32>, reason: &str) -> Event {
+    Event {
+        release: Some(id.release.clone()),
+        step: Some(id.step.clone()),
+        verb: format!("repair {verb}"),
+        statement,
+        hash: None,
+        outcome: Outcome::Recorded,
+        detail: Some(reason.to_owned()),
+    }
+}
+
+/// The ledger's row of a step, by name or id.
+fn row(ledger: &Ledger, step: &Scope) -> Result<(StepId, Row), Finding> {
+    let Scope::Step(version, name) = step else {
+        return Err(refuse(Class::Usage, "a repair is about one step".into(), "name it: vN/step"));
+    };
+    ledger
+        .steps
+        .iter()
+        .find(|(id, row)| id.release == *version && (id.step == *name || row.name == *name))
+        .map(|(id, row)| (id.clone(), row.clone()))
+        .ok_or_else(|| refuse(Class::Usage, format!("the ledger has no step `{version}/{name}`"), "see: triphase show"))
+}
+
+fn decide(
+    project: &Project,
+    ledger: &Ledger,
+    repair: &Repair,
+    step: &Scope,
+    phase: Phase,
+    statement: Option<u32>,
+    done: bool,
+) -> Word {
+    let word = if done { "done" } else { "undone" };
+    let filed = match step {
+        Scope::Step(version, name) => project
+            .release(version)
+            .and_then(|r| r.steps.iter().find(|s| s.id.step == *name || s.name == *name)),
+        Scope::Auto | Scope::Release(_) => None,
+    };
+    let (id, mut row) = match (row(ledger, step), filed) {
+        (Ok(found), _) => found,
+        (Err(_), Some(filed)) => (filed.id.clone(), Row::pending(&filed.name)),
+        (Err(finding), None) => return Err(finding),
+    };
+    let seq = ledger.next_seq();
+    let at = &mut row.phases[phase.index()];
+    let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
+    if let Some(statement) = statement {
+        let Some(open) = at.trying.filter(|open| open + 1 == statement) else {
+            return Err(refuse(
+                Class::Usage,
+                format!("statement {statement} of {phase} of step `{id}` is not an open question"),
+                "see what is open: triphase check",
+            ));
+        };
+        at.trying = None;
+        at.upto = if done { open + 1 } else { open };
+        let all = at.upto as usize == at.hashes.len();
+        at.state = match (back, all) {
+            (false, true) => PhaseState::Done,
+            (false, false) => PhaseState::Failed,
+            (true, true) => PhaseState::RolledBack,
+            (true, false) => PhaseState::RollbackFailed,
+        };
+    } else {
+        at.trying = None;
+        at.error = None;
+        at.state = match (back, done) {
+            (false, true) | (true, false) => PhaseState::Done,
+            (false, false) => PhaseState::Pending,
+            (true, true) => PhaseState::RolledBack,
+        };
+        at.upto = 0;
+        if at.state == PhaseState::Done {
+            at.seq = if at.seq == 0 { seq } else { at.seq };
+            at.empty = filed.map_or(at.empty, |step| !step.has(phase.verb()));
+            at.checksum = filed.and_then(|step| step.checksum(phase).filter(|_| step.has(phase.verb())).cloned()).or(at.checksum.take());
+        }
+    }
+    let changed = at.clone();
+    let keep = phase
+        .rollback()
+        .filter(|_| changed.state == PhaseState::Done)
+        .and_then(|back| filed.and_then(|step| step.handlers.get(&back)).map(|handler| (back, handler.clone())))
+        .into_iter()
+        .collect();
+    let note = format!("{phase} of step `{id}` is recorded as {}", changed.state);
+    let event = event(&id, word, statement.map(|k| k - 1), &repair.reason);
+    Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, keep, event }], note))
+}
+
+fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> Word {
+    let (id, mut row) = row(ledger, step)?;
+    let Some(filed) = project.step(&id) else {
+        return Err(refuse(
+            Class::Usage,
+            format!("no file has step `{id}`"),
+            "put it back, or: triphase repair forget, or repair rename",
+        ));
+    };
+    for phase in Phase::ALL {
+        let at = &mut row.phases[phase.index()];
+        if at.state == PhaseState::Done {
+            at.checksum = filed.checksum(*phase).filter(|_| filed.has(phase.verb())).cloned();
+        } else if at.committed()
+            && let Some(handler) = filed.handlers.get(&phase.verb())
+        {
+            at.hashes = handler.actions.iter().map(crate::action::Action::hash).collect();
+        }
+    }
+    let note = format!("the files' text of step `{id}` is accepted as what ran");
+    let event = event(&id, "accept", None, &repair.reason);
+    Ok((vec![Entry::Replace { id, row: Some(row), event }], note))
+}
+
+fn rename(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope, to: &Scope) -> Word {
+    let (from, _) = row(ledger, step)?;
+    let Scope::Step(version, name) = to else {
+        return Err(refuse(Class::Usage, "a step is renamed to a step".into(), "name it: vN/step"));
+    };
+    let Some(filed) = project.release(version).and_then(|r| r.steps.iter().find(|s| s.id.step == *name || s.name == *name)) else {
+        return Err(refuse(Class::Usage, format!("no file has step `{version}/{name}`"), "write it first"));
+    };
+    if ledger.steps.contains_key(&filed.id) {
+        return Err(refuse(Class::Usage, format!("the ledger has step `{}` already", filed.id), "see: triphase show"));
+    }
+    let note = format!("step `{from}` is `{}` from now on", filed.id);
+    let event = event(&from, "rename", None, &repair.reason);
+    Ok((vec![Entry::Rename { from, to: filed.id.clone(), name: filed.name.clone(), event }], note))
+}
+
+fn rollout(project: &Project, ledger: &Ledger, repair: &Repair, release: &Version, said: bool) -> Word {
+    let added = ledger.of(release).any(|(_, row)| row.phase(Phase::Add).state == PhaseState::Done);
+    if project.release(release).is_none() && !added {
+        return Err(refuse(Class::Usage, format!("release `{release}` is neither in the files nor in the ledger"), "see: triphase show"));
+    }
+    if said && !added {
+        return Err(refuse(
+            Class::Guard,
+            format!("release `{release}` is not added: its application can't be rolled out"),
+            "run its add first",
+        ));
+    }
+    let note = if said { format!("release `{release}` is rolled out") } else { format!("the rollout of release `{release}` is revoked") };
+    let event = Event {
+        release: Some(release.clone()),
+        step: None,
+        verb: "rollout".into(),
+        statement: None,
+        hash: None,
+        outcome: Outcome::Recorded,
+        detail: Some(if said { repair.reason.clone() } else { format!("revoked: {}", repair.reason) }),
+    };
+    Ok((vec![Entry::Rollout { release: release.clone(), said, event }], note))
 }

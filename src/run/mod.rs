@@ -1,10 +1,19 @@
 //! Carries a plan out on one target: look, lock, plan again, commit one by one, release always.
+//!
+//! An answer that was lost (L5) is a crash that we survived: the run goes round again from `open`. There is no second way to recover.
+
+mod commit;
+mod lock;
+mod look;
+
+pub use look::{Look, history, ledger, look};
 
 use crate::{
-    engine::{Driver, Me, Stop, Where},
+    engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
     event::{End, Event, Outcome},
-    ledger::Ledger,
-    plan::{Plan, Repair, Request},
+    ledger::{Facts, Unit},
+    model::{Class, Finding, StepId, Verb, Way},
+    plan::{self, Plan, Repair, Request},
     release::Project,
     target::Target,
 };
@@ -13,8 +22,17 @@ use std::time::Duration;
 /// Where a run tells what happens to it.
 pub type Tell<'a> = &'a (dyn Fn(Event) + Send + Sync);
 
-/// Asks a person whether a plan may run (rule G9); `Ok(false)`: no. `Err`: it can't be asked, and why.
-pub type Confirm<'a> = &'a (dyn Fn(&Where, &Plan) -> Result<bool, String> + Send + Sync);
+/// Asks a person whether this may happen (rule G9); `Ok(false)`: no. `Err`: it can't be asked, and why.
+pub type Confirm<'a> = &'a (dyn Fn(&Where, &Asked<'_>) -> Result<bool, String> + Send + Sync);
+
+/// What a person is asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'a> {
+    /// A plan with drops or rollbacks in it.
+    Plan(&'a Plan),
+    /// Another change of the ledger, in words.
+    Change(&'a str),
+}
 
 /// What a run is done with.
 #[derive(Clone)]
@@ -35,60 +53,266 @@ pub struct Context<'a> {
     pub confirm: Confirm<'a>,
 }
 
-/// What a look at the target gives: nothing was changed.
-#[derive(Clone, Debug)]
-pub struct Look {
-    /// Where.
-    pub place: Where,
-    /// The ledger.
-    pub ledger: Ledger,
-    /// What the request would do.
-    pub plan: Plan,
-    /// Whether the engine commits a handler and its ledger row together.
-    pub atomic: bool,
-}
-
-/// Plans, and changes nothing (`plan`, `--noop`, `sql`).
-///
-/// # Errors
-/// Where the target can't be reached or its ledger not read.
-pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, request: &Request) -> Result<Look, End> {
-    let _ = (target, driver, project, request);
-    Err(End::Declined)
-}
+/// How often a run goes round again after lost answers that brought it no step further.
+const ROUNDS: u32 = 5;
 
 /// Runs a request.
 pub async fn run(context: &Context<'_>, project: &Project, request: &Request) -> Outcome {
-    let _ = (context, project, request);
-    Outcome { end: End::Done, done: vec![], waits: vec![], notes: vec![], next: String::new() }
+    let mut state = Going::default();
+    let mut rounds = 0;
+    let end = loop {
+        let before = state.done.len();
+        match round(context, project, request, &mut state).await {
+            Ok(end) => break end,
+            Err(why) => {
+                rounds = if state.done.len() > before { 1 } else { rounds + 1 };
+                if rounds > ROUNDS {
+                    break End::Access(why);
+                }
+                (context.tell)(Event::Reconnecting { why });
+                tokio::time::sleep(Duration::from_millis(200 * u64::from(rounds))).await;
+            }
+        }
+    };
+    let next = state.advice.unwrap_or_default();
+    let next = match &end {
+        End::Done => next,
+        End::Refused(findings) | End::Undecided(findings) => {
+            findings.iter().map(|f| f.way_out.clone()).find(|w| !w.is_empty()).unwrap_or(next)
+        }
+        End::Failed => "mend the handler or the data, then run the same command again; or roll back".into(),
+        End::Busy(_) | End::Interrupted(_) => "run the same command again".into(),
+        End::Fenced(_) => "see what the other run does: triphase show".into(),
+        End::Access(_) => "see that the target can be reached, then run the same command again".into(),
+        End::Declined => "nothing was changed".into(),
+    };
+    Outcome { end, done: state.done, waits: state.waits, notes: state.notes, next }
+}
+
+/// What outlives a round.
+#[derive(Default)]
+struct Going {
+    told_host: bool,
+    /// The tasks that a person said yes to.
+    confirmed: Option<Vec<(StepId, Verb)>>,
+    done: Vec<(StepId, Verb)>,
+    /// The task whose answer was lost: done, if the next plan has it no more.
+    lost: Option<(StepId, Verb)>,
+    waits: Vec<plan::Wait>,
+    notes: Vec<String>,
+    advice: Option<String>,
+}
+
+/// One round: `Err` is a lost answer.
+async fn round(context: &Context<'_>, project: &Project, request: &Request, state: &mut Going) -> Result<End, String> {
+    let session = match context.driver.open(context.target, crate::engine::Access::Write).await {
+        Ok(session) => session,
+        Err(failure) => return ended(failure, state),
+    };
+    let session = session.as_ref();
+    if !state.told_host {
+        state.told_host = true;
+        (context.tell)(Event::Host(session.place()));
+    }
+    let (facts, seen) = match look::plan(session, context.target, project, request).await {
+        Ok(both) => both,
+        Err(failure) => return ended(failure, state),
+    };
+    if let Some(end) = nothing_to_do(context, project, &facts, &seen, state, false) {
+        return Ok(end);
+    }
+    if seen.findings.is_empty()
+        && let Some(end) = confirm(context, session, &facts, &seen, state)
+    {
+        return Ok(end);
+    }
+    let hold = match lock::lock(context, session).await {
+        Ok(Ok(hold)) => hold,
+        Ok(Err(end)) => return Ok(end),
+        Err(failure) => return ended(failure, state),
+    };
+    let outcome = locked(context, project, request, session, hold.as_ref(), state).await;
+    // Given back on every path; what happened inside is what matters, a lock that could not be given back ends with its session.
+    if let Err(failure) = hold.release().await {
+        (context.tell)(Event::Warning(format!("the lock was not given back by itself: {failure}; it ends with this process")));
+    }
+    match outcome {
+        Ok(end) => Ok(end),
+        Err(failure) => ended(failure, state),
+    }
+}
+
+/// The way out of a failure that is not a handler's.
+fn ended(failure: Failure, state: &mut Going) -> Result<End, String> {
+    match failure {
+        Failure::Lost(why) if state.told_host => Err(format!("{why:#}")),
+        Failure::Lost(why) => Ok(End::Access(format!("{why:#}"))),
+        Failure::Handler { why, .. } => Ok(End::Access(format!("{why:#}"))),
+        Failure::Busy(what) => Ok(End::Busy(what)),
+        fenced @ Failure::Fenced(_) => Ok(End::Fenced(fenced.to_string())),
+        Failure::Stopped => Ok(End::Interrupted(libc_sigint())),
+        Failure::Access(why) => Ok(End::Access(format!("{why:#}"))),
+        Failure::Refused(finding) => Ok(End::Refused(vec![*finding])),
+    }
+}
+
+/// SIGINT's number, for a stop whose signal is not known.
+const fn libc_sigint() -> i32 {
+    2
+}
+
+/// Ends here: refused, or nothing to run. Before the lock, open decisions alone are no reason: the run that makes them may be alive.
+fn nothing_to_do(
+    context: &Context<'_>,
+    project: &Project,
+    facts: &Facts,
+    plan: &Plan,
+    state: &mut Going,
+    locked: bool,
+) -> Option<End> {
+    if !plan.findings.is_empty() {
+        let decisions = plan.findings.iter().all(|f| f.class == Class::Decision);
+        return match (decisions, locked) {
+            (true, false) => None,
+            (true, true) => Some(End::Undecided(plan.findings.clone())),
+            (false, _) => Some(End::Refused(plan.findings.clone())),
+        };
+    }
+    if let Some(lost) = state.lost.take()
+        && !plan.tasks.iter().any(|task| (&task.id, task.verb) == (&lost.0, lost.1))
+    {
+        state.done.push(lost);
+    }
+    if !plan.tasks.is_empty() {
+        return None;
+    }
+    for warning in &plan.warnings {
+        (context.tell)(Event::Warning(warning.clone()));
+    }
+    state.waits.clone_from(&plan.waits);
+    state.notes = if state.done.is_empty() { plan.notes.clone() } else { Vec::new() };
+    state.advice = Some(plan::advice(project, facts, &context.target.guards));
+    Some(End::Done)
+}
+
+/// Asks where the guards in force ask for it (G9): drops and rollbacks that run something on a protected target.
+fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &Plan, state: &mut Going) -> Option<End> {
+    if state.confirmed.is_some() || !facts.ledger.guards.replaced_by(&context.target.guards).is_protected() {
+        return None;
+    }
+    let final_or_back = |task: &plan::Task| {
+        !task.handler.actions.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back)
+    };
+    if !plan.tasks.iter().any(final_or_back) {
+        return None;
+    }
+    match (context.confirm)(&session.place(), &Asked::Plan(plan)) {
+        Ok(true) => {
+            state.confirmed = Some(named(plan));
+            None
+        }
+        Ok(false) => Some(End::Declined),
+        Err(why) => Some(End::Refused(vec![Finding::new(Class::Guard, "G9", why)])),
+    }
+}
+
+fn named(plan: &Plan) -> Vec<(StepId, Verb)> {
+    plan.tasks.iter().map(|task| (task.id.clone(), task.verb)).collect()
+}
+
+/// All that happens under the lock.
+async fn locked(
+    context: &Context<'_>,
+    project: &Project,
+    request: &Request,
+    session: &dyn Session,
+    hold: &dyn Hold,
+    state: &mut Going,
+) -> Result<End, Failure> {
+    let (facts, plan) = look::plan(session, context.target, project, request).await?;
+    if let Some(end) = nothing_to_do(context, project, &facts, &plan, state, true) {
+        return Ok(end);
+    }
+    match &state.confirmed {
+        Some(yes) if named(&plan).iter().any(|task| !yes.contains(task)) => {
+            return Ok(End::Refused(vec![
+                Finding::new(Class::Guard, "G9", "the plan is no longer the one that was confirmed: the target has changed meanwhile")
+                    .way_out("run the command again, and look at the new plan"),
+            ]));
+        }
+        Some(_) => {}
+        None => {
+            if let Some(end) = confirm(context, session, &facts, &plan, state) {
+                return Ok(end);
+            }
+        }
+    }
+    for warning in &plan.warnings {
+        (context.tell)(Event::Warning(warning.clone()));
+    }
+    (context.tell)(Event::Planned(Box::new(plan.clone())));
+    hold.begin(&plan.begin).await?;
+    for cut in plan::cut(&plan, &facts.ledger) {
+        let task = &plan.tasks[cut.task];
+        state.lost = Some((task.id.clone(), task.verb));
+        if let Some(end) = commit::commit(context, session, hold, &plan, cut, &mut state.done).await? {
+            return Ok(end);
+        }
+        state.lost = None;
+    }
+    state.waits.clone_from(&plan.waits);
+    state.notes.clone_from(&plan.notes);
+    state.advice = Some(plan::advice(project, &plan::after(project, &facts, &plan), &context.target.guards));
+    Ok(End::Done)
 }
 
 /// Records a person's word in the ledger (`repair`, `rollout`), under the lock; runs nothing.
 pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -> Outcome {
-    let _ = (context, project, repair);
-    Outcome { end: End::Done, done: vec![], waits: vec![], notes: vec![], next: String::new() }
+    let mut notes = Vec::new();
+    let end = match word(context, project, repair, &mut notes).await {
+        Ok(end) => end,
+        Err(Failure::Lost(why)) => End::Access(format!("{why:#}")),
+        Err(failure) => ended(failure, &mut Going::default()).unwrap_or_else(End::Access),
+    };
+    Outcome { end, done: Vec::new(), waits: Vec::new(), notes, next: "triphase show".into() }
 }
 
-/// The audit trail's newest rows (`history`).
-///
-/// # Errors
-/// Where the target can't be reached or its ledger not read.
-pub async fn history(
-    target: &Target,
-    driver: &dyn Driver,
-    limit: u32,
-) -> Result<(Where, Vec<crate::ledger::HistoryRow>), End> {
-    let _ = (target, driver, limit);
-    Err(End::Declined)
-}
-
-/// The ledger alone (`show`, `current`, `check`).
-///
-/// # Errors
-/// Where the target can't be reached or its ledger not read.
-pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Ledger), End> {
-    let _ = (target, driver);
-    Err(End::Declined)
+async fn word(context: &Context<'_>, project: &Project, repair: &Repair, notes: &mut Vec<String>) -> Result<End, Failure> {
+    let session = context.driver.open(context.target, crate::engine::Access::Write).await?;
+    let session = session.as_ref();
+    (context.tell)(Event::Host(session.place()));
+    let seen = plan::repair(project, &session.ledger().await?, repair);
+    if !seen.findings.is_empty() {
+        return Ok(End::Refused(seen.findings));
+    }
+    let kept = session.ledger().await?.guards;
+    if repair.asks() && kept.replaced_by(&context.target.guards).is_protected() {
+        match (context.confirm)(&session.place(), &Asked::Change(&seen.notes.join("; "))) {
+            Ok(true) => {}
+            Ok(false) => return Ok(End::Declined),
+            Err(why) => return Ok(End::Refused(vec![Finding::new(Class::Guard, "G9", why)])),
+        }
+    }
+    let hold = match lock::lock(context, session).await? {
+        Ok(hold) => hold,
+        Err(end) => return Ok(end),
+    };
+    let outcome = async {
+        let ledger = session.ledger().await?;
+        let plan = plan::repair(project, &ledger, repair);
+        if !plan.findings.is_empty() {
+            return Ok(End::Refused(plan.findings));
+        }
+        let guards = ledger.guards.replaced_by(&context.target.guards);
+        let guards = (guards != ledger.guards).then_some(guards);
+        hold.begin(&crate::ledger::Begin { create: ledger.format.is_none(), guards }).await?;
+        hold.commit(&Unit { closes: plan.entries, ..Unit::default() }, &Stop::never()).await?;
+        *notes = plan.notes;
+        Ok(End::Done)
+    }
+    .await;
+    hold.release().await?;
+    outcome
 }
 
 /// Ends the holder's session or lease (`unlock`, rule X3). Says what it did.
@@ -96,6 +320,21 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Ledg
 /// # Errors
 /// Where the holder is alive and `force` is not given, or the target can't be reached.
 pub async fn unlock(context: &Context<'_>, force: bool) -> Result<String, End> {
-    let _ = (context, force);
-    Err(End::Declined)
+    let work = async {
+        let session = context.driver.open(context.target, crate::engine::Access::Write).await?;
+        (context.tell)(Event::Host(session.place()));
+        let guards = session.ledger().await?.guards.replaced_by(&context.target.guards);
+        if guards.is_protected() {
+            match (context.confirm)(&session.place(), &Asked::Change("unlock: end the holder's session")) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Err(End::Declined)),
+                Err(why) => return Ok(Err(End::Refused(vec![Finding::new(Class::Guard, "G9", why)]))),
+            }
+        }
+        session.evict(&context.me, force).await.map(Ok)
+    };
+    match work.await {
+        Ok(answer) => answer,
+        Err(failure) => Err(ended(failure, &mut Going::default()).unwrap_or_else(End::Access)),
+    }
 }

@@ -1,0 +1,76 @@
+//! Where files and ledger differ (rules L7, L11).
+
+use super::{Ledger, Row};
+use crate::{
+    model::{Class, Finding, Phase, PhaseState, StepId, Version},
+    release::{Project, Step},
+};
+
+/// Handlers that have run and were edited since (L7). A phase that was passed while it was empty and has a handler now is drift too:
+/// it would never run. Edits of what has committed only in part are found where it is resumed (L6).
+pub fn edited(step: &Step, row: &Row) -> Vec<Finding> {
+    Phase::ALL
+        .iter()
+        .filter(|phase| row.phase(**phase).state == PhaseState::Done)
+        .filter(|phase| step.checksum(**phase).filter(|_| step.has(phase.verb())) != recorded(row, **phase))
+        .map(|phase| {
+            let what = match (step.has(phase.verb()), recorded(row, *phase).is_some()) {
+                (true, true) => "was edited after it ran",
+                (true, false) => "was added after the phase had passed without it",
+                (false, _) => "was removed after it ran",
+            };
+            Finding::new(Class::Drift, "L7", format!("the {phase} handler of step `{}` {what}", step.id)).way_out(format!(
+                "put the text back and write a new step for the change, or record the edit: triphase repair accept {} --reason …",
+                step.id
+            ))
+        })
+        .collect()
+}
+
+fn recorded(row: &Row, phase: Phase) -> Option<&crate::action::Checksum> {
+    row.phase(phase).checksum.as_ref()
+}
+
+/// Ledger steps that the files lack (L11): not those of a finished release whose file is gone, nor of releases newer than all files.
+pub fn missing(project: &Project, ledger: &Ledger) -> Vec<Finding> {
+    let newest = project.releases.last().map(|r| &r.version);
+    ledger
+        .steps
+        .iter()
+        .filter(|(id, _)| project.step(id).is_none())
+        .filter(|(id, _)| newest.is_none_or(|newest| id.release <= *newest))
+        .filter(|(id, _)| project.release(&id.release).is_some() || !finished(ledger, &id.release))
+        .map(|(id, row)| {
+            let near = nearest_pending(project, ledger, id);
+            let rename = near.map_or_else(String::new, |near| {
+                format!("if it is step `{near}` now: triphase repair rename {id} {near} --reason …; ")
+            });
+            Finding::new(Class::Drift, "L11", format!("step `{id}` ({}) is in the ledger and in no file", row.name)).way_out(format!(
+                "{rename}put the step back (`deleted: true` keeps it from running), or: triphase repair forget {id} --reason …"
+            ))
+        })
+        .collect()
+}
+
+/// Whether all that the ledger knows of a release is done, or empty.
+pub fn finished(ledger: &Ledger, release: &Version) -> bool {
+    ledger.of(release).all(|(_, row)| row.phases.iter().all(|p| p.state == PhaseState::Done || (p.empty && !p.committed())))
+}
+
+/// The releases that the files do not reach: newer than all of them, with progress.
+pub fn ahead<'a>(project: &Project, ledger: &'a Ledger) -> Option<&'a Version> {
+    let newest = &project.releases.last()?.version;
+    ledger.steps.iter().rev().find(|(id, row)| id.release > *newest && row.has_progress()).map(|(id, _)| &id.release)
+}
+
+fn nearest_pending<'a>(project: &'a Project, ledger: &Ledger, lost: &StepId) -> Option<&'a StepId> {
+    project
+        .release(&lost.release)?
+        .steps
+        .iter()
+        .filter(|step| !step.id.is_hook() && !ledger.steps.contains_key(&step.id))
+        .max_by(|a, b| {
+            strsim::jaro_winkler(&a.id.step, &lost.step).total_cmp(&strsim::jaro_winkler(&b.id.step, &lost.step))
+        })
+        .map(|step| &step.id)
+}

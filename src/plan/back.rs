@@ -1,0 +1,162 @@
+//! Rollbacks. They go by the ledger alone: an older checkout, a broken one or none plans the same (L2, G8).
+
+use super::{
+    Request, Task,
+    forward::nothing,
+    guards,
+    machine::{Next, next},
+    played::Played,
+    resume,
+};
+use crate::{
+    action::Handler,
+    ledger::{PhaseRow, Row},
+    model::{Finding, Phase, PhaseState, StepId, Verb, Version, Way},
+};
+use std::cmp::Reverse;
+
+/// What a rollback comes to.
+#[derive(Default)]
+pub(super) struct Back {
+    pub tasks: Vec<Task>,
+    pub findings: Vec<Finding>,
+    pub warnings: Vec<String>,
+}
+
+/// Plans `rollback_add` or `rollback_simdrop` of a release, or of one step of it.
+pub(super) fn back(played: &Played<'_>, release: &Version, verb: Verb, only: Option<&StepId>, request: &Request) -> Back {
+    let mut back = Back::default();
+    let mut rows: Vec<(&StepId, &Row)> = played
+        .steps
+        .iter()
+        .filter(|(id, _)| id.release == *release && only.is_none_or(|only| only == *id))
+        .filter(|(_, row)| takes(row.phase(verb.phase())))
+        .collect();
+    if rows.is_empty() {
+        return back;
+    }
+    // The release's own hooks stand around the steps; those go back in reverse of the order they really ran.
+    rows.sort_by_key(|(id, row)| (rank(id), Reverse(row.phase(verb.phase()).seq), Reverse(id.step.as_str())));
+    let of_release = || played.steps.iter().filter(|(id, _)| id.release == *release);
+    if let Some((id, _)) = of_release().find(|(_, row)| row.phase(Phase::Drop).really()) {
+        back.findings.push(guards::not_dropped(verb, id));
+    }
+    if verb == Verb::RollbackAdd {
+        let hidden: Vec<_> = rows.iter().filter(|(_, row)| row.phase(Phase::Simdrop).really()).map(|(id, _)| *id).collect();
+        if !hidden.is_empty() && request.cascade {
+            let first = self::back(played, release, Verb::RollbackSimdrop, only, request);
+            back.findings.extend(first.findings.into_iter().filter(|f| !f.message.contains("is dropped")));
+            back.warnings.extend(first.warnings);
+            back.tasks.extend(first.tasks);
+        } else {
+            back.findings.extend(hidden.into_iter().map(guards::not_simdropped));
+        }
+    }
+    later(played, release, verb, &mut back);
+    if let Some(only) = only
+        && !request.out_of_order
+    {
+        let seq = played.row(only).map_or(0, |row| row.phase(verb.phase()).seq);
+        if let Some((after, _)) = of_release()
+            .find(|(id, row)| *id != only && !id.is_hook() && row.phase(verb.phase()).really() && row.phase(verb.phase()).seq > seq)
+        {
+            back.findings.push(
+                Finding::new(
+                    crate::model::Class::Guard,
+                    "G3",
+                    format!("cannot {verb} step `{only}`: step `{after}` ran after it and is not rolled back"),
+                )
+                .way_out("roll that one back first; if this order is meant: --out-of-order"),
+            );
+        }
+    }
+    for (id, row) in rows {
+        match task(played, id, row, verb, request, &mut back.warnings) {
+            Ok(task) => back.tasks.push(task),
+            Err(finding) => back.findings.push(finding),
+        }
+    }
+    back
+}
+
+/// Whether a rollback of the phase has anything to do.
+pub(super) fn takes(phase: &PhaseRow) -> bool {
+    next(phase.state, Way::Back, phase.committed()) != Next::Nothing
+}
+
+fn rank(id: &StepId) -> u8 {
+    match id.step.as_str() {
+        StepId::BEFORE => 0,
+        StepId::AFTER => 2,
+        _ => 1,
+    }
+}
+
+/// G5's second half: what later releases build on.
+fn later(played: &Played<'_>, release: &Version, verb: Verb, back: &mut Back) {
+    let after = || played.steps.iter().filter(|(id, _)| id.release > *release);
+    let past = |row: &Row| {
+        Phase::ALL.iter().rev().find(|p| row.phase(**p).really()).map_or("begun", |p| p.past())
+    };
+    if verb == Verb::RollbackAdd {
+        if let Some((id, row)) = after().find(|(_, row)| row.has_progress()) {
+            back.findings.push(guards::later_builds(verb, release, id, past(row)));
+        }
+        return;
+    }
+    if let Some((id, row)) = after().find(|(_, row)| row.phase(Phase::Simdrop).really() || row.phase(Phase::Drop).really()) {
+        back.findings.push(guards::later_builds(verb, release, id, past(row)));
+    } else if let Some((id, _)) = after().find(|(_, row)| row.phase(Phase::Add).really()) {
+        back.warnings.push(format!("later release `{}` is added already: see that it does without what `{release}` hid", id.release));
+    }
+}
+
+fn task(
+    played: &Played<'_>,
+    id: &StepId,
+    row: &Row,
+    verb: Verb,
+    request: &Request,
+    warnings: &mut Vec<String>,
+) -> Result<Task, Finding> {
+    let phase = row.phase(verb.phase());
+    let stored = played.facts.stored.get(id).and_then(|handlers| handlers.get(&verb));
+    let filed = played.project.step(id).and_then(|step| step.handlers.get(&verb));
+    if let (Some(stored), Some(filed)) = (stored, filed)
+        && stored.checksum != filed.checksum
+    {
+        let which = if request.from_files { "the file's" } else { "the ledger's" };
+        warnings.push(format!("the {verb} handler of step `{id}` in the file differs from the one stored; {which} is used"));
+    }
+    let handler = if request.from_files { filed.or(stored) } else { stored };
+    let whole = |ask_each| -> Result<(Handler, u32, bool), Finding> {
+        match handler {
+            Some(handler) => Ok((handler.clone(), 0, ask_each)),
+            None if id.is_hook() => Ok((nothing(), 0, false)),
+            None => Err(guards::no_handler(verb, id)),
+        }
+    };
+    let (handler, from, ask_each) = match next(phase.state, Way::Back, phase.committed()) {
+        Next::Run if phase.empty => (nothing(), 0, false),
+        Next::Run => whole(false)?,
+        Next::RunAsking => whole(true)?,
+        Next::MarkRolledBack => (nothing(), 0, false),
+        Next::Resume => {
+            let (handler, _, _) = whole(false)?;
+            let from = resume::resume(played, id, verb, phase, Some(&handler))?;
+            // Begun on a step that was applied only in part, it may meet what was never there: it goes on asking.
+            (handler, from, phase.state == PhaseState::RollbackFailed || from > 0)
+        }
+        Next::Nothing | Next::OnlyIfNamed | Next::FinishRollback => {
+            unreachable!("`takes` lets only rows through that a rollback has something to do for")
+        }
+    };
+    let label = handler.label;
+    let keep = if request.from_files && handler.actions.is_empty() { Default::default() } else { kept(verb, filed, request) };
+    Ok(Task { id: id.clone(), name: row.name.clone(), verb, handler, from, keep, label, ask_each })
+}
+
+/// With `--from-files`, the file's handler is what the ledger keeps from now on: a resume must find what ran.
+fn kept(verb: Verb, filed: Option<&Handler>, request: &Request) -> crate::action::Handlers {
+    filed.filter(|_| request.from_files).map(|handler| (verb, handler.clone())).into_iter().collect()
+}

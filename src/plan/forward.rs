@@ -1,0 +1,119 @@
+//! One phase of one release, forward.
+
+use super::{
+    Task, guards,
+    machine::{Next, next},
+    played::Played,
+    resume,
+};
+use crate::{
+    action::{Checksum, Handler, Handlers},
+    model::{Finding, Label, Phase, Time, Verb, Way},
+    release::{Release, Step},
+};
+
+/// What one phase of a release comes to.
+#[derive(Default)]
+pub(super) struct Advance {
+    pub tasks: Vec<Task>,
+    /// What refuses whatever the command: drift, open decisions.
+    pub findings: Vec<Finding>,
+    /// What guards refuse; `ff` waits there.
+    pub refused: Vec<Finding>,
+    /// The earliest time, where that is all that refuses.
+    pub until: Option<Time>,
+    /// A guard that looks at what was rolled back (G7) is among them.
+    pub rolled_back: bool,
+}
+
+/// Plans a phase. `only`: that step alone. `named`: what was rolled back is applied again (G7).
+pub(super) fn advance(
+    played: &Played<'_>,
+    release: &Release,
+    phase: Phase,
+    only: Option<&Step>,
+    named: bool,
+    out_of_order: bool,
+) -> Advance {
+    let mut advance = Advance::default();
+    let mut todo = Vec::new();
+    for step in guards::counted(release).filter(|step| only.is_none_or(|only| only.id == step.id)) {
+        let row = played.row_of(step);
+        let at = row.phase(phase);
+        match next(at.state, Way::Forward, at.committed()) {
+            Next::Nothing => {}
+            Next::Run => todo.push(step),
+            Next::Resume => match resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())) {
+                Ok(_) => todo.push(step),
+                Err(finding) => advance.findings.push(finding),
+            },
+            Next::OnlyIfNamed if named || !step.has(phase.verb()) => todo.push(step),
+            Next::OnlyIfNamed => {
+                advance.rolled_back = true;
+                advance.refused.push(guards::only_if_named(phase, &step.id, &at.who, at.at));
+            }
+            Next::FinishRollback => advance.refused.push(guards::rollback_open(phase, &step.id)),
+            Next::MarkRolledBack | Next::RunAsking => unreachable!("the forward half of the table has no such answer"),
+        }
+    }
+    // What was rolled back is not passed by its neighbours' empty phases either.
+    if todo.is_empty() {
+        return advance;
+    }
+    let works = todo.iter().any(|step| step.has(phase.verb()));
+    if phase == Phase::Add {
+        advance.refused.extend(guards::earlier_finished(played, release));
+    }
+    advance.refused.extend(guards::phase_before(played, release, phase));
+    if !out_of_order {
+        advance.refused.extend(guards::in_order(played, release, phase, &todo));
+    }
+    if works && phase != Phase::Add {
+        advance.refused.extend(guards::rolled_out(played, release, phase));
+    }
+    if works
+        && phase == Phase::Drop
+        && let Some(refusal) = guards::soaked(played, release)
+    {
+        advance.until = refusal.until;
+        advance.refused.push(refusal.finding);
+    }
+    if advance.refused.len() > 1 {
+        advance.until = None;
+    }
+    advance.tasks = todo.into_iter().map(|step| task(played, step, phase)).collect();
+    advance
+}
+
+fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
+    let verb = phase.verb();
+    let row = played.row_of(step);
+    let handler = step.handlers.get(&verb).cloned().unwrap_or_else(nothing);
+    let from = resume::resume(played, &step.id, verb, row.phase(phase), Some(&handler)).unwrap_or(0);
+    let keep: Handlers = phase
+        .rollback()
+        .and_then(|back| step.handlers.get_key_value(&back))
+        .map(|(back, handler)| (*back, handler.clone()))
+        .into_iter()
+        .collect();
+    let label = match keep.values().next() {
+        Some(back) => back.label,
+        None if handler.actions.is_empty() => Label::Lossless,
+        None => Label::None,
+    };
+    Task { id: step.id.clone(), name: step.name.clone(), verb, handler, from, keep, label, ask_each: false }
+}
+
+/// The handler of an empty phase.
+pub(super) fn nothing() -> Handler {
+    Handler { checksum: Checksum::of([]), label: Label::None, actions: Vec::new() }
+}
+
+/// The steps of a release that a forward verb has anything to record for.
+pub(super) fn pending(played: &Played<'_>, release: &Release, verb: Verb) -> bool {
+    guards::counted(release).any(|step| {
+        let row = played.row_of(step);
+        let at = row.phase(verb.phase());
+        next(at.state, Way::Forward, at.committed()) != Next::Nothing && step.has(verb)
+    })
+}

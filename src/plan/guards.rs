@@ -1,0 +1,246 @@
+//! The guards (rules G1–G6), a function each. Each says what it refuses; none knows whether that ends a command or makes `ff` wait.
+
+use super::Played;
+use crate::{
+    model::{Class, Finding, Phase, PhaseState, Span, StepId, Time, Verb, Version},
+    release::{Release, Step},
+};
+
+/// A guard's refusal, and until when, where time is what it waits for.
+pub(super) struct Refusal {
+    pub finding: Finding,
+    pub until: Option<Time>,
+}
+
+impl From<Finding> for Refusal {
+    fn from(finding: Finding) -> Self {
+        Self { finding, until: None }
+    }
+}
+
+fn refuse(rule: &'static str, message: String, way_out: String) -> Finding {
+    Finding::new(Class::Guard, rule, message).way_out(way_out)
+}
+
+/// Whether a step is through a phase; an empty phase counts, run or not (L1).
+pub(super) fn through(played: &Played<'_>, step: &Step, phase: Phase) -> bool {
+    let state = played.row(&step.id).map_or(PhaseState::Pending, |row| row.phase(phase).state);
+    match state {
+        PhaseState::Done => true,
+        PhaseState::Pending | PhaseState::RolledBack => !step.has(phase.verb()),
+        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => false,
+    }
+}
+
+/// The steps that guards look at: not the deleted ones (F5).
+pub(super) fn counted(release: &Release) -> impl Iterator<Item = &Step> {
+    release.steps.iter().filter(|step| !step.deleted)
+}
+
+/// G1: every earlier release has come as far as `require_previous` says.
+pub(super) fn earlier_finished(played: &Played<'_>, release: &Release) -> Option<Finding> {
+    let reach = played.guards.reach();
+    let asked = Phase::ALL.iter().filter(|p| **p <= reach.phase());
+    let (earlier, step, phase) = played
+        .project
+        .releases
+        .iter()
+        .filter(|earlier| earlier.version < release.version)
+        .flat_map(|earlier| counted(earlier).map(move |step| (earlier, step)))
+        .find_map(|(earlier, step)| {
+            asked.clone().find(|phase| !through(played, step, **phase)).map(|phase| (earlier, step, *phase))
+        })?;
+    Some(refuse(
+        "G1",
+        format!(
+            "cannot add release `{}`: earlier release `{}` is not finished (step `{}` is not {})",
+            release.version,
+            earlier.version,
+            step.id,
+            phase.past()
+        ),
+        format!(
+            "run: triphase {phase} {}; the guard is `require_previous: {reach}`, a weaker one (`simdropped`, `added`) lets releases overlap",
+            earlier.version
+        ),
+    ))
+}
+
+/// G2: every step of the release is through the phase before.
+pub(super) fn phase_before(played: &Played<'_>, release: &Release, phase: Phase) -> Option<Finding> {
+    let before = phase.before()?;
+    let behind: Vec<_> = counted(release).filter(|step| !through(played, step, before)).map(|step| step.id.to_string()).collect();
+    (!behind.is_empty()).then(|| {
+        refuse(
+            "G2",
+            format!("cannot {phase} release `{}`: not {} yet: {}", release.version, before.past(), behind.join(", ")),
+            format!("run first: triphase {before} {}", release.version),
+        )
+    })
+}
+
+/// G3: steps run in order, and releases too. `todo`: the steps about to run; `all`: not only one that was named.
+pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, todo: &[&Step]) -> Vec<Finding> {
+    const WAY_OUT: &str = "if that is meant: --out-of-order";
+    let mut findings = Vec::new();
+    let really = |step: &Step, phase: Phase| played.row(&step.id).is_some_and(|row| row.phase(phase).really());
+    for step in todo.iter().filter(|step| step.has(phase.verb()) && !step.id.is_hook()) {
+        let steps: Vec<_> = counted(release).filter(|s| !s.id.is_hook()).collect();
+        let at = steps.iter().position(|s| s.id == step.id).unwrap_or(0);
+        if let Some(later) = steps[at + 1..].iter().find(|later| really(later, phase)) {
+            findings.push(refuse(
+                "G3",
+                format!("cannot {phase} step `{}`: step `{}`, which comes after it, is {} already", step.id, later.id, phase.past()),
+                WAY_OUT.into(),
+            ));
+        }
+        if let Some(earlier) = steps[..at]
+            .iter()
+            .find(|earlier| !through(played, earlier, phase) && !todo.iter().any(|s| s.id == earlier.id))
+        {
+            findings.push(refuse(
+                "G3",
+                format!("cannot {phase} step `{}`: step `{}`, which comes before it, is not {}", step.id, earlier.id, phase.past()),
+                WAY_OUT.into(),
+            ));
+        }
+        if phase == Phase::Add
+            && let Some((past, other)) = [Phase::Drop, Phase::Simdrop]
+                .iter()
+                .find_map(|past| counted(release).find(|s| really(s, *past)).map(|s| (past, s)))
+        {
+            findings.push(refuse(
+                "G3",
+                format!("cannot add step `{}`: its release is {} already (step `{}`)", step.id, past.past(), other.id),
+                format!("put the step into a new release; {WAY_OUT}"),
+            ));
+        }
+    }
+    if phase == Phase::Add
+        && todo.iter().any(|step| step.has(Verb::Add))
+        && let Some(later) = later_progress(played, &release.version)
+    {
+        findings.push(refuse(
+            "G3",
+            format!("cannot add release `{}`: release `{later}`, which comes after it, has begun", release.version),
+            WAY_OUT.into(),
+        ));
+    }
+    findings
+}
+
+/// A later release with any progress.
+pub(super) fn later_progress<'a>(played: &'a Played<'_>, release: &Version) -> Option<&'a Version> {
+    played.steps.iter().find(|(id, row)| id.release > *release && row.has_progress()).map(|(id, _)| &id.release)
+}
+
+/// G6, age: `drop` waits until `min_simdrop_age` has passed since the release's last simdrop that ran.
+pub(super) fn soaked(played: &Played<'_>, release: &Release) -> Option<Refusal> {
+    let age: &Span = played.guards.min_simdrop_age.as_ref().filter(|age| !age.length().is_zero())?;
+    let setting = format!("min_simdrop_age: {age}");
+    if played.fresh.contains(&release.version) {
+        return Some(
+            refuse(
+                "G6",
+                format!("cannot drop release `{}` yet: it is simdropped only now (`{setting}`)", release.version),
+                format!("wait {age}, then: triphase drop {}", release.version),
+            )
+            .into(),
+        );
+    }
+    let last = played
+        .steps
+        .iter()
+        .filter(|(id, _)| id.release == release.version)
+        .map(|(_, row)| row.phase(Phase::Simdrop))
+        .filter(|phase| phase.state == PhaseState::Done && !phase.empty)
+        .filter_map(|phase| phase.at)
+        .max()?;
+    let until = last.plus(age.length());
+    (until > played.now).then(|| Refusal {
+        finding: refuse(
+            "G6",
+            format!(
+                "cannot drop release `{}` yet: it was simdropped at {last} (`{setting}`), {} are left",
+                release.version,
+                rounded(until.since(played.now))
+            ),
+            format!("after {until}: triphase drop {}", release.version),
+        ),
+        until: Some(until),
+    })
+}
+
+/// A duration in whole seconds, rounded up, so that "left" is never shown as nothing.
+fn rounded(span: std::time::Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(std::time::Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)))
+}
+
+/// G6, rollout: where `require_rollout: true`, somebody has said that the release's application is live.
+pub(super) fn rolled_out(played: &Played<'_>, release: &Release, phase: Phase) -> Option<Finding> {
+    (played.guards.needs_rollout() && !played.rollouts.contains(&release.version)).then(|| {
+        refuse(
+            "G6",
+            format!("cannot {phase} release `{}`: nobody has said that it is rolled out (`require_rollout: true`)", release.version),
+            format!("once its application is live everywhere: triphase rollout {}", release.version),
+        )
+    })
+}
+
+/// G4: `rollback_add` only once simdrop is not there, or taken back.
+pub(super) fn not_simdropped(id: &StepId) -> Finding {
+    refuse(
+        "G4",
+        format!("cannot rollback_add step `{id}`: it is simdropped; the old application would find neither old nor new"),
+        format!("run first: triphase rollback_simdrop {}; or both: --cascade", id.release),
+    )
+}
+
+/// G5: nothing that was dropped comes back.
+pub(super) fn not_dropped(verb: Verb, id: &StepId) -> Finding {
+    refuse(
+        "G5",
+        format!("cannot {verb} release `{}`: step `{id}` is dropped, and a drop has no way back", id.release),
+        "restore what was dropped from a backup, or write a new release that goes forward".into(),
+    )
+}
+
+/// G5: every rollback handler that is needed is there.
+pub(super) fn no_handler(verb: Verb, id: &StepId) -> Finding {
+    refuse(
+        "G5",
+        format!("cannot {verb} step `{id}`: it gives no `{verb}` handler"),
+        format!(
+            "give it one: triphase repair handler {id} {verb} --file F --reason …; or write it into the file and add --from-files"
+        ),
+    )
+}
+
+/// G5: no later release builds on it.
+pub(super) fn later_builds(verb: Verb, release: &Version, later: &StepId, past: &str) -> Finding {
+    refuse(
+        "G5",
+        format!("cannot {verb} release `{release}`: later release `{}` is there (step `{later}` is {past})", later.release),
+        format!("roll that one back first: triphase {verb} {}", later.release),
+    )
+}
+
+/// From `rolling_back` and `rollback_failed` only that rollback, or `repair`, goes on.
+pub(super) fn rollback_open(phase: Phase, id: &StepId) -> Finding {
+    let verb = phase.rollback().map_or("repair", Verb::name);
+    refuse(
+        "G5",
+        format!("cannot {phase} step `{id}`: its {verb} has begun and is not done"),
+        format!("finish it: triphase {verb} {}", id.release),
+    )
+}
+
+/// G7: what was rolled back is applied again only when named.
+pub(super) fn only_if_named(phase: Phase, id: &StepId, who: &str, at: Option<Time>) -> Finding {
+    let at = at.map_or_else(String::new, |at| format!(" at {at}"));
+    refuse(
+        "G7",
+        format!("will not {phase} step `{id}` again by itself: {who} rolled it back{at}"),
+        format!("once that is settled, name it: triphase {phase} {}", id.release),
+    )
+}

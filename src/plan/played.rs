@@ -1,0 +1,79 @@
+//! The ledger as it will be after the tasks planned so far: each is played forward on a copy.
+
+use super::{Plan, Task};
+use crate::{
+    ledger::{Facts, PhaseRow, Row},
+    model::{Guards, PhaseState, StepId, Time, Verb, Version, Way},
+    release::{Project, Step},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a plan is made on.
+pub(super) struct Played<'a> {
+    pub project: &'a Project,
+    pub facts: &'a Facts,
+    /// Those in force: the ledger's, each that the target file names replaced (G10).
+    pub guards: Guards,
+    pub now: Time,
+    pub steps: BTreeMap<StepId, Row>,
+    /// Releases of which a simdrop handler runs in this very plan: their soak begins only then (G6).
+    pub fresh: BTreeSet<Version>,
+    pub rollouts: BTreeSet<Version>,
+    pub plan: Plan,
+}
+
+impl<'a> Played<'a> {
+    pub fn new(project: &'a Project, facts: &'a Facts, file: &Guards) -> Self {
+        let ledger = &facts.ledger;
+        let guards = ledger.guards.replaced_by(file);
+        let mut plan = Plan::default();
+        plan.begin.create = ledger.format.is_none();
+        plan.begin.guards = (guards != ledger.guards).then(|| guards.clone());
+        Self {
+            project,
+            facts,
+            guards,
+            now: ledger.now,
+            steps: ledger.steps.clone(),
+            fresh: BTreeSet::new(),
+            rollouts: ledger.rollouts.keys().cloned().collect(),
+            plan,
+        }
+    }
+
+    pub fn row(&self, id: &StepId) -> Option<&Row> {
+        self.steps.get(id)
+    }
+
+    /// A step's row; one that never ran is pending.
+    pub fn row_of(&self, step: &Step) -> Row {
+        self.row(&step.id).cloned().unwrap_or_else(|| Row::pending(&step.name))
+    }
+
+    /// Adds tasks, and what they leave behind.
+    pub fn play(&mut self, tasks: Vec<Task>) {
+        for task in tasks {
+            let row = self.steps.entry(task.id.clone()).or_insert_with(|| Row::pending(&task.name));
+            row.stored.extend(task.keep.keys().copied());
+            let empty = task.handler.actions.is_empty();
+            let phase: &mut PhaseRow = &mut row.phases[task.verb.phase().index()];
+            phase.at = Some(self.now);
+            phase.upto = 0;
+            phase.trying = None;
+            match task.verb.way() {
+                Way::Forward => {
+                    phase.state = PhaseState::Done;
+                    phase.empty = empty;
+                    if task.verb == Verb::Simdrop && !empty {
+                        self.fresh.insert(task.id.release.clone());
+                    }
+                }
+                Way::Back => {
+                    phase.state = PhaseState::RolledBack;
+                    self.rollouts.remove(&task.id.release);
+                }
+            }
+            self.plan.tasks.push(task);
+        }
+    }
+}

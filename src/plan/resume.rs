@@ -1,0 +1,60 @@
+//! Where a handler that was begun goes on (rules L4, L6).
+
+use super::played::Played;
+use crate::{
+    action::Handler,
+    ledger::{PhaseRow, Verdict},
+    model::{Class, Finding, StepId, Verb},
+};
+
+/// The index of the first action that is not done.
+///
+/// # Errors
+/// Where the open statement is undecided (5), or what is done was edited since (6).
+pub(super) fn resume(
+    played: &Played<'_>,
+    id: &StepId,
+    verb: Verb,
+    row: &PhaseRow,
+    handler: Option<&Handler>,
+) -> Result<u32, Finding> {
+    let from = match row.trying {
+        None => row.upto,
+        Some(index) => match played.facts.verdicts.get(id).copied().unwrap_or(Verdict::Unknown) {
+            Verdict::Applied => index + 1,
+            Verdict::Not => index,
+            Verdict::Unknown => return Err(undecided(played, id, verb, index)),
+        },
+    };
+    let done = row.hashes.iter().take(from as usize);
+    let now: Vec<_> = handler.map(|h| h.actions.iter().map(crate::action::Action::hash).collect()).unwrap_or_default();
+    if from as usize > now.len() || done.zip(&now).any(|(then, now)| then != now) {
+        return Err(Finding::new(
+            Class::Drift,
+            "L6",
+            format!("cannot resume {verb} of step `{id}`: of the {from} statements that are done, some were edited since"),
+        )
+        .way_out("put them back as they ran, and edit only what comes after them"));
+    }
+    Ok(from)
+}
+
+/// The question that only a person can answer, and the two commands that do.
+pub(super) fn undecided(played: &Played<'_>, id: &StepId, verb: Verb, index: u32) -> Finding {
+    let text = played
+        .facts
+        .stored
+        .get(id)
+        .and_then(|handlers| handlers.get(&verb))
+        .and_then(|handler| handler.actions.get(index as usize))
+        .map_or_else(String::new, |action| format!(":\n    {}", action.text().replace('\n', "\n    ")));
+    let (k, phase) = (index + 1, verb.phase());
+    Finding::new(
+        Class::Decision,
+        "L4",
+        format!("it is not known whether statement {k} of {verb} of step `{id}` was applied{text}"),
+    )
+    .way_out(format!(
+        "look, then say: triphase repair done {id} {phase} {k} --reason …   or   triphase repair undone {id} {phase} {k} --reason …"
+    ))
+}

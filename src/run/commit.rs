@@ -1,0 +1,190 @@
+//! Commits one unit of a plan: asks where it must, retries what traffic stopped, records what failed.
+
+use super::Context;
+use crate::{
+    action::Action,
+    engine::{Failure, Hold, Session, Stop},
+    event::{End, Event},
+    ledger::{Unit, Verdict},
+    model::{Class, Finding, StepId, Time, Verb},
+    plan::{Broken, Cut, Plan, broken},
+};
+use std::time::{Duration, Instant};
+
+/// How long a statement works before it is said that it does, and who blocks it.
+const QUIET: Duration = Duration::from_secs(1);
+/// How often it is said again.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Commits a unit. `Some`: the run ends here, and why; all that must be recorded is.
+pub(super) async fn commit(
+    context: &Context<'_>,
+    session: &dyn Session,
+    hold: &dyn Hold,
+    plan: &Plan,
+    mut cut: Cut,
+    done: &mut Vec<(StepId, Verb)>,
+) -> Result<Option<End>, Failure> {
+    if let Some(signal) = context.stop.signal() {
+        return Ok(Some(End::Interrupted(signal)));
+    }
+    let task = &plan.tasks[cut.task];
+    let of = plan.tasks.len();
+    let began = Instant::now();
+    for index in &cut.empties {
+        let task = &plan.tasks[*index];
+        (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: *index, of });
+    }
+    if !cut.empties.contains(&cut.task) && cut.first == task.from {
+        (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: cut.task, of });
+    }
+    // Which of the handler's actions those of the unit are, once some were skipped.
+    let mut indices: Vec<u32> = (cut.first..).take(cut.unit.actions.len()).collect();
+    if task.ask_each
+        && let Some(end) = skip_applied(session, task.verb, &task.id, &mut cut, &mut indices).await?
+    {
+        return Ok(Some(end));
+    }
+    if let (Some(index), Some(action)) = (indices.first(), cut.unit.actions.first()) {
+        let of = u32::try_from(task.handler.actions.len()).unwrap_or(u32::MAX);
+        (context.tell)(Event::Statement { id: task.id.clone(), verb: task.verb, index: *index, of, text: action.text() });
+    }
+    let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit).await {
+        Ok(_) => {
+            let took = began.elapsed();
+            for index in &cut.empties {
+                let task = &plan.tasks[*index];
+                let empty = task.handler.actions.is_empty();
+                (context.tell)(Event::Finished { id: task.id.clone(), verb: task.verb, empty, took: Duration::ZERO });
+                done.push((task.id.clone(), task.verb));
+            }
+            if cut.last && !cut.empties.contains(&cut.task) {
+                (context.tell)(Event::Finished { id: task.id.clone(), verb: task.verb, empty: false, took });
+                done.push((task.id.clone(), task.verb));
+            }
+            return Ok(None);
+        }
+        Err(Failure::Handler { at, why }) => {
+            let index = indices.get(at).copied();
+            let error = format!("{why:#}");
+            record(hold, &broken(plan, &cut, index, &error, Broken::Failed)).await?;
+            let text = index.and_then(|k| task.handler.actions.get(k as usize)).map_or_else(|| "COMMIT".into(), Action::text);
+            (context.tell)(Event::Failed {
+                id: task.id.clone(),
+                verb: task.verb,
+                index: index.unwrap_or(cut.first),
+                text,
+                committed: cut.first,
+                error,
+            });
+            End::Failed
+        }
+        Err(Failure::Busy(what)) => {
+            // A statement that stands alone was announced; that it was not applied is known, and said.
+            if !cut.unit.opens.is_empty() {
+                record(hold, &broken(plan, &cut, Some(cut.first), &what, Broken::Failed)).await?;
+            }
+            End::Busy(format!("{} of step `{}`: {what}", task.verb, task.id))
+        }
+        Err(Failure::Stopped) => {
+            let signal = context.stop.signal().unwrap_or(2);
+            record(hold, &broken(plan, &cut, None, "interrupted", Broken::Interrupted)).await?;
+            End::Interrupted(signal)
+        }
+        Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => return Err(failure),
+    };
+    Ok(Some(end))
+}
+
+async fn record(hold: &dyn Hold, entry: &crate::ledger::Entry) -> Result<Time, Failure> {
+    hold.commit(&Unit { closes: vec![entry.clone()], ..Unit::default() }, &Stop::never()).await
+}
+
+/// Asks each action of a step that is applied only in part, and takes out what is so already. What nothing decides is run where a failure
+/// leaves nothing behind, and is a person's question where it stands alone.
+async fn skip_applied(
+    session: &dyn Session,
+    verb: Verb,
+    id: &StepId,
+    cut: &mut Cut,
+    indices: &mut Vec<u32>,
+) -> Result<Option<End>, Failure> {
+    let mut rest = Vec::new();
+    let mut kept = Vec::new();
+    for (action, index) in cut.unit.actions.iter().zip(indices.iter()) {
+        match session.ask(action).await? {
+            Verdict::Applied => {}
+            Verdict::Unknown if action.alone() => {
+                let finding = Finding::new(
+                    Class::Decision,
+                    "L4",
+                    format!(
+                        "step `{id}` is applied only in part, and nothing tells whether statement {} of {verb} is needed:\n    {}",
+                        index + 1,
+                        action.text()
+                    ),
+                )
+                .way_out(format!("look, do by hand what is needed, then: triphase repair undone {id} {} --reason …", verb.phase()));
+                return Ok(Some(End::Undecided(vec![finding])));
+            }
+            Verdict::Not | Verdict::Unknown => {
+                rest.push(action.clone());
+                kept.push(*index);
+            }
+        }
+    }
+    cut.unit.actions = rest;
+    *indices = kept;
+    Ok(None)
+}
+
+/// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5).
+async fn until_committed(context: &Context<'_>, hold: &dyn Hold, id: &StepId, verb: Verb, unit: &Unit) -> Result<Time, Failure> {
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let answer = watched(context, hold, id, verb, unit, began).await;
+        let Err(Failure::Busy(what)) = answer else { return answer };
+        if began.elapsed() + pause >= context.target.lock_retry_for.length() {
+            let setting = &context.target.lock_retry_for;
+            return Err(Failure::Busy(format!("{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied")));
+        }
+        (context.tell)(Event::Blocked { id: id.clone(), waited: began.elapsed(), by: vec![what], retry: true });
+        tokio::select! {
+            () = tokio::time::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
+            () = context.stop.pulled() => return Err(Failure::Stopped),
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// Sends a unit once, and says now and then that it is still at work, and who blocks it.
+async fn watched(
+    context: &Context<'_>,
+    hold: &dyn Hold,
+    id: &StepId,
+    verb: Verb,
+    unit: &Unit,
+    began: Instant,
+) -> Result<Time, Failure> {
+    let mut work = hold.commit(unit, &context.stop);
+    let mut said = Instant::now();
+    loop {
+        tokio::select! {
+            answer = &mut work => return answer,
+            () = tokio::time::sleep(QUIET) => {}
+        }
+        // Who blocks is told for the reader's sake: where it can't be had, the work goes on.
+        let by = tokio::select! {
+            answer = &mut work => return answer,
+            blockers = hold.blockers() => blockers.unwrap_or_default(),
+        };
+        if !by.is_empty() {
+            (context.tell)(Event::Blocked { id: id.clone(), waited: began.elapsed(), by, retry: false });
+        }
+        if said.elapsed() >= HEARTBEAT {
+            said = Instant::now();
+            (context.tell)(Event::Heartbeat { id: id.clone(), verb, elapsed: began.elapsed() });
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Waits for the lock, by polling (rule X1): a waiter that queues in the server can deadlock with the work it waits for.
+
+use super::Context;
+use crate::{
+    engine::{Failure, Held, Hold, Session, holder},
+    event::{End, Event},
+};
+use std::time::{Duration, Instant};
+
+/// Takes the lock, or says how the wait ended: time is up (4), or a signal.
+pub(super) async fn lock<'a>(context: &'a Context<'_>, session: &'a dyn Session) -> Result<Result<Box<dyn Hold + 'a>, End>, Failure> {
+    let began = Instant::now();
+    let mut told: Option<Held> = None;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let held = match session.try_lock(&context.me).await? {
+            Ok(hold) => return Ok(Ok(hold)),
+            Err(held) => held,
+        };
+        if began.elapsed() >= context.wait_lock {
+            let by = held.by.as_ref().map_or_else(|| "somebody who left no name".into(), holder);
+            let waited = humantime::format_duration(Duration::from_secs(context.wait_lock.as_secs()));
+            return Ok(Err(End::Busy(format!("waited {waited} for {}, held by {by}", held.what))));
+        }
+        if told.as_ref() != Some(&held) {
+            (context.tell)(Event::Waiting { by: held.by.clone(), what: held.what.clone() });
+            told = Some(held);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause.min(context.wait_lock.saturating_sub(began.elapsed()))) => {}
+            () = context.stop.pulled() => return Ok(Err(End::Interrupted(context.stop.signal().unwrap_or(2)))),
+        }
+        pause = (pause * 2).min(Duration::from_millis(500)).mul_f64(0.75 + fastrand::f64() / 2.0);
+    }
+}

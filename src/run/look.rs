@@ -1,0 +1,98 @@
+//! Looks, and changes nothing.
+
+use super::ended;
+use crate::{
+    engine::{Access, Driver, Failure, Session, Where},
+    event::End,
+    ledger::{Facts, HistoryRow, Ledger},
+    plan::{self, Plan, Request},
+    release::Project,
+    target::Target,
+};
+
+/// What a look at the target gives.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Where.
+    pub place: Where,
+    /// What the target says.
+    pub facts: Facts,
+    /// What the request would do.
+    pub plan: Plan,
+    /// Whether the engine commits a handler and its ledger row together.
+    pub atomic: bool,
+}
+
+/// Plans, and changes nothing (`plan`, `--noop`, `sql`).
+///
+/// # Errors
+/// Where the target can't be reached or its ledger not read.
+pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, request: &Request) -> Result<Look, End> {
+    let work = async {
+        let session = driver.open(target, Access::Read).await?;
+        let (facts, plan) = self::plan(session.as_ref(), target, project, request).await?;
+        Ok(Look { place: session.place(), facts, plan, atomic: session.atomic() })
+    };
+    work.await.map_err(end)
+}
+
+/// Reads what a request wants to know, and plans it.
+pub(super) async fn plan(
+    session: &dyn Session,
+    target: &Target,
+    project: &Project,
+    request: &Request,
+) -> Result<(Facts, Plan), Failure> {
+    let ledger = session.ledger().await?;
+    let wanted = plan::wants(&ledger, request).stored;
+    let facts = facts(session, ledger, &wanted).await?;
+    let plan = plan::plan(project, &facts, &target.guards, request);
+    Ok((facts, plan))
+}
+
+async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::StepId]) -> Result<Facts, Failure> {
+    let mut facts = Facts { ledger, ..Facts::default() };
+    if !wanted.is_empty() {
+        facts.stored = session.stored(wanted).await?;
+    }
+    for open in plan::open(&facts) {
+        let verdict = session.ask(&open.action).await?;
+        facts.verdicts.insert(open.id, verdict);
+    }
+    Ok(facts)
+}
+
+/// The ledger and its open questions (`show`, `current`, `check`).
+///
+/// # Errors
+/// Where the target can't be reached or its ledger not read.
+pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Facts), End> {
+    let work = async {
+        let session = driver.open(target, Access::Read).await?;
+        let ledger = session.ledger().await?;
+        let open: Vec<_> = ledger
+            .steps
+            .iter()
+            .filter(|(_, row)| row.phases.iter().any(|phase| phase.trying.is_some()))
+            .map(|(id, _)| id.clone())
+            .collect();
+        Ok((session.place(), facts(session.as_ref(), ledger, &open).await?))
+    };
+    work.await.map_err(end)
+}
+
+/// The audit trail's newest rows, newest first (`history`).
+///
+/// # Errors
+/// Where the target can't be reached or its ledger not read.
+pub async fn history(target: &Target, driver: &dyn Driver, limit: u32) -> Result<(Where, Vec<HistoryRow>), End> {
+    let work = async {
+        let session = driver.open(target, Access::Read).await?;
+        Ok((session.place(), session.history(limit).await?))
+    };
+    work.await.map_err(end)
+}
+
+fn end(failure: Failure) -> End {
+    ended(failure, &mut super::Going::default()).unwrap_or_else(End::Access)
+}
