@@ -5,7 +5,6 @@ use super::{
     scene::Scene,
 };
 use crate::{
-    ledger::Facts,
     plan,
     report::{finding, json},
     run,
@@ -17,8 +16,8 @@ use std::io::Write as _;
 pub fn run(app: &App) -> Result<u8, Halt> {
     let scene = Scene::of(app)?;
     let project = scene.project();
-    let (place, ledger) = app.wait(run::ledger(&scene.target, scene.driver))??;
-    let findings = plan::check(&project, &Facts { ledger, ..Facts::default() });
+    let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+    let findings = plan::check(&project, &facts);
     app.tell(|err| finding::all(err, &findings, app.err));
     let code = findings.iter().map(|f| f.class).min().map_or(0, |class| class.exit_code());
     if app.global.json {

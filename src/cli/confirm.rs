@@ -3,8 +3,8 @@
 use super::app::App;
 use crate::{
     engine::{Stop, Where},
-    plan::Plan,
     report,
+    run::Asked,
 };
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write as _},
@@ -16,7 +16,7 @@ use std::{
 ///
 /// # Errors
 /// Where nobody can be asked.
-pub fn ask(app: &App, name: &str, place: &Where, plan: &Plan, stop: &Stop) -> Result<bool, String> {
+pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) -> Result<bool, String> {
     if app.global.yes {
         return Ok(true);
     }
@@ -25,8 +25,11 @@ pub fn ask(app: &App, name: &str, place: &Where, plan: &Plan, stop: &Stop) -> Re
     }
     app.tell(|err| {
         writeln!(err, "target {} is protected: {}", app.err.strong(name), report::place(place))?;
-        writeln!(err, "{} is about to run{}", app.command, if plan.tasks.is_empty() { "" } else { ":" })?;
-        report::plan::brief(err, plan, app.err)?;
+        writeln!(err, "this is about to run:")?;
+        match what {
+            Asked::Plan(plan) => report::plan::brief(err, plan, app.err)?,
+            Asked::Change(words) => writeln!(err, "  {words}")?,
+        }
         write!(err, "type the target's name to go on: ")
     });
     Ok(line(stop).is_some_and(|typed| typed.trim() == name))

@@ -9,11 +9,11 @@ use crate::{report::current, run};
 /// Shows them.
 pub fn run(app: &App) -> Result<u8, Halt> {
     let scene = Scene::of(app)?;
-    let (place, ledger) = app.wait(run::ledger(&scene.target, scene.driver))??;
+    let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
     if app.global.json {
-        app.document(&current::json(&place, &ledger))?;
+        app.document(&current::json(&place, &facts.ledger))?;
     } else {
-        app.print(|out| current::write(out, &ledger))?;
+        app.print(|out| current::write(out, &facts.ledger))?;
     }
     Ok(0)
 }

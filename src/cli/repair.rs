@@ -30,8 +30,8 @@ pub fn run(app: &App, args: RepairArgs) -> Result<u8, Halt> {
 pub fn record(app: &App, scene: &Scene, repair: &Repair) -> Result<u8, Halt> {
     let project = scene.project_if_valid(app);
     let outcome = if app.global.noop {
-        let (_, ledger) = app.wait(run::ledger(&scene.target, scene.driver))??;
-        let plan = plan::repair(&project, &ledger, repair);
+        let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+        let plan = plan::repair(&project, &facts.ledger, repair);
         let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
         Outcome { end, done: vec![], waits: vec![], notes: plan.notes, next: String::new() }
     } else {

@@ -32,11 +32,11 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
         }
         return Ok(code);
     }
-    let units: Vec<Unit> = cut(&look.plan, &look.ledger).into_iter().map(|cut| cut.unit).collect();
+    let units: Vec<Unit> = cut(&look.plan, &look.facts.ledger).into_iter().map(|cut| cut.unit).collect();
     let me = me::me(&app.command, &app.vars);
     let script = scene
         .driver
-        .script(&scene.target, &look.ledger, &look.plan.begin, &units, &me)
+        .script(&scene.target, &look.facts.ledger, &look.plan.begin, &units, &me)
         .map_err(|finding| Halt::Findings(vec![finding]))?;
     if app.global.json {
         app.document(&json::document("sql", json!({ "exit_code": code, "script": script })))?;

@@ -14,8 +14,8 @@ use std::io::Write as _;
 pub fn run(app: &App, args: &Unlock) -> Result<u8, Halt> {
     let scene = Scene::of(app)?;
     let said = if app.global.noop {
-        let (_, ledger) = app.wait(run::ledger(&scene.target, scene.driver))??;
-        ledger.run.as_ref().map_or_else(
+        let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+        facts.ledger.run.as_ref().map_or_else(
             || "no run has ever held the lock".to_owned(),
             |run| format!("the last to hold the lock: {}", engine::holder(run)),
         )

@@ -10,9 +10,8 @@ use super::{
 use crate::{
     engine::Where,
     event::{End, Outcome},
-    plan::Plan,
     report::progress::Live,
-    run::{self, Context},
+    run::{self, Asked, Context},
 };
 use std::io::{self, IsTerminal as _};
 
@@ -37,7 +36,8 @@ pub fn under<T: Stoppable>(app: &App, scene: &Scene, job: impl AsyncFnOnce(&Cont
         app.global.json.then(|| Box::new(io::stdout()) as Box<dyn io::Write + Send>),
     );
     let tell = |event| live.tell(&event);
-    let ask = |place: &Where, plan: &Plan| live.above(|| confirm::ask(app, scene.target.name(), place, plan, &stop));
+    let ask =
+        |place: &Where, what: &Asked<'_>| live.above(|| confirm::ask(app, scene.target.name(), place, what, &stop));
     let context = Context {
         target: &scene.target,
         driver: scene.driver,

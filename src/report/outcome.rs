@@ -24,10 +24,19 @@ pub fn write(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Resul
     for note in &outcome.notes {
         writeln!(out, "{note}")?;
     }
-    if !outcome.next.is_empty() {
+    if !outcome.next.is_empty() && !told(outcome) {
         writeln!(out, "{}: {}", paint.strong("next"), outcome.next)?;
     }
     Ok(())
+}
+
+/// Whether what to run next stands above already, as a finding's way out.
+fn told(outcome: &Outcome) -> bool {
+    match &outcome.end {
+        End::Refused(findings) | End::Undecided(findings) => findings.iter().any(|f| f.way_out == outcome.next),
+        End::Declined => true,
+        End::Done | End::Failed | End::Busy(_) | End::Fenced(_) | End::Access(_) | End::Interrupted(_) => false,
+    }
 }
 
 /// Writes why a run, or a look, ended otherwise than well. A handler's failure has been told where it happened, and is not told again.
