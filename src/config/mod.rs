@@ -1,6 +1,15 @@
-//! Target files and environment in (rules T1–T3).
+//! Target files and environment in (rules T1–T3). Nothing here prints a secret: what findings show of a target file is blotted out
+//! except for keys and harmless values.
 
-use crate::{model::Finding, target::Target};
+mod choose;
+mod file;
+mod url;
+mod vars;
+
+use crate::{
+    model::{Class, Finding},
+    target::Target,
+};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Where to look for a target, in the order of rule T2.
@@ -21,6 +30,9 @@ pub struct Choice {
 /// # Errors
 /// Every finding of the target file, or that there is none, or that two name different places (T2). All of class usage.
 pub fn target(choice: &Choice) -> Result<Target, Vec<Finding>> {
-    let _ = choice;
-    Err(vec![])
+    choose::target(choice)
+}
+
+fn refuse(rule: &'static str, message: impl Into<String>, way_out: impl Into<String>) -> Finding {
+    Finding::new(Class::Usage, rule, message).way_out(way_out)
 }

@@ -1,9 +1,22 @@
 //! Release files: text → tree → releases and every finding, located (rules F1–F9). Pure: files come in through a [`Files`].
 
+mod handler;
+mod locate;
+mod names;
+mod order;
+mod step;
+pub(crate) mod yaml;
+
 use crate::{
     action::{Checksum, Handlers},
-    model::{Dialect, Finding, Phase, StepId, Verb, Version},
+    model::{Class, Dialect, Finding, Phase, StepId, Verb, Version},
 };
+use handler::Reading;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+use yaml::{Document, Tree};
 
 /// A step as its file states it, its handlers made for one dialect.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,17 +77,97 @@ impl Project {
     }
 }
 
-/// What lies in `releases/`: relative path with `/`, and content. Files that can't be read as UTF-8 are findings of the one who loads.
+/// A project's files. All paths are relative to the project folder, with `/`.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     /// Every file and folder below `releases/`, sorted by path; folders end with `/`.
     pub entries: Vec<String>,
-    /// Texts by path relative to the project folder, `releases/v1.yaml` and every `sql_file` named, as far as they could be read.
-    pub texts: std::collections::BTreeMap<String, std::sync::Arc<str>>,
+    /// The texts of release files and of every file that one names, as far as they could be read.
+    pub texts: BTreeMap<String, Arc<str>>,
+    /// Files that are there and could not be read, and why.
+    pub unread: BTreeMap<String, String>,
 }
 
-/// Reads a project's releases for one dialect.
+/// The release files among [`Files::entries`]: what to read first.
+pub fn release_files(entries: &[String]) -> Vec<String> {
+    names::releases(entries, &mut vec![]).into_iter().map(|(_, file)| file).collect()
+}
+
+/// The files that the releases in [`Files::texts`] name (`sql_file`, `shell`): what to read next. Each once; none outside the project.
+pub fn named_files(files: &Files) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for file in release_files(&files.entries) {
+        let Some(text) = files.texts.get(&file) else { continue };
+        // Most releases name no file, and need not be read twice.
+        if ["sql_file", "shell"].iter().any(|key| text.contains(key))
+            && let Ok(document) = Document::read(&file, text)
+        {
+            collect_files(document.top().tree(), &file, &mut named);
+        }
+    }
+    named
+}
+
+fn collect_files(tree: &Tree, release_file: &str, named: &mut BTreeSet<String>) {
+    match tree {
+        Tree::Map(entries) => {
+            for (key, value) in entries {
+                match (key.as_str(), value) {
+                    ("sql_file" | "shell", Tree::Text(name)) => named.extend(handler::resolve(release_file, name)),
+                    (_, value) => collect_files(value, release_file, named),
+                }
+            }
+        }
+        Tree::List(items) => items.iter().for_each(|item| collect_files(item, release_file, named)),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) => {}
+    }
+}
+
+/// Reads a project's releases for one dialect. Never fails: what is wrong is in [`Project::findings`].
 pub fn project(files: &Files, dialect: Dialect) -> Project {
-    let _ = (files, dialect);
-    Project::default()
+    let mut findings = vec![];
+    let mut documents = vec![];
+    for (version, file) in names::releases(&files.entries, &mut findings) {
+        let document = match files.texts.get(&file) {
+            Some(text) => Document::read(&file, text),
+            None => {
+                let why = files.unread.get(&file).map_or("it is gone", String::as_str);
+                Err(Box::new(Finding::new(Class::Usage, "F8", format!("{file} can't be read: {why}"))))
+            }
+        };
+        match document {
+            Ok(document) => documents.push((version, file, document)),
+            Err(finding) => findings.push(*finding),
+        }
+    }
+    let mut project = Project { releases: Vec::with_capacity(documents.len()), findings };
+    let mut ids: HashMap<String, StepId> = HashMap::new();
+    for (version, file, document) in &documents {
+        let mut found = vec![];
+        let mut reading = Reading { files, dialect, release: version, file, findings: &mut found };
+        let body = step::release(&document.top(), &mut reading);
+        unique(&body.steps, &mut ids, &mut found);
+        let steps = order::ordered(body.steps, &mut found);
+        let steps = body.before.into_iter().chain(steps.into_iter().map(|draft| draft.step)).chain(body.after);
+        project.releases.push(Release { version: version.clone(), description: body.description, steps: steps.collect() });
+        found.sort_by_key(|finding| {
+            finding.place.as_ref().map_or(0, |place| if *place.file == **file { place.span.start } else { usize::MAX })
+        });
+        project.findings.append(&mut found);
+    }
+    project
+}
+
+/// Ids are unique in the project (rule F5).
+fn unique(drafts: &[step::Draft<'_>], ids: &mut HashMap<String, StepId>, findings: &mut Vec<Finding>) {
+    for draft in drafts {
+        let id = &draft.step.id;
+        let name = StepId::new(id.release.clone(), draft.step.name.clone());
+        if let Some(other) = ids.get(&id.step) {
+            let message = format!("the id `{}` is that of step `{other}` already", id.step);
+            findings.push(draft.id.refuse_key("F5", message, "give this step an `id` of its own, or rename it"));
+        } else {
+            ids.insert(id.step.clone(), name);
+        }
+    }
 }

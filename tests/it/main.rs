@@ -1,1 +1,9 @@
-fn main() {}
+//! The real binary against real databases: what it leaves there, its exit codes and what it says.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod contract;
+mod harness;
+#[cfg(feature = "failpoints")]
+mod kill;
+mod scenarios;

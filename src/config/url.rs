@@ -1,0 +1,163 @@
+//! A connection URL in its parts (rules T1, T3). No message repeats any of it but the scheme.
+
+use crate::target::{Connection, Secret};
+use indexmap::IndexMap;
+use percent_encoding::percent_decode_str;
+use std::path::Path;
+
+/// What is wrong with a connection, and the way out.
+pub(super) type Wrong = (String, String);
+
+/// Names of engines that are known and not in this binary.
+const ABSENT: &[&str] = &["mysql", "mariadb", "delta"];
+
+/// The engine's usual scheme for one of its names; a `+driver` is dropped.
+pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {
+    let lower = name.to_ascii_lowercase();
+    let bare = lower.split_once('+').map_or(lower.as_str(), |(scheme, _)| scheme);
+    let known: Vec<&str> = crate::engine::DRIVERS.iter().filter_map(|d| d.schemes().first().copied()).collect();
+    let way_out = format!("this version's engines are {}", known.join(" and "));
+    if let Some(driver) = crate::engine::driver(bare) {
+        return driver.schemes().first().copied().ok_or_else(|| (format!("`{bare}` has no scheme"), way_out));
+    }
+    if ABSENT.contains(&bare) {
+        return Err((format!("this version of triphase has no engine for `{bare}`"), way_out));
+    }
+    let word = bare.len() <= 20 && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    let named = if word { format!("unknown scheme `{bare}`") } else { "unknown scheme".to_owned() };
+    Err((named, way_out))
+}
+
+/// Reads a URL. A relative SQLite path is relative to `project`.
+pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
+    let Some((name, rest)) = text.split_once(':') else {
+        return Err(("a connection must be a URL".to_owned(), "write for example sqlite://dev.db or postgres://user@host/database".to_owned()));
+    };
+    match scheme(name)? {
+        "sqlite" => sqlite(rest, project),
+        scheme => server(scheme, rest),
+    }
+}
+
+fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {
+    let (path, options) = rest.split_once('?').map_or((rest, ""), |(path, options)| (path, options));
+    let path = decode(path.strip_prefix("//").unwrap_or(path))?;
+    let query: IndexMap<String, Secret> =
+        ::url::form_urlencoded::parse(options.as_bytes()).map(|(key, value)| (key.into_owned(), Secret::new(value))).collect();
+    let memory = query.get("mode").is_some_and(|mode| mode.reveal() == "memory");
+    let database = file(if memory { ":memory:" } else { &path }, project)?;
+    Ok(Connection { scheme: "sqlite".to_owned(), database, query, ..Connection::default() })
+}
+
+/// A SQLite file's absolute path.
+pub(super) fn file(path: &str, project: &Path) -> Result<String, Wrong> {
+    if path == ":memory:" {
+        return Err(("a SQLite database in memory would be gone when the command ends".to_owned(), "name a file: sqlite://dev.db".to_owned()));
+    }
+    if path.is_empty() || path.ends_with('/') {
+        return Err(("the SQLite connection names no file".to_owned(), "write sqlite://dev.db".to_owned()));
+    }
+    let relative = path.strip_prefix("./").unwrap_or(path);
+    let absolute = std::path::absolute(project.join(relative))
+        .map_err(|error| (format!("the SQLite file's path can't be made absolute: {error}"), String::new()))?;
+    Ok(absolute.to_string_lossy().into_owned())
+}
+
+fn server(scheme: &str, rest: &str) -> Result<Connection, Wrong> {
+    let unreadable = |why: &str| {
+        (
+            format!("the {scheme} URL can't be read: {why}"),
+            format!("write {scheme}://user:password@host:port/database, with %40 for @, %2F for /, %3F for ?, %23 for # and %25 for % in a user or password"),
+        )
+    };
+    if !rest.starts_with("//") {
+        return Err(unreadable("`//` is missing"));
+    }
+    let url = ::url::Url::parse(&format!("{scheme}:{rest}")).map_err(|error| unreadable(&error.to_string()))?;
+    // A password with a raw / ? or # ends the authority too early; what follows would be taken for names and shown.
+    let tail = url.path().contains('@') || url.query().is_some_and(|q| q.contains('@') && url.username().is_empty());
+    if url.fragment().is_some() || tail {
+        return Err(unreadable("a special character in it is not percent-encoded"));
+    }
+    let mut query: IndexMap<String, Secret> =
+        url.query_pairs().map(|(key, value)| (key.into_owned(), Secret::new(value))).collect();
+    let mut option = |key: &str| query.shift_remove(key).map(|value| value.reveal().to_owned());
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    let port = option("port").map(|port| port.parse().map_err(|_| unreadable("its port is no number"))).transpose()?;
+    let (user, password) = (option("user"), option("password"));
+    let (host, database) = (option("host"), option("dbname"));
+    let path = decode(url.path().trim_start_matches('/'))?;
+    Ok(Connection {
+        scheme: scheme.to_owned(),
+        username: some(decode(url.username())?).or(user),
+        password: url.password().map(decode).transpose()?.or(password).map(Secret::new),
+        host: match url.host_str() {
+            Some(host) => some(decode(host)?),
+            None => None,
+        }
+        .or(host),
+        port: url.port().or(port),
+        database: some(path).or(database).unwrap_or_default(),
+        query,
+    })
+}
+
+fn decode(text: &str) -> Result<String, Wrong> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| ("the URL's percent-encoding gives no UTF-8 text".to_owned(), "write % itself as %25".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(text: &str) -> Connection {
+        parse(text, Path::new("/p")).unwrap()
+    }
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let c = read("postgresql+psycopg2://us%40er:p%40s%2Fs%3A%25@db.example:6432/shop?sslmode=verify-full");
+        assert_eq!((c.scheme.as_str(), c.username.as_deref(), c.host.as_deref()), ("postgres", Some("us@er"), Some("db.example")));
+        assert_eq!((c.password.unwrap().reveal(), c.port, c.database.as_str()), ("p@s/s:%", Some(6432), "shop"));
+        assert_eq!(c.query["sslmode"].reveal(), "verify-full");
+        let c = read("postgres:///shop?host=/run/postgresql&user=me");
+        assert_eq!((c.username.as_deref(), c.host.as_deref(), c.query.len()), (Some("me"), Some("/run/postgresql"), 0));
+        assert_eq!(read("postgres://%2Frun%2Fpg/shop").host.as_deref(), Some("/run/pg"));
+        assert_eq!(read("postgres://[::1]:5/shop").host.as_deref(), Some("[::1]"));
+    }
+
+    #[test]
+    fn sqlite_paths() {
+        for (url, path) in [
+            ("sqlite://dev.db", "/p/dev.db"),
+            ("sqlite:dev.db", "/p/dev.db"),
+            ("sqlite://./data/a%20b.db?mode=rw", "/p/data/a b.db"),
+            ("sqlite:///abs.db", "/abs.db"),
+        ] {
+            assert_eq!(read(url).database, path, "{url}");
+        }
+        for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory", "sqlite://", "sqlite:"] {
+            assert!(parse(url, Path::new("/p")).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_spoils_the_url_is_not_shown() {
+        for url in [
+            "postgres://app:12/hunter2@db/shop",
+            "postgres://app:hunter2/x@db/shop",
+            "postgres://app:12?hunter2@db/shop",
+            "postgres://app:hunter2#x@db/shop",
+            "postgres:app:hunter2@db",
+            "app:hunter2@db/shop",
+            "hunter2",
+        ] {
+            let (message, way_out) = parse(url, Path::new("/p")).unwrap_err();
+            assert!(!format!("{message}{way_out}").contains("hunter2"), "{url}: {message}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The real binary, run in a clean environment.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub struct Run {
+    /// The command line, for messages.
+    pub line: String,
+    /// Exit code; minus the signal's number where a signal ended it.
+    pub code: i32,
+    /// Results.
+    pub stdout: String,
+    /// Everything else.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Everything it said.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Checks the exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "exit code of `{}`\n--- stdout\n{}--- stderr\n{}", self.line, self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks that it names something, on either stream.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.said().contains(text), "`{}` does not say {text:?}\n--- stdout\n{}--- stderr\n{}", self.line, self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks that it does not.
+    #[track_caller]
+    pub fn is_silent_on(self, text: &str) -> Self {
+        assert!(!self.said().contains(text), "`{}` says {text:?}\n--- stdout\n{}--- stderr\n{}", self.line, self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A command about to be run.
+pub struct Command {
+    args: Vec<String>,
+    dir: PathBuf,
+    vars: BTreeMap<String, String>,
+    input: Option<String>,
+}
+
+impl Command {
+    /// The binary with these arguments, in a project folder. Nothing of this process's environment but `PATH` reaches it.
+    pub fn new<'a>(dir: &Path, args: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut vars = BTreeMap::new();
+        vars.insert("PATH".to_owned(), std::env::var("PATH").unwrap_or_default());
+        vars.insert("HOME".to_owned(), dir.display().to_string());
+        vars.insert("USER".to_owned(), "tester".to_owned());
+        vars.insert("LC_ALL".to_owned(), "C.UTF-8".to_owned());
+        Self { args: args.into_iter().map(str::to_owned).collect(), dir: dir.to_owned(), vars, input: None }
+    }
+
+    /// Sets a variable of its environment.
+    pub fn var(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.vars.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// What stands on its standard input; nothing otherwise.
+    pub fn input(mut self, text: impl Into<String>) -> Self {
+        self.input = Some(text.into());
+        self
+    }
+
+    /// Starts it. Both streams are piped.
+    pub fn spawn(&self) -> Child {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_triphase"))
+            .args(&self.args)
+            .current_dir(&self.dir)
+            .env_clear()
+            .envs(&self.vars)
+            .stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        if let (Some(text), Some(mut stdin)) = (&self.input, child.stdin.take()) {
+            // A binary that does not read its input may have gone already.
+            let _ = stdin.write_all(text.as_bytes());
+        }
+        child
+    }
+
+    /// Waits for one that was started.
+    pub fn end(&self, child: Child) -> Run {
+        let output = child.wait_with_output().unwrap();
+        Run {
+            line: format!("triphase {}", self.args.join(" ")),
+            code: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap()),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self) -> Run {
+        self.end(self.spawn())
+    }
+}

@@ -1,0 +1,200 @@
+//! A fresh database, and a way past triphase to ask it: the engine's own client.
+
+use super::{Url, postgres};
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    sync::atomic::{AtomicU32, Ordering},
+};
+use tempfile::TempDir;
+
+/// The engines that every scenario runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// One database, there for one test.
+pub enum Db {
+    /// The file lies in a folder of its own; it is not there until someone writes it.
+    Sqlite {
+        /// Removed with it.
+        dir: TempDir,
+    },
+    /// Dropped with it.
+    Postgres {
+        /// Where.
+        url: Url,
+    },
+}
+
+impl Db {
+    /// A fresh, empty one.
+    pub fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::Sqlite { dir: TempDir::new().unwrap() },
+            Engine::Postgres => {
+                static COUNT: AtomicU32 = AtomicU32::new(0);
+                let server = postgres();
+                let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+                psql(&server, &format!("CREATE DATABASE {name}"));
+                Self::Postgres { url: server.to_database(&name) }
+            }
+        }
+    }
+
+    /// Which engine.
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite { .. } => Engine::Sqlite,
+            Self::Postgres { .. } => Engine::Postgres,
+        }
+    }
+
+    /// Its URL, with whatever password it has.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
+            Self::Postgres { url } => url.with_password(),
+        }
+    }
+
+    /// The server's URL.
+    pub fn server(&self) -> &Url {
+        match self {
+            Self::Sqlite { .. } => panic!("SQLite has no server"),
+            Self::Postgres { url } => url,
+        }
+    }
+
+    /// SQLite's file.
+    pub fn file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite { dir } => dir.path().join("app.db"),
+            Self::Postgres { .. } => panic!("PostgreSQL has no file"),
+        }
+    }
+
+    /// Runs a script in the engine's own client, which stops at the first error.
+    pub fn client(&self, script: &str) -> Output {
+        match self {
+            Self::Sqlite { .. } => {
+                let mut command = Command::new("sqlite3");
+                command.args(["-bail", "-batch"]).arg(self.file());
+                piped(command, script)
+            }
+            Self::Postgres { url } => {
+                let mut command = Command::new("psql");
+                command.args(["-X", "-q", "-A", "-t", "-d", &url.with_password()]);
+                piped(command, script)
+            }
+        }
+    }
+
+    /// Runs SQL that must succeed, and gives its rows, columns split by `|`.
+    #[track_caller]
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        match self {
+            Self::Sqlite { .. } => {
+                let output = Command::new("sqlite3").args(["-bail", "-batch", "-cmd", ".timeout 10000"]).arg(self.file()).arg(sql).output().unwrap();
+                lines(&output, sql)
+            }
+            Self::Postgres { url } => psql(url, sql),
+        }
+    }
+
+    /// One value.
+    #[track_caller]
+    pub fn value(&self, sql: &str) -> String {
+        self.query(sql).join("\n")
+    }
+
+    /// Whether a table is there.
+    pub fn has_table(&self, name: &str) -> bool {
+        self.tables().iter().any(|t| t == name)
+    }
+
+    /// The names of all tables, triphase's among them.
+    pub fn tables(&self) -> Vec<String> {
+        match self {
+            Self::Sqlite { .. } if !self.file().exists() => vec![],
+            Self::Sqlite { .. } => self.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"),
+            Self::Postgres { .. } => self.query(
+                "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' \
+                 AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' ORDER BY 1",
+            ),
+        }
+    }
+
+    /// The schema as the engine's own dump tells it: everything, or all but triphase's own tables.
+    pub fn schema(&self, whole: bool) -> String {
+        match self {
+            Self::Sqlite { .. } if !self.file().exists() => String::new(),
+            Self::Sqlite { .. } => {
+                let own = if whole { "" } else { "AND tbl_name NOT LIKE 'triphase\\_%' ESCAPE '\\'" };
+                self.query(&format!("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE true {own} ORDER BY 1, 2")).join("\n")
+            }
+            Self::Postgres { url } => {
+                let mut command = Command::new("pg_dump");
+                command.args(["-s", "--no-owner", "--no-privileges", "-d", &url.with_password()]);
+                if !whole {
+                    command.args(["-T", "triphase_*", "-T", "triphase_*_seq"]);
+                }
+                // Newer dumps open with a random key of their own.
+                lines(&command.output().unwrap(), "pg_dump").into_iter().filter(|l| !l.starts_with('\\')).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    /// Everything that is there, to see that nothing has changed: SQLite's bytes and folder, PostgreSQL's dump with data.
+    pub fn everything(&self) -> Vec<u8> {
+        match self {
+            Self::Sqlite { dir } => {
+                let mut names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).collect();
+                names.sort();
+                names.iter().flat_map(|p| [p.as_os_str().as_encoded_bytes().to_vec(), std::fs::read(p).unwrap()].concat()).collect()
+            }
+            Self::Postgres { url } => {
+                let output = Command::new("pg_dump").args(["-d", &url.with_password()]).output().unwrap();
+                lines(&output, "pg_dump").into_iter().filter(|l| !l.starts_with('\\')).collect::<Vec<_>>().join("\n").into_bytes()
+            }
+        }
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        if let Self::Postgres { url } = self {
+            // The server is thrown away with everything in it; this only keeps it small, also where a test has failed.
+            let _ = Command::new("psql")
+                .args(["-X", "-q", "-d", &postgres().with_password(), "-c", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", url.database())])
+                .output();
+        }
+    }
+}
+
+#[track_caller]
+fn psql(url: &Url, sql: &str) -> Vec<String> {
+    let output = Command::new("psql")
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &url.with_password(), "-c", sql])
+        .output()
+        .expect("psql is missing: install the Debian package `postgresql-client`");
+    lines(&output, sql)
+}
+
+fn piped(mut command: Command, script: &str) -> Output {
+    use std::{io::Write as _, process::Stdio};
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A client that stops at an error leaves the rest unread.
+    let _ = child.stdin.take().unwrap().write_all(script.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn lines(output: &Output, what: &str) -> Vec<String> {
+    assert!(output.status.success(), "{what}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
+}

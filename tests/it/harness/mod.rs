@@ -1,0 +1,24 @@
+//! What the scenarios stand on: throw-away servers, a project folder, the binary, and a way to ask the database itself.
+
+mod bench;
+mod bin;
+mod db;
+mod servers;
+
+pub use bench::Bench;
+pub use bin::{Command, Run};
+pub use db::{Db, Engine};
+pub use servers::{Url, bouncer, postgres};
+
+/// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`.
+macro_rules! on_each_engine {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $name() { super::$name(crate::harness::Engine::Sqlite); })*
+        }
+        mod postgres {
+            $(#[test] fn $name() { super::$name(crate::harness::Engine::Postgres); })*
+        }
+    };
+}
+pub(crate) use on_each_engine;

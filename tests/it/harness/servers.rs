@@ -1,0 +1,116 @@
+//! Servers started from the installed binaries (`tests/servers/`), one a test program, lazily. Each lives as long as this process holds the
+//! pipe to its standard input: it goes with the process, however that ends.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+
+/// A server's URL, its password as it is and not as URLs write it.
+#[derive(Clone)]
+pub struct Url(url::Url);
+
+impl Url {
+    fn parse(text: &str) -> Self {
+        Self(url::Url::parse(text).unwrap())
+    }
+
+    /// The whole URL, password and all.
+    pub fn with_password(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// The password itself.
+    pub fn password(&self) -> String {
+        percent_encoding::percent_decode_str(self.0.password().unwrap_or_default()).decode_utf8().unwrap().into_owned()
+    }
+
+    /// Host.
+    pub fn host(&self) -> String {
+        self.0.host_str().unwrap().to_owned()
+    }
+
+    /// Port.
+    pub fn port(&self) -> u16 {
+        self.0.port().unwrap_or(5432)
+    }
+
+    /// User.
+    pub fn user(&self) -> String {
+        self.0.username().to_owned()
+    }
+
+    /// Database.
+    pub fn database(&self) -> String {
+        self.0.path().trim_start_matches('/').to_owned()
+    }
+
+    /// The same server, another database.
+    pub fn to_database(&self, name: &str) -> Self {
+        let mut url = self.0.clone();
+        url.set_path(name);
+        Self(url)
+    }
+
+    /// The same place, another user.
+    pub fn as_user(&self, user: &str, password: &str) -> Self {
+        let mut url = self.0.clone();
+        url.set_username(user).unwrap();
+        url.set_password(Some(&percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC).to_string()))
+            .unwrap();
+        Self(url)
+    }
+
+    /// The same database, another port.
+    pub fn to_port(&self, port: u16) -> Self {
+        let mut url = self.0.clone();
+        url.set_port(Some(port)).unwrap();
+        Self(url)
+    }
+}
+
+/// A running server, and what it said of itself.
+struct Server {
+    _child: Child,
+    said: Vec<(String, String)>,
+}
+
+impl Server {
+    fn start(script: &str, args: &[String]) -> Self {
+        let path = format!("{}/tests/servers/{script}", env!("CARGO_MANIFEST_DIR"));
+        let mut child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = vec![];
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if line == "READY" {
+                return Self { _child: child, said };
+            }
+            let (name, value) = line.split_once('=').unwrap();
+            said.push((name.to_owned(), value.to_owned()));
+        }
+        panic!("tests/servers/{script} did not start: its reason is above");
+    }
+
+    fn value(&self, name: &str) -> &str {
+        &self.said.iter().find(|(n, _)| n == name).unwrap().1
+    }
+}
+
+/// The server for all tests: `TRIPHASE_TEST_POSTGRES`, or one of our own. Its user may create databases and roles.
+pub fn postgres() -> Url {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    match std::env::var("TRIPHASE_TEST_POSTGRES") {
+        Ok(url) => Url::parse(&url),
+        Err(_) => Url::parse(SERVER.get_or_init(|| Server::start("postgres", &[])).value("URL")),
+    }
+}
+
+/// A database behind pgbouncer, in transaction mode.
+pub fn bouncer(url: &Url) -> Url {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    let server = SERVER.get_or_init(|| {
+        Server::start("pgbouncer", &[url.host(), url.port().to_string(), url.user(), url.password()])
+    });
+    url.to_port(server.value("PORT").parse().unwrap())
+}
