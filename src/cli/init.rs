@@ -33,7 +33,7 @@ pub fn run(app: &App) -> Result<u8, Halt> {
             Halt::Findings(vec![Finding::new(Class::Usage, "", message)])
         })?;
     }
-    let names: Vec<String> = FILES.iter().map(|(name, _)| project.join(name).display().to_string()).collect();
+    let names: Vec<String> = FILES.iter().map(|(name, _)| shown(project, name)).collect();
     if app.global.json {
         let fields = json!({ "exit_code": 0, "files": names, "written": !app.global.noop });
         app.document(&json::document("init", fields))?;
@@ -43,6 +43,11 @@ pub fn run(app: &App) -> Result<u8, Halt> {
     }
     app.tell(|err| writeln!(err, "{}: {}", app.err.strong("next"), next(project)));
     Ok(0)
+}
+
+/// A file or folder of the project as a person would type it.
+fn shown(project: &Path, name: &str) -> String {
+    if project == Path::new(".") { name.to_owned() } else { project.join(name).display().to_string() }
 }
 
 fn next(project: &Path) -> String {
@@ -55,7 +60,7 @@ fn in_the_way(project: &Path) -> Vec<Finding> {
         .iter()
         .filter(|folder| fs::read_dir(project.join(folder)).is_ok_and(|mut entries| entries.next().is_some()))
         .map(|folder| {
-            let message = format!("`{}` is not empty: init overwrites nothing", project.join(folder).display());
+            let message = format!("`{}` is not empty: init overwrites nothing", shown(project, folder));
             Finding::new(Class::Usage, "", message).way_out("give another folder with --path")
         })
         .collect()
