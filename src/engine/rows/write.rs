@@ -61,6 +61,15 @@ impl Rows {
                 let gone = format!("DELETE FROM {} WHERE {}", self.table(table::LEDGER), self.is(id));
                 vec![gone, self.history(event, me)]
             }
+            Entry::Keep { id, handlers, event } => {
+                let set: Vec<String> = self
+                    .handlers(handlers)
+                    .into_iter()
+                    .map(|(column, value)| format!("{} = {value}", self.ident(column)))
+                    .collect();
+                let kept = format!("UPDATE {} SET {} WHERE {}", self.table(table::LEDGER), set.join(", "), self.is(id));
+                vec![kept, self.history(event, me)]
+            }
             Entry::Rename { from, to, name, event } => {
                 let set: Vec<String> = self
                     .key_columns(to, name)
