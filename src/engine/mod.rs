@@ -4,6 +4,7 @@
 
 pub mod fake;
 pub mod postgres;
+pub mod rows;
 pub mod sqlite;
 
 use crate::{

@@ -1,0 +1,239 @@
+//! What the ledger is asked to remember, as statements.
+
+use super::{FORMAT, GUARDS, ROLLOUT, Rows, TOOL, handler_column, phase_columns, table};
+use crate::{
+    action::Handlers,
+    engine::Me,
+    ledger::{Begin, Entry, Event, Outcome, PhaseRow, Row},
+    model::{Guards, Phase, StepId},
+};
+
+impl Rows {
+    /// What a run writes before its first change: tables where there are none, its own row, the guards where they change.
+    /// `session` is the server's id of the session at work (rule X2). Send in one transaction.
+    pub fn begin(&self, begin: &Begin, me: &Me, session: &str) -> Vec<String> {
+        let mut statements = if begin.create { self.create() } else { Vec::new() };
+        let pid = me.pid.to_string();
+        statements.push(self.upsert(
+            table::RUN,
+            &["id"],
+            &[
+                ("id", "1".to_owned()),
+                ("run_id", self.literal(&me.run)),
+                ("who", self.literal(&me.who)),
+                ("host", self.literal(&me.host)),
+                ("pid", pid),
+                ("since", self.flavour.clock().to_owned()),
+                ("command", self.literal(&me.command)),
+                ("session", self.literal(session)),
+            ],
+        ));
+        if let Some(guards) = &begin.guards {
+            statements.push(self.meta(GUARDS, &self.literal(&json(guards))));
+            let event = Event {
+                release: None,
+                step: None,
+                verb: GUARDS.to_owned(),
+                statement: None,
+                hash: None,
+                outcome: Outcome::Recorded,
+                detail: Some(as_written(guards)),
+            };
+            statements.push(self.history(&event, me));
+        }
+        statements
+    }
+
+    /// One change of the ledger, its history row last. Send in one transaction.
+    pub fn entry(&self, entry: &Entry, me: &Me) -> Vec<String> {
+        match entry {
+            Entry::Step { id, name, phase, row, keep, event } => {
+                let row = PhaseRow { who: me.who.clone(), ..row.clone() };
+                let mut columns = self.key_columns(id, name);
+                columns.extend(self.phase(*phase, &row, self.flavour.clock().to_owned()));
+                columns.extend(self.handlers(keep));
+                vec![self.upsert(table::LEDGER, &["release", "step"], &columns), self.history(event, me)]
+            }
+            Entry::Replace { id, row: Some(row), event } => {
+                vec![self.replace(id, row), self.history(event, me)]
+            }
+            Entry::Replace { id, row: None, event } => {
+                let gone = format!("DELETE FROM {} WHERE {}", self.table(table::LEDGER), self.is(id));
+                vec![gone, self.history(event, me)]
+            }
+            Entry::Rename { from, to, name, event } => {
+                let set: Vec<String> = self
+                    .key_columns(to, name)
+                    .into_iter()
+                    .map(|(column, value)| format!("{} = {value}", self.ident(column)))
+                    .collect();
+                let renamed =
+                    format!("UPDATE {} SET {} WHERE {}", self.table(table::LEDGER), set.join(", "), self.is(from));
+                vec![renamed, self.history(event, me)]
+            }
+            Entry::Rollout { release, said, event } => {
+                let key = format!("{ROLLOUT}{release}");
+                let statement = if *said {
+                    // Its time is the target's clock, so the JSON is put together there.
+                    let who = serde_json::Value::from(me.who.as_str());
+                    let head = self.literal(&format!("{{\"who\":{who},\"at\":"));
+                    self.meta(&key, &format!("{head} || {} || '}}'", self.flavour.micros()))
+                } else {
+                    format!(
+                        "DELETE FROM {} WHERE {} = {}",
+                        self.table(table::META),
+                        self.ident("key"),
+                        self.literal(&key)
+                    )
+                };
+                vec![statement, self.history(event, me)]
+            }
+        }
+    }
+
+    /// Entries in order.
+    pub fn entries(&self, entries: &[Entry], me: &Me) -> Vec<String> {
+        entries.iter().flat_map(|entry| self.entry(entry, me)).collect()
+    }
+
+    /// A condition that holds as long as `run` is the one that may write (rule X2).
+    pub fn fence(&self, run: &str) -> String {
+        format!("EXISTS (SELECT 1 FROM {} WHERE {})", self.table(table::RUN), self.is_run(run))
+    }
+
+    /// A query that gives one row as long as `run` may write, and keeps it so until the transaction ends.
+    pub fn fence_query(&self, run: &str) -> String {
+        format!("SELECT 1 FROM {} WHERE {}{}", self.table(table::RUN), self.is_run(run), self.flavour.lock_row())
+    }
+
+    /// A condition that holds as long as the ledger stands at `revision` and its format is the one this binary writes to.
+    pub fn stands(&self, format: &str, revision: u64) -> String {
+        format!(
+            "(SELECT coalesce(max({}), 0) FROM {}) = {revision} AND (SELECT {} FROM {} WHERE {} = {}) = {}",
+            self.ident("id"),
+            self.table(table::HISTORY),
+            self.ident("value"),
+            self.table(table::META),
+            self.ident("key"),
+            self.literal(FORMAT),
+            self.literal(format)
+        )
+    }
+
+    /// A row for the audit trail.
+    pub fn history(&self, event: &Event, me: &Me) -> String {
+        let values = [
+            ("at", self.flavour.clock().to_owned()),
+            ("run_id", self.literal(&me.run)),
+            ("command", self.literal(&me.command)),
+            ("who", self.literal(&me.who)),
+            ("host", self.literal(&me.host)),
+            ("tool", self.literal(TOOL)),
+            ("release", self.literal(event.release.as_ref().map_or("", |r| r.as_str()))),
+            ("step", self.literal(event.step.as_deref().unwrap_or_default())),
+            ("verb", self.literal(&event.verb)),
+            ("statement", event.statement.map_or_else(|| "NULL".to_owned(), |s| (u64::from(s) + 1).to_string())),
+            ("hash", self.optional(event.hash.as_deref())),
+            ("outcome", self.literal(event.outcome.name())),
+            ("detail", self.optional(event.detail.as_deref())),
+        ];
+        self.insert(table::HISTORY, &values)
+    }
+
+    /// All of a row but its stored handlers.
+    fn replace(&self, id: &StepId, row: &Row) -> String {
+        let mut columns = self.key_columns(id, &row.name);
+        for &phase in Phase::ALL {
+            let one = row.phase(phase);
+            let at = one.at.and_then(|at| self.flavour.moment(at)).unwrap_or_else(|| "NULL".to_owned());
+            columns.extend(self.phase(phase, one, at));
+        }
+        self.upsert(table::LEDGER, &["release", "step"], &columns)
+    }
+
+    fn key_columns(&self, id: &StepId, name: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("release", self.literal(id.release.as_str())),
+            ("step", self.literal(&id.step)),
+            ("name", self.literal(name)),
+        ]
+    }
+
+    fn phase(&self, phase: Phase, row: &PhaseRow, at: String) -> [(&'static str, String); 3] {
+        let [state, time, detail] = phase_columns(phase);
+        [(state, self.literal(row.state.name())), (time, at), (detail, self.literal(&detail_json(row)))]
+    }
+
+    fn handlers(&self, keep: &Handlers) -> Vec<(&'static str, String)> {
+        keep.iter().map(|(&verb, handler)| (handler_column(verb), self.literal(&json(handler)))).collect()
+    }
+
+    fn meta(&self, key: &str, value: &str) -> String {
+        self.upsert(table::META, &["key"], &[("key", self.literal(key)), ("value", value.to_owned())])
+    }
+
+    fn is(&self, id: &StepId) -> String {
+        format!(
+            "{} = {} AND {} = {}",
+            self.ident("release"),
+            self.literal(id.release.as_str()),
+            self.ident("step"),
+            self.literal(&id.step)
+        )
+    }
+
+    fn is_run(&self, run: &str) -> String {
+        format!("{} = 1 AND {} = {}", self.ident("id"), self.ident("run_id"), self.literal(run))
+    }
+
+    fn insert(&self, name: &str, columns: &[(&str, String)]) -> String {
+        let values: Vec<&str> = columns.iter().map(|(_, value)| value.as_str()).collect();
+        format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            self.table(name),
+            self.idents(columns.iter().map(|(column, _)| *column)),
+            values.join(", ")
+        )
+    }
+
+    fn upsert(&self, name: &str, key: &[&str], columns: &[(&str, String)]) -> String {
+        let set: Vec<String> = columns
+            .iter()
+            .filter(|(column, _)| !key.contains(column))
+            .map(|(column, _)| format!("{0} = excluded.{0}", self.ident(column)))
+            .collect();
+        format!(
+            "{} ON CONFLICT ({}) DO UPDATE SET {}",
+            self.insert(name, columns),
+            self.idents(key.iter().copied()),
+            set.join(", ")
+        )
+    }
+}
+
+/// The phase without what has columns of its own.
+fn detail_json(row: &PhaseRow) -> String {
+    let mut value = serde_json::to_value(row).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("state");
+        fields.remove("at");
+    }
+    value.to_string()
+}
+
+/// Our own types have string keys and no failing `Serialize`, so this gives JSON always.
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).unwrap_or_default().to_string()
+}
+
+/// The guards as a target file would name them.
+fn as_written(guards: &Guards) -> String {
+    let value = serde_json::to_value(guards).unwrap_or_default();
+    let named: Vec<String> = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect();
+    named.join(", ")
+}
