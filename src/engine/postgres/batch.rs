@@ -54,8 +54,8 @@ impl Batch {
     /// The statement that failed. A text is parsed before any of it runs, so a syntax error is told by its position.
     pub(super) fn failed(&self, broken: &Broken) -> Part {
         let index = match broken.position() {
-            Some(at) if broken.done == 0 => self.parts.partition_point(|(_, start)| *start <= at).saturating_sub(1),
-            _ => broken.done,
+            Some(at) if broken.results.is_empty() => self.parts.partition_point(|(_, start)| *start <= at).saturating_sub(1),
+            _ => broken.results.len(),
         };
         self.parts.get(index).or(self.parts.last()).map_or(Part::Frame, |(part, _)| *part)
     }

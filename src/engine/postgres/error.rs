@@ -1,6 +1,6 @@
 //! What the server's refusals mean.
 
-use super::super::Failure;
+use super::{super::Failure, wire::Rows};
 use anyhow::anyhow;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
@@ -16,8 +16,8 @@ pub(super) const CANCELLED: &str = "57014";
 /// A text of statements that stopped at one of them.
 #[derive(Debug)]
 pub(super) struct Broken {
-    /// How many statements before it were completed.
-    pub done: usize,
+    /// What the statements before it gave.
+    pub results: Vec<Rows>,
     /// Why.
     pub cause: sqlx::Error,
 }

@@ -1,18 +1,15 @@
 //! One connection, by the simple query protocol only: several statements in a text, no prepared ones, values as text. So a
 //! transaction-mode pooler serves it as well as a server does, and a transaction costs one round trip.
 
-use super::error::Broken;
+use super::{super::rows::TextRow, error::Broken};
 use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Either, PgConnection, Row as _, TypeInfo as _};
-
-/// One row's columns, as text.
-pub(super) type Row = Vec<Option<String>>;
 
 /// What one statement gave.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     /// The rows that were kept.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TextRow>,
     /// How many there were.
     pub count: usize,
     /// The first column's type, where there was a row.
@@ -20,9 +17,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// A column of the first row.
+    pub fn column(&self, index: usize) -> Option<&str> {
+        self.rows.first()?.get(index)?.as_deref()
+    }
+
     /// The first row's first column.
     pub fn first(&self) -> Option<&str> {
-        self.rows.first()?.first()?.as_deref()
+        self.column(0)
     }
 }
 
@@ -54,11 +56,11 @@ impl Wire {
                     let columns = (0..row.len()).map(|i| row.try_get_unchecked::<Option<String>, _>(i)).collect();
                     match columns {
                         Ok(columns) => current.rows.push(columns),
-                        Err(cause) => return Err(Broken { done: results.len(), cause }),
+                        Err(cause) => return Err(Broken { results, cause }),
                     }
                 }
                 Ok(None) => return Ok(results),
-                Err(cause) => return Err(Broken { done: results.len(), cause }),
+                Err(cause) => return Err(Broken { results, cause }),
             }
         }
     }
