@@ -47,7 +47,13 @@ pub(super) async fn commit(
     }
     if let (Some(index), Some(action)) = (indices.first(), cut.unit.actions.first()) {
         let of = u32::try_from(task.handler.actions.len()).unwrap_or(u32::MAX);
-        (context.tell)(Event::Statement { id: task.id.clone(), verb: task.verb, index: *index, of, text: action.text() });
+        (context.tell)(Event::Statement {
+            id: task.id.clone(),
+            verb: task.verb,
+            index: *index,
+            of,
+            text: action.text(),
+        });
     }
     let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit).await {
         Ok(_) => {
@@ -68,7 +74,8 @@ pub(super) async fn commit(
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
             record(hold, &broken(plan, &cut, index, &error, Broken::Failed)).await?;
-            let text = index.and_then(|k| task.handler.actions.get(k as usize)).map_or_else(|| "COMMIT".into(), Action::text);
+            let text =
+                index.and_then(|k| task.handler.actions.get(k as usize)).map_or_else(|| "COMMIT".into(), Action::text);
             (context.tell)(Event::Failed {
                 id: task.id.clone(),
                 verb: task.verb,
@@ -91,7 +98,9 @@ pub(super) async fn commit(
             record(hold, &broken(plan, &cut, None, "interrupted", Broken::Interrupted)).await?;
             End::Interrupted(signal)
         }
-        Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => return Err(failure),
+        Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => {
+            return Err(failure);
+        }
     };
     Ok(Some(end))
 }
@@ -139,7 +148,13 @@ async fn skip_applied(
 }
 
 /// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5).
-async fn until_committed(context: &Context<'_>, hold: &dyn Hold, id: &StepId, verb: Verb, unit: &Unit) -> Result<Time, Failure> {
+async fn until_committed(
+    context: &Context<'_>,
+    hold: &dyn Hold,
+    id: &StepId,
+    verb: Verb,
+    unit: &Unit,
+) -> Result<Time, Failure> {
     let began = Instant::now();
     let mut pause = Duration::from_millis(100);
     loop {
@@ -147,7 +162,9 @@ async fn until_committed(context: &Context<'_>, hold: &dyn Hold, id: &StepId, ve
         let Err(Failure::Busy(what)) = answer else { return answer };
         if began.elapsed() + pause >= context.target.lock_retry_for.length() {
             let setting = &context.target.lock_retry_for;
-            return Err(Failure::Busy(format!("{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied")));
+            return Err(Failure::Busy(format!(
+                "{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied"
+            )));
         }
         (context.tell)(Event::Blocked { id: id.clone(), waited: began.elapsed(), by: vec![what], retry: true });
         tokio::select! {
