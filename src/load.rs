@@ -97,13 +97,22 @@ mod tests {
         write(folder.path(), "releases/v1/one.sql", b"SELECT 1");
         write(folder.path(), "releases/v1/other.sql", b"SELECT 2");
         write(folder.path(), "sql/two.sql", b"SELECT \xff");
-        std::os::unix::fs::symlink(outside.path().join("secret.sql"), folder.path().join("releases/v1/out.sql")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret.sql"), folder.path().join("releases/v1/out.sql"))
+            .unwrap();
         let files = files(folder.path()).unwrap();
         assert_eq!(files.texts.keys().collect::<Vec<_>>(), ["releases/v1/one.sql", "releases/v1/release.yaml"]);
         assert_eq!(files.unread.keys().collect::<Vec<_>>(), ["releases/v1/out.sql", "sql/two.sql"]);
         let messages: Vec<_> =
             release::project(&files, Dialect::Sqlite).findings.into_iter().map(|f| f.message).collect();
-        assert!(messages.iter().any(|m| m == "releases/v1/out.sql can't be read: it is a link that leaves the project folder"), "{messages:?}");
-        assert!(messages.iter().any(|m| m.starts_with("sql/two.sql can't be read: it is no UTF-8 text (byte 8 is not)")), "{messages:?}");
+        assert!(
+            messages
+                .iter()
+                .any(|m| m == "releases/v1/out.sql can't be read: it is a link that leaves the project folder"),
+            "{messages:?}"
+        );
+        assert!(
+            messages.iter().any(|m| m.starts_with("sql/two.sql can't be read: it is no UTF-8 text (byte 8 is not)")),
+            "{messages:?}"
+        );
     }
 }

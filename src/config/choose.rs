@@ -112,7 +112,8 @@ fn no_such(from: &str, env: &str, known: &[String], near: &[String]) -> Finding 
     } else if names.is_empty() {
         format!("conf.d has none: write conf.d/{env}.yaml, or use --conn or {URL}")
     } else {
-        let nearest = crate::release::yaml::nearest(env, &names).map_or_else(String::new, |name| format!("write `{name}`? "));
+        let nearest =
+            crate::release::yaml::nearest(env, &names).map_or_else(String::new, |name| format!("write `{name}`? "));
         format!("{nearest}conf.d has {}; --conn and {URL} need no file", names.join(", "))
     };
     refuse("T2", message, way_out)
@@ -133,7 +134,12 @@ mod tests {
     use super::*;
 
     /// The chosen target, or what refuses.
-    fn choose(files: &[(&str, &str)], conn: Option<&str>, env: Option<&str>, vars: &[(&str, &str)]) -> Result<String, String> {
+    fn choose(
+        files: &[(&str, &str)],
+        conn: Option<&str>,
+        env: Option<&str>,
+        vars: &[(&str, &str)],
+    ) -> Result<String, String> {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("conf.d")).unwrap();
         for (name, text) in files {

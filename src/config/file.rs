@@ -25,24 +25,51 @@ pub(super) fn default_span(text: &str) -> Span {
 }
 
 const KEYS: &[&str] = &[
-    "connection", "drivername", "username", "password", "password_file", "host", "port", "database", "query", "schema", "binary",
-    "binary_args", "admin_connection", "vars", "lock_timeout", "lock_retry_for", "min_simdrop_age", "require_rollout",
-    "require_previous", "protected",
+    "connection",
+    "drivername",
+    "username",
+    "password",
+    "password_file",
+    "host",
+    "port",
+    "database",
+    "query",
+    "schema",
+    "binary",
+    "binary_args",
+    "admin_connection",
+    "vars",
+    "lock_timeout",
+    "lock_retry_for",
+    "min_simdrop_age",
+    "require_rollout",
+    "require_previous",
+    "protected",
 ];
 /// What `connection` says already.
 const PARTS: &[&str] = &["drivername", "username", "host", "port", "database", "query"];
 /// Keys whose plain values are no secret, and may be shown where they are wrong.
 const HARMLESS: &[&str] = &[
-    "drivername", "host", "port", "database", "schema", "binary", "lock_timeout", "lock_retry_for", "min_simdrop_age",
-    "require_rollout", "require_previous", "protected",
+    "drivername",
+    "host",
+    "port",
+    "database",
+    "schema",
+    "binary",
+    "lock_timeout",
+    "lock_retry_for",
+    "min_simdrop_age",
+    "require_rollout",
+    "require_previous",
+    "protected",
 ];
 
 /// Reads `conf.d/<env>.yaml`.
 pub(super) fn read(env: &str, choice: &Choice) -> Result<Target, Vec<Finding>> {
     let name = format!("conf.d/{env}.yaml");
-    let text = fs::read(choice.project.join(&name)).map_err(|error| error.to_string()).and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|_| "it is no UTF-8 text; save it as UTF-8".to_owned())
-    });
+    let text = fs::read(choice.project.join(&name))
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is no UTF-8 text; save it as UTF-8".to_owned()));
     let text: Arc<str> =
         text.map_err(|why| vec![super::refuse("T1", format!("{name} can't be read: {why}"), "")])?.into();
     let shown: Arc<str> = blot(&text).into();
@@ -155,7 +182,11 @@ impl Reader<'_> {
         let mut connection = found?;
         if let Some((password, node)) = password {
             if connection.password.is_some() {
-                self.findings.push(node.refuse_key("T1", "the URL of `connection` has a password already", "keep one of them"));
+                self.findings.push(node.refuse_key(
+                    "T1",
+                    "the URL of `connection` has a password already",
+                    "keep one of them",
+                ));
             }
             connection.password = Some(password);
         }
@@ -210,7 +241,11 @@ impl Reader<'_> {
     fn password<'n, 't>(&mut self, entries: &'n IndexMap<&str, Node<'t>>) -> Option<(Secret, &'n Node<'t>)> {
         match (entries.get("password"), entries.get("password_file")) {
             (Some(_), Some(file)) => {
-                self.findings.push(file.refuse_key("T1", "both `password` and `password_file` are given", "keep one of them"));
+                self.findings.push(file.refuse_key(
+                    "T1",
+                    "both `password` and `password_file` are given",
+                    "keep one of them",
+                ));
                 None
             }
             (Some(node), None) => self.text(node).filter(|text| !text.is_empty()).map(|text| (Secret::new(text), node)),
@@ -221,7 +256,11 @@ impl Reader<'_> {
                     Ok(text) => Some((Secret::new(text.trim_end_matches(['\n', '\r'])), node)),
                     Err(error) => {
                         let message = format!("the password file can't be read: {error}");
-                        self.findings.push(node.refuse("T1", message, "a relative path is relative to the project folder"));
+                        self.findings.push(node.refuse(
+                            "T1",
+                            message,
+                            "a relative path is relative to the project folder",
+                        ));
                         None
                     }
                 }
@@ -302,7 +341,9 @@ impl Reader<'_> {
             Tree::List(_) => Value::Array(node.items().filter_map(|item| self.value(&item)).collect()),
             Tree::Map(_) => {
                 let entries = node.entries(&mut self.findings);
-                Value::Object(entries.into_iter().filter_map(|(key, node)| Some((key.to_owned(), self.value(&node)?))).collect())
+                Value::Object(
+                    entries.into_iter().filter_map(|(key, node)| Some((key.to_owned(), self.value(&node)?))).collect(),
+                )
             }
         })
     }
@@ -413,6 +454,33 @@ mod tests {
             assert!(!findings.is_empty(), "{text}");
             assert!(!format!("{findings:?}").contains("hunter2"), "{text}: {findings:?}");
         }
+    }
+
+    /// `tests/malformed/targets/<name>.yaml` is refused with `<name>.txt`. `UPDATE_GOLDEN=1` writes what is said now.
+    #[test]
+    fn malformed_targets_are_refused_at_their_place() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed/targets");
+        let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
+        names.sort();
+        assert!(names.len() >= 20, "{} malformed targets", names.len());
+        for path in names {
+            let findings = target(&fs::read_to_string(&path).unwrap()).map(drop).unwrap_err();
+            assert!(!format!("{findings:?}").contains("hunter2"), "{}", path.display());
+            let said: String = findings.iter().map(line).collect();
+            let golden = path.with_extension("txt");
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&golden, &said).unwrap();
+            }
+            assert_eq!(fs::read_to_string(&golden).unwrap_or_default(), said, "{}", path.display());
+        }
+    }
+
+    fn line(finding: &Finding) -> String {
+        let place = finding.place.as_ref().unwrap();
+        let (line, column) = (place.line(), place.column());
+        let way_out = if finding.way_out.is_empty() { String::new() } else { format!(" — {}", finding.way_out) };
+        format!("{}:{line}:{column} {}: {}{way_out}\n", place.file, place.path, finding.message)
     }
 
     #[test]

@@ -31,7 +31,10 @@ pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {
 /// Reads a URL. A relative SQLite path is relative to `project`.
 pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
     let Some((name, rest)) = text.split_once(':') else {
-        return Err(("a connection must be a URL".to_owned(), "write for example sqlite://dev.db or postgres://user@host/database".to_owned()));
+        return Err((
+            "a connection must be a URL".to_owned(),
+            "write for example sqlite://dev.db or postgres://user@host/database".to_owned(),
+        ));
     };
     match scheme(name)? {
         "sqlite" => sqlite(rest, project),
@@ -42,8 +45,9 @@ pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
 fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {
     let (path, options) = rest.split_once('?').map_or((rest, ""), |(path, options)| (path, options));
     let path = decode(path.strip_prefix("//").unwrap_or(path))?;
-    let query: IndexMap<String, Secret> =
-        ::url::form_urlencoded::parse(options.as_bytes()).map(|(key, value)| (key.into_owned(), Secret::new(value))).collect();
+    let query: IndexMap<String, Secret> = ::url::form_urlencoded::parse(options.as_bytes())
+        .map(|(key, value)| (key.into_owned(), Secret::new(value)))
+        .collect();
     let memory = query.get("mode").is_some_and(|mode| mode.reveal() == "memory");
     let database = file(if memory { ":memory:" } else { &path }, project)?;
     Ok(Connection { scheme: "sqlite".to_owned(), database, query, ..Connection::default() })
@@ -52,7 +56,10 @@ fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {
 /// A SQLite file's absolute path.
 pub(super) fn file(path: &str, project: &Path) -> Result<String, Wrong> {
     if path == ":memory:" {
-        return Err(("a SQLite database in memory would be gone when the command ends".to_owned(), "name a file: sqlite://dev.db".to_owned()));
+        return Err((
+            "a SQLite database in memory would be gone when the command ends".to_owned(),
+            "name a file: sqlite://dev.db".to_owned(),
+        ));
     }
     if path.is_empty() || path.ends_with('/') {
         return Err(("the SQLite connection names no file".to_owned(), "write sqlite://dev.db".to_owned()));
@@ -67,7 +74,9 @@ fn server(scheme: &str, rest: &str) -> Result<Connection, Wrong> {
     let unreadable = |why: &str| {
         (
             format!("the {scheme} URL can't be read: {why}"),
-            format!("write {scheme}://user:password@host:port/database, with %40 for @, %2F for /, %3F for ?, %23 for # and %25 for % in a user or password"),
+            format!(
+                "write {scheme}://user:password@host:port/database, with %40 for @, %2F for /, %3F for ?, %23 for # and %25 for % in a user or password"
+            ),
         )
     };
     if !rest.starts_with("//") {
@@ -121,7 +130,10 @@ mod tests {
     #[test]
     fn urls_are_taken_apart() {
         let c = read("postgresql+psycopg2://us%40er:p%40s%2Fs%3A%25@db.example:6432/shop?sslmode=verify-full");
-        assert_eq!((c.scheme.as_str(), c.username.as_deref(), c.host.as_deref()), ("postgres", Some("us@er"), Some("db.example")));
+        assert_eq!(
+            (c.scheme.as_str(), c.username.as_deref(), c.host.as_deref()),
+            ("postgres", Some("us@er"), Some("db.example"))
+        );
         assert_eq!((c.password.unwrap().reveal(), c.port, c.database.as_str()), ("p@s/s:%", Some(6432), "shop"));
         assert_eq!(c.query["sslmode"].reveal(), "verify-full");
         let c = read("postgres:///shop?host=/run/postgresql&user=me");

@@ -39,8 +39,12 @@ fn value<'v>(inside: &'v str, vars: &'v BTreeMap<String, String>) -> Result<&'v 
     match (vars.get(name).filter(|value| !value.is_empty()), default) {
         (Some(value), _) => Ok(value),
         (None, Some(default)) => Ok(default),
-        (None, None) if vars.contains_key(name) => Err((format!("the environment's {name} is empty"), format!("set {name}"))),
-        (None, None) => Err((format!("the environment has no {name}"), format!("set {name}, or write ${{{name}:-default}}"))),
+        (None, None) if vars.contains_key(name) => {
+            Err((format!("the environment's {name} is empty"), format!("set {name}")))
+        }
+        (None, None) => {
+            Err((format!("the environment has no {name}"), format!("set {name}, or write ${{{name}:-default}}")))
+        }
     }
 }
 

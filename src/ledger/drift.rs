@@ -54,7 +54,9 @@ pub fn missing(project: &Project, ledger: &Ledger) -> Vec<Finding> {
 
 /// Whether all that the ledger knows of a release is done, or empty.
 pub fn finished(ledger: &Ledger, release: &Version) -> bool {
-    ledger.of(release).all(|(_, row)| row.phases.iter().all(|p| p.state == PhaseState::Done || (p.empty && !p.committed())))
+    ledger
+        .of(release)
+        .all(|(_, row)| row.phases.iter().all(|p| p.state == PhaseState::Done || (p.empty && !p.committed())))
 }
 
 /// The releases that the files do not reach: newer than all of them, with progress.

@@ -24,7 +24,13 @@ pub(super) struct Back {
 }
 
 /// Plans `rollback_add` or `rollback_simdrop` of a release, or of one step of it.
-pub(super) fn back(played: &Played<'_>, release: &Version, verb: Verb, only: Option<&StepId>, request: &Request) -> Back {
+pub(super) fn back(
+    played: &Played<'_>,
+    release: &Version,
+    verb: Verb,
+    only: Option<&StepId>,
+    request: &Request,
+) -> Back {
     let mut back = Back::default();
     let mut rows: Vec<(&StepId, &Row)> = played
         .steps
@@ -42,7 +48,8 @@ pub(super) fn back(played: &Played<'_>, release: &Version, verb: Verb, only: Opt
         back.findings.push(guards::not_dropped(verb, id));
     }
     if verb == Verb::RollbackAdd {
-        let hidden: Vec<_> = rows.iter().filter(|(_, row)| row.phase(Phase::Simdrop).really()).map(|(id, _)| *id).collect();
+        let hidden: Vec<_> =
+            rows.iter().filter(|(_, row)| row.phase(Phase::Simdrop).really()).map(|(id, _)| *id).collect();
         if !hidden.is_empty() && request.cascade {
             let first = self::back(played, release, Verb::RollbackSimdrop, only, request);
             back.findings.extend(first.findings.into_iter().filter(|f| !f.message.contains("is dropped")));
@@ -57,9 +64,9 @@ pub(super) fn back(played: &Played<'_>, release: &Version, verb: Verb, only: Opt
         && !request.out_of_order
     {
         let seq = played.row(only).map_or(0, |row| row.phase(verb.phase()).seq);
-        if let Some((after, _)) = of_release()
-            .find(|(id, row)| *id != only && !id.is_hook() && row.phase(verb.phase()).really() && row.phase(verb.phase()).seq > seq)
-        {
+        if let Some((after, _)) = of_release().find(|(id, row)| {
+            *id != only && !id.is_hook() && row.phase(verb.phase()).really() && row.phase(verb.phase()).seq > seq
+        }) {
             back.findings.push(
                 Finding::new(
                     crate::model::Class::Guard,
@@ -95,19 +102,22 @@ fn rank(id: &StepId) -> u8 {
 /// G5's second half: what later releases build on.
 fn later(played: &Played<'_>, release: &Version, verb: Verb, back: &mut Back) {
     let after = || played.steps.iter().filter(|(id, _)| id.release > *release);
-    let past = |row: &Row| {
-        Phase::ALL.iter().rev().find(|p| row.phase(**p).really()).map_or("begun", |p| p.past())
-    };
+    let past = |row: &Row| Phase::ALL.iter().rev().find(|p| row.phase(**p).really()).map_or("begun", |p| p.past());
     if verb == Verb::RollbackAdd {
         if let Some((id, row)) = after().find(|(_, row)| row.has_progress()) {
             back.findings.push(guards::later_builds(verb, release, id, past(row)));
         }
         return;
     }
-    if let Some((id, row)) = after().find(|(_, row)| row.phase(Phase::Simdrop).really() || row.phase(Phase::Drop).really()) {
+    if let Some((id, row)) =
+        after().find(|(_, row)| row.phase(Phase::Simdrop).really() || row.phase(Phase::Drop).really())
+    {
         back.findings.push(guards::later_builds(verb, release, id, past(row)));
     } else if let Some((id, _)) = after().find(|(_, row)| row.phase(Phase::Add).really()) {
-        back.warnings.push(format!("later release `{}` is added already: see that it does without what `{release}` hid", id.release));
+        back.warnings.push(format!(
+            "later release `{}` is added already: see that it does without what `{release}` hid",
+            id.release
+        ));
     }
 }
 
@@ -126,7 +136,9 @@ fn task(
         && stored.checksum != filed.checksum
     {
         let which = if request.from_files { "the file's" } else { "the ledger's" };
-        warnings.push(format!("the {verb} handler of step `{id}` in the file differs from the one stored; {which} is used"));
+        warnings.push(format!(
+            "the {verb} handler of step `{id}` in the file differs from the one stored; {which} is used"
+        ));
     }
     let handler = if request.from_files { filed.or(stored) } else { stored };
     let whole = |ask_each| -> Result<(Handler, u32, bool), Finding> {
@@ -152,7 +164,8 @@ fn task(
         }
     };
     let label = handler.label;
-    let keep = if request.from_files && handler.actions.is_empty() { Default::default() } else { kept(verb, filed, request) };
+    let keep =
+        if request.from_files && handler.actions.is_empty() { Default::default() } else { kept(verb, filed, request) };
     Ok(Task { id: id.clone(), name: row.name.clone(), verb, handler, from, keep, label, ask_each })
 }
 

@@ -16,11 +16,15 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
     let mut waiting: Vec<(usize, Entry)> = Vec::new();
     let mut voided = BTreeSet::new();
     for (index, task) in plan.tasks.iter().enumerate() {
-        let found = ledger.steps.get(&task.id).map_or_else(PhaseRow::pending, |row| row.phase(task.verb.phase()).clone());
+        let found =
+            ledger.steps.get(&task.id).map_or_else(PhaseRow::pending, |row| row.phase(task.verb.phase()).clone());
         let mut row = begun(task, found, &mut seq);
         let rest = &task.handler.actions[task.from as usize..];
         let mut entries = Vec::new();
-        if task.verb.way() == Way::Back && ledger.rollouts.contains_key(&task.id.release) && voided.insert(&task.id.release) {
+        if task.verb.way() == Way::Back
+            && ledger.rollouts.contains_key(&task.id.release)
+            && voided.insert(&task.id.release)
+        {
             entries.push(Entry::Rollout {
                 release: task.id.release.clone(),
                 said: false,
@@ -52,7 +56,12 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
             unit.closes.append(&mut entries);
             if actions.iter().any(Action::alone) {
                 row = PhaseRow { state: busy(task.verb), trying: Some(first), ..row };
-                unit.opens.push(entry(task, &row, std::mem::take(&mut keep), event(task, Some(first), Outcome::Attempting, None)));
+                unit.opens.push(entry(
+                    task,
+                    &row,
+                    std::mem::take(&mut keep),
+                    event(task, Some(first), Outcome::Attempting, None),
+                ));
             }
             row = PhaseRow { state: busy(task.verb), upto, trying: None, ..row };
             let told = (several && !last).then_some(first);
@@ -77,8 +86,16 @@ fn ride_along(plan: &Plan, ledger: &Ledger, cuts: &mut Vec<Cut>, waiting: Vec<(u
     let Some((first, _)) = waiting.first() else { return };
     if cuts.is_empty() {
         let task = &plan.tasks[*first];
-        let before = ledger.steps.get(&task.id).map_or_else(PhaseRow::pending, |row| row.phase(task.verb.phase()).clone());
-        cuts.push(Cut { task: *first, first: task.from, last: true, empties: Vec::new(), before, unit: Unit::default() });
+        let before =
+            ledger.steps.get(&task.id).map_or_else(PhaseRow::pending, |row| row.phase(task.verb.phase()).clone());
+        cuts.push(Cut {
+            task: *first,
+            first: task.from,
+            last: true,
+            empties: Vec::new(),
+            before,
+            unit: Unit::default(),
+        });
     }
     if let Some(cut) = cuts.last_mut() {
         for (index, entry) in waiting {
@@ -130,14 +147,28 @@ const fn busy(verb: Verb) -> PhaseState {
 
 fn ended(task: &Task, row: &PhaseRow, outcome: Outcome) -> Entry {
     let row = match task.verb.way() {
-        Way::Forward => PhaseRow { state: PhaseState::Done, upto: u32::try_from(row.hashes.len()).unwrap_or(u32::MAX), trying: None, ..row.clone() },
-        Way::Back => PhaseRow { state: PhaseState::RolledBack, upto: 0, trying: None, hashes: Vec::new(), ..row.clone() },
+        Way::Forward => PhaseRow {
+            state: PhaseState::Done,
+            upto: u32::try_from(row.hashes.len()).unwrap_or(u32::MAX),
+            trying: None,
+            ..row.clone()
+        },
+        Way::Back => {
+            PhaseRow { state: PhaseState::RolledBack, upto: 0, trying: None, hashes: Vec::new(), ..row.clone() }
+        }
     };
     entry(task, &row, task.keep.clone(), event(task, None, outcome, None))
 }
 
 fn entry(task: &Task, row: &PhaseRow, keep: Handlers, event: Event) -> Entry {
-    Entry::Step { id: task.id.clone(), name: task.name.clone(), phase: task.verb.phase(), row: row.clone(), keep, event }
+    Entry::Step {
+        id: task.id.clone(),
+        name: task.name.clone(),
+        phase: task.verb.phase(),
+        row: row.clone(),
+        keep,
+        event,
+    }
 }
 
 fn event(task: &Task, statement: Option<u32>, outcome: Outcome, detail: Option<&str>) -> Event {

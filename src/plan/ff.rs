@@ -42,7 +42,10 @@ pub(super) fn ff(played: &mut Played<'_>, to: &FfTo, stop_after: Option<Phase>, 
 fn go(played: &mut Played<'_>, release: &Release, phase: Phase, named: bool, request: &Request) -> bool {
     let works = forward::pending(played, release, phase.verb());
     if works && phase != Phase::Add && played.guards.is_protected() && !request.contract {
-        let why = format!("the target is `protected: true`: ff stops after add; run: triphase {phase} {}, or ff --contract", release.version);
+        let why = format!(
+            "the target is `protected: true`: ff stops after add; run: triphase {phase} {}, or ff --contract",
+            release.version
+        );
         played.plan.waits.push(wait(&release.version, phase, "G9", why));
         return false;
     }
@@ -50,7 +53,11 @@ fn go(played: &mut Played<'_>, release: &Release, phase: Phase, named: bool, req
     if let Some(first) = advance.refused.first() {
         let why = advance.refused.iter().map(said).collect::<Vec<_>>().join("; ");
         let rule = first.rule;
-        played.plan.waits.push(Wait { until: advance.until, blocks_add: phase == Phase::Add, ..wait(&release.version, phase, rule, why) });
+        played.plan.waits.push(Wait {
+            until: advance.until,
+            blocks_add: phase == Phase::Add,
+            ..wait(&release.version, phase, rule, why)
+        });
         return false;
     }
     played.play(advance.tasks);

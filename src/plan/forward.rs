@@ -43,10 +43,12 @@ pub(super) fn advance(
         match next(at.state, Way::Forward, at.committed()) {
             Next::Nothing => {}
             Next::Run => todo.push(step),
-            Next::Resume => match resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())) {
-                Ok(_) => todo.push(step),
-                Err(finding) => advance.findings.push(finding),
-            },
+            Next::Resume => {
+                match resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())) {
+                    Ok(_) => todo.push(step),
+                    Err(finding) => advance.findings.push(finding),
+                }
+            }
             Next::OnlyIfNamed if named || !step.has(phase.verb()) => todo.push(step),
             Next::OnlyIfNamed => {
                 advance.rolled_back = true;

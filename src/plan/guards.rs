@@ -69,7 +69,8 @@ pub(super) fn earlier_finished(played: &Played<'_>, release: &Release) -> Option
 /// G2: every step of the release is through the phase before.
 pub(super) fn phase_before(played: &Played<'_>, release: &Release, phase: Phase) -> Option<Finding> {
     let before = phase.before()?;
-    let behind: Vec<_> = counted(release).filter(|step| !through(played, step, before)).map(|step| step.id.to_string()).collect();
+    let behind: Vec<_> =
+        counted(release).filter(|step| !through(played, step, before)).map(|step| step.id.to_string()).collect();
     (!behind.is_empty()).then(|| {
         refuse(
             "G2",
@@ -90,7 +91,12 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
         if let Some(later) = steps[at + 1..].iter().find(|later| really(later, phase)) {
             findings.push(refuse(
                 "G3",
-                format!("cannot {phase} step `{}`: step `{}`, which comes after it, is {} already", step.id, later.id, phase.past()),
+                format!(
+                    "cannot {phase} step `{}`: step `{}`, which comes after it, is {} already",
+                    step.id,
+                    later.id,
+                    phase.past()
+                ),
                 WAY_OUT.into(),
             ));
         }
@@ -100,7 +106,12 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
         {
             findings.push(refuse(
                 "G3",
-                format!("cannot {phase} step `{}`: step `{}`, which comes before it, is not {}", step.id, earlier.id, phase.past()),
+                format!(
+                    "cannot {phase} step `{}`: step `{}`, which comes before it, is not {}",
+                    step.id,
+                    earlier.id,
+                    phase.past()
+                ),
                 WAY_OUT.into(),
             ));
         }
@@ -181,7 +192,10 @@ pub(super) fn rolled_out(played: &Played<'_>, release: &Release, phase: Phase) -
     (played.guards.needs_rollout() && !played.rollouts.contains(&release.version)).then(|| {
         refuse(
             "G6",
-            format!("cannot {phase} release `{}`: nobody has said that it is rolled out (`require_rollout: true`)", release.version),
+            format!(
+                "cannot {phase} release `{}`: nobody has said that it is rolled out (`require_rollout: true`)",
+                release.version
+            ),
             format!("once its application is live everywhere: triphase rollout {}", release.version),
         )
     })
@@ -191,7 +205,9 @@ pub(super) fn rolled_out(played: &Played<'_>, release: &Release, phase: Phase) -
 pub(super) fn not_simdropped(id: &StepId) -> Finding {
     refuse(
         "G4",
-        format!("cannot rollback_add step `{id}`: it is simdropped; the old application would find neither old nor new"),
+        format!(
+            "cannot rollback_add step `{id}`: it is simdropped; the old application would find neither old nor new"
+        ),
         format!("run first: triphase rollback_simdrop {}; or both: --cascade", id.release),
     )
 }
@@ -220,7 +236,10 @@ pub(super) fn no_handler(verb: Verb, id: &StepId) -> Finding {
 pub(super) fn later_builds(verb: Verb, release: &Version, later: &StepId, past: &str) -> Finding {
     refuse(
         "G5",
-        format!("cannot {verb} release `{release}`: later release `{}` is there (step `{later}` is {past})", later.release),
+        format!(
+            "cannot {verb} release `{release}`: later release `{}` is there (step `{later}` is {past})",
+            later.release
+        ),
         format!("roll that one back first: triphase {verb} {}", later.release),
     )
 }

@@ -204,7 +204,8 @@ pub fn open(facts: &Facts) -> Vec<Open> {
             let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
             let verb = if back { phase.rollback().unwrap_or(phase.verb()) } else { phase.verb() };
             if let Some(index) = at.trying
-                && let Some(action) = facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
+                && let Some(action) =
+                    facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
             {
                 open.push(Open { id: id.clone(), verb, index, action: action.clone() });
             }
@@ -286,15 +287,21 @@ fn forward_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Re
             Ok(release) => (release, None),
             Err(finding) => return played.plan.findings.push(finding),
         },
-        Scope::Step(version, name) => match known(project, version).and_then(|r| known_step(r, name).map(|s| (r, Some(s)))) {
-            Ok(both) => both,
-            Err(finding) => return played.plan.findings.push(finding),
-        },
+        Scope::Step(version, name) => {
+            match known(project, version).and_then(|r| known_step(r, name).map(|s| (r, Some(s)))) {
+                Ok(both) => both,
+                Err(finding) => return played.plan.findings.push(finding),
+            }
+        }
     };
     if let Some(step) = only.filter(|step| step.deleted) {
         played.plan.findings.push(
-            Finding::new(Class::Guard, "F5", format!("step `{}` is `deleted: true`: it is never pushed forward", step.id))
-                .way_out("take `deleted` off to bring it back"),
+            Finding::new(
+                Class::Guard,
+                "F5",
+                format!("step `{}` is `deleted: true`: it is never pushed forward", step.id),
+            )
+            .way_out("take `deleted` off to bring it back"),
         );
         return;
     }
@@ -324,7 +331,12 @@ fn auto(played: &mut Played<'_>, verb: Verb, request: &Request) {
     choose(played, verb, eligible, refused.into_iter().next());
 }
 
-fn choose(played: &mut Played<'_>, verb: Verb, mut eligible: Vec<(&Version, Vec<Task>)>, refused: Option<Vec<Finding>>) {
+fn choose(
+    played: &mut Played<'_>,
+    verb: Verb,
+    mut eligible: Vec<(&Version, Vec<Task>)>,
+    refused: Option<Vec<Finding>>,
+) {
     if eligible.len() > 1 {
         let names = eligible.iter().map(|(version, _)| version.as_str()).collect::<Vec<_>>().join(", ");
         played.plan.findings.push(
@@ -342,7 +354,10 @@ fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Reque
     if let Some(first) = played.project.findings.first() {
         let more = played.project.findings.len() - 1;
         let and = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        played.plan.warnings.push(format!("the release files are not valid: {}{and}; rolling back from the ledger", first.message));
+        played
+            .plan
+            .warnings
+            .push(format!("the release files are not valid: {}{and}; rolling back from the ledger", first.message));
     }
     let back = match scope {
         Scope::Auto => {
@@ -369,7 +384,8 @@ fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Reque
             back::back(played, version, verb, None, request)
         }
         Scope::Step(version, name) => {
-            let found = played.steps.iter().find(|(id, row)| id.release == *version && (id.step == *name || row.name == *name));
+            let found =
+                played.steps.iter().find(|(id, row)| id.release == *version && (id.step == *name || row.name == *name));
             match found.map(|(id, _)| id.clone()) {
                 Some(id) => back::back(played, version, verb, Some(&id), request),
                 None => match known(played.project, version).and_then(|r| known_step(r, name)) {
@@ -386,10 +402,9 @@ fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Reque
 
 fn known<'a>(project: &'a Project, version: &Version) -> Result<&'a Release, Finding> {
     project.release(version).ok_or_else(|| {
-        let near = project
-            .releases
-            .iter()
-            .max_by(|a, b| near(a.version.as_str(), version.as_str()).total_cmp(&near(b.version.as_str(), version.as_str())));
+        let near = project.releases.iter().max_by(|a, b| {
+            near(a.version.as_str(), version.as_str()).total_cmp(&near(b.version.as_str(), version.as_str()))
+        });
         let finding = Finding::new(Class::Usage, "F1", format!("release `{version}` is not in releases/"));
         match near {
             Some(near) => finding.way_out(format!("did you mean `{}`?", near.version)),
@@ -401,8 +416,9 @@ fn known<'a>(project: &'a Project, version: &Version) -> Result<&'a Release, Fin
 fn known_step<'a>(release: &'a Release, name: &str) -> Result<&'a Step, Finding> {
     release.steps.iter().find(|step| step.id.step == name || step.name == name).ok_or_else(|| {
         let nearest = release.steps.iter().max_by(|a, b| near(&a.name, name).total_cmp(&near(&b.name, name)));
-        Finding::new(Class::Usage, "F5", format!("release `{}` has no step `{name}`", release.version))
-            .way_out(nearest.map_or_else(String::new, |step| format!("did you mean `{}/{}`?", release.version, step.name)))
+        Finding::new(Class::Usage, "F5", format!("release `{}` has no step `{name}`", release.version)).way_out(
+            nearest.map_or_else(String::new, |step| format!("did you mean `{}/{}`?", release.version, step.name)),
+        )
     })
 }
 
@@ -425,8 +441,12 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
         let verbs: Vec<_> = ff::pending_verbs(&played, release).into_iter().map(Verb::name).collect();
         if let Some(first) = verbs.first() {
             findings.push(
-                Finding::new(Class::Pending, "", format!("release `{}` is pending: {}", release.version, verbs.join(", ")))
-                    .way_out(format!("triphase {first} {}", release.version)),
+                Finding::new(
+                    Class::Pending,
+                    "",
+                    format!("release `{}` is pending: {}", release.version, verbs.join(", ")),
+                )
+                .way_out(format!("triphase {first} {}", release.version)),
             );
         }
     }
@@ -436,7 +456,8 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
 /// What to run next, given the ledger as it is after a command.
 pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
     let played = Played::new(project, facts, file);
-    let next = project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));
+    let next =
+        project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));
     let Some((release, verb)) = next else { return "nothing is pending".into() };
     let version = &release.version;
     match verb {

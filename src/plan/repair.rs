@@ -81,7 +81,11 @@ impl Repair {
     /// Whether a protected target asks for it (G9): everything but a rollout's word.
     pub const fn asks(&self) -> bool {
         match self.about {
-            About::Decide { .. } | About::Accept { .. } | About::Forget { .. } | About::Rename { .. } | About::Handler { .. } => true,
+            About::Decide { .. }
+            | About::Accept { .. }
+            | About::Forget { .. }
+            | About::Rename { .. }
+            | About::Handler { .. } => true,
             About::Rollout { .. } => false,
         }
     }
@@ -91,7 +95,9 @@ impl Repair {
 pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan {
     let mut plan = RepairPlan::default();
     let outcome = match &repair.about {
-        About::Decide { step, phase, statement, done } => decide(project, ledger, repair, step, *phase, *statement, *done),
+        About::Decide { step, phase, statement, done } => {
+            decide(project, ledger, repair, step, *phase, *statement, *done)
+        }
         About::Accept { step } => accept(project, ledger, repair, step),
         About::Forget { step } => row(ledger, step).map(|(id, _)| {
             let note = format!("the ledger forgets step `{id}`");
@@ -100,7 +106,8 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
         }),
         About::Rename { step, to } => rename(project, ledger, repair, step, to),
         About::Handler { step, verb, handler } => row(ledger, step).map(|(id, _)| {
-            let note = format!("the stored {verb} handler of step `{id}` is replaced ({} statements)", handler.actions.len());
+            let note =
+                format!("the stored {verb} handler of step `{id}` is replaced ({} statements)", handler.actions.len());
             let event = event(&id, &format!("handler {verb}"), None, &repair.reason);
             (vec![Entry::Keep { id, handlers: [(*verb, handler.clone())].into(), event }], note)
         }),
@@ -158,9 +165,9 @@ fn decide(
 ) -> Word {
     let word = if done { "done" } else { "undone" };
     let filed = match step {
-        Scope::Step(version, name) => project
-            .release(version)
-            .and_then(|r| r.steps.iter().find(|s| s.id.step == *name || s.name == *name)),
+        Scope::Step(version, name) => {
+            project.release(version).and_then(|r| r.steps.iter().find(|s| s.id.step == *name || s.name == *name))
+        }
         Scope::Auto | Scope::Release(_) => None,
     };
     let (id, mut row) = match (row(ledger, step), filed) {
@@ -200,7 +207,9 @@ fn decide(
         if at.state == PhaseState::Done {
             at.seq = if at.seq == 0 { seq } else { at.seq };
             at.empty = filed.map_or(at.empty, |step| !step.has(phase.verb()));
-            at.checksum = filed.and_then(|step| step.checksum(phase).filter(|_| step.has(phase.verb())).cloned()).or(at.checksum.take());
+            at.checksum = filed
+                .and_then(|step| step.checksum(phase).filter(|_| step.has(phase.verb())).cloned())
+                .or(at.checksum.take());
         }
     }
     let changed = at.clone();
@@ -244,7 +253,9 @@ fn rename(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope, to:
     let Scope::Step(version, name) = to else {
         return Err(refuse(Class::Usage, "a step is renamed to a step".into(), "name it: vN/step"));
     };
-    let Some(filed) = project.release(version).and_then(|r| r.steps.iter().find(|s| s.id.step == *name || s.name == *name)) else {
+    let Some(filed) =
+        project.release(version).and_then(|r| r.steps.iter().find(|s| s.id.step == *name || s.name == *name))
+    else {
         return Err(refuse(Class::Usage, format!("no file has step `{version}/{name}`"), "write it first"));
     };
     if ledger.steps.contains_key(&filed.id) {
@@ -258,7 +269,11 @@ fn rename(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope, to:
 fn rollout(project: &Project, ledger: &Ledger, repair: &Repair, release: &Version, said: bool) -> Word {
     let added = ledger.of(release).any(|(_, row)| row.phase(Phase::Add).state == PhaseState::Done);
     if project.release(release).is_none() && !added {
-        return Err(refuse(Class::Usage, format!("release `{release}` is neither in the files nor in the ledger"), "see: triphase show"));
+        return Err(refuse(
+            Class::Usage,
+            format!("release `{release}` is neither in the files nor in the ledger"),
+            "see: triphase show",
+        ));
     }
     if said && !added {
         return Err(refuse(
@@ -267,7 +282,11 @@ fn rollout(project: &Project, ledger: &Ledger, repair: &Repair, release: &Versio
             "run its add first",
         ));
     }
-    let note = if said { format!("release `{release}` is rolled out") } else { format!("the rollout of release `{release}` is revoked") };
+    let note = if said {
+        format!("release `{release}` is rolled out")
+    } else {
+        format!("the rollout of release `{release}` is revoked")
+    };
     let event = Event {
         release: Some(release.clone()),
         step: None,

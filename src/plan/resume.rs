@@ -32,7 +32,9 @@ pub(super) fn resume(
         return Err(Finding::new(
             Class::Drift,
             "L6",
-            format!("cannot resume {verb} of step `{id}`: of the {from} statements that are done, some were edited since"),
+            format!(
+                "cannot resume {verb} of step `{id}`: of the {from} statements that are done, some were edited since"
+            ),
         )
         .way_out("put them back as they ran, and edit only what comes after them"));
     }

@@ -99,7 +99,9 @@ fn one(node: &Node<'_>, verb: Verb, ours: bool, reading: &mut Reading<'_>) -> Op
             "write SQL, or [] for nothing here",
         )),
         Tree::Bool(_) | Tree::Number(_) | Tree::Map(_) => {
-            reading.findings.push(node.wrong(&format!("`{verb}`"), "SQL text, a list of actions or a map from engine to either"));
+            reading
+                .findings
+                .push(node.wrong(&format!("`{verb}`"), "SQL text, a list of actions or a map from engine to either"));
         }
     }
     (reading.findings.len() == before).then(|| parts.handler(verb))
@@ -135,7 +137,8 @@ impl Parts {
             Action::Shell { file } => ("shell", file.display().to_string()),
         };
         let transaction = if options.alone { "transaction: false" } else { "" };
-        let done_when = options.done_when.as_deref().map_or_else(String::new, |query| sql::canonical(self.dialect, query));
+        let done_when =
+            options.done_when.as_deref().map_or_else(String::new, |query| sql::canonical(self.dialect, query));
         self.canonical.extend([kind.into(), text.into(), transaction.into(), done_when.into()]);
         self.actions.push(action);
     }
@@ -173,7 +176,11 @@ fn action(node: &Node<'_>, ours: bool, parts: &mut Parts, reading: &mut Reading<
         [one] => *one,
         [] if misspelt => return,
         [] => {
-            reading.findings.push(node.refuse("F3", "the action has no kind", "give it one of sql, sql_file, expect, shell"));
+            reading.findings.push(node.refuse(
+                "F3",
+                "the action has no kind",
+                "give it one of sql, sql_file, expect, shell",
+            ));
             return;
         }
         [first, second, ..] => {
@@ -185,7 +192,11 @@ fn action(node: &Node<'_>, ours: bool, parts: &mut Parts, reading: &mut Reading<
     let extra = entries.iter().find(|(key, _)| matches!(*key, "transaction" | "done_when"));
     match (kind, extra) {
         ("expect" | "shell", Some((key, extra))) => {
-            reading.findings.push(extra.refuse_key("F3", format!("`{key}` is no option of `{kind}`"), format!("take `{key}` away")));
+            reading.findings.push(extra.refuse_key(
+                "F3",
+                format!("`{key}` is no option of `{kind}`"),
+                format!("take `{key}` away"),
+            ));
         }
         ("expect", None) => {
             if let Some(query) = query(entry, "expect", ours, reading) {

@@ -149,7 +149,11 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
         unique(&body.steps, &mut ids, &mut found);
         let steps = order::ordered(body.steps, &mut found);
         let steps = body.before.into_iter().chain(steps.into_iter().map(|draft| draft.step)).chain(body.after);
-        project.releases.push(Release { version: version.clone(), description: body.description, steps: steps.collect() });
+        project.releases.push(Release {
+            version: version.clone(),
+            description: body.description,
+            steps: steps.collect(),
+        });
         found.sort_by_key(|finding| {
             finding.place.as_ref().map_or(0, |place| if *place.file == **file { place.span.start } else { usize::MAX })
         });
@@ -171,3 +175,6 @@ fn unique(drafts: &[step::Draft<'_>], ids: &mut HashMap<String, StepId>, finding
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,14 +25,20 @@ pub(super) fn releases(entries: &[String], findings: &mut Vec<Finding>) -> Vec<(
         let version = match Version::parse(stem) {
             Ok(version) => version,
             Err(why) => {
-                findings.push(refuse(format!("{FOLDER}{name} is no release: {why}"), "rename it, or move it out of releases/"));
+                findings.push(refuse(
+                    format!("{FOLDER}{name} is no release: {why}"),
+                    "rename it, or move it out of releases/",
+                ));
                 continue;
             }
         };
         if !inside.contains(file.as_str()) {
             findings.push(no_release_file(stem, &inside));
         } else if let Some(other) = found.get(&version) {
-            findings.push(refuse(format!("{FOLDER}{other} and {FOLDER}{file} are both release {version}"), "keep one of them"));
+            findings.push(refuse(
+                format!("{FOLDER}{other} and {FOLDER}{file} are both release {version}"),
+                "keep one of them",
+            ));
         } else {
             found.insert(version, file);
         }
@@ -41,7 +47,10 @@ pub(super) fn releases(entries: &[String], findings: &mut Vec<Finding>) -> Vec<(
     let found: Vec<_> = found.into_iter().map(|(version, file)| (version, format!("{FOLDER}{file}"))).collect();
     for pair in found.windows(2) {
         if pair[0].0.same(&pair[1].0) {
-            findings.push(refuse(format!("{} and {} are one version in release order", pair[0].1, pair[1].1), "rename one of them"));
+            findings.push(refuse(
+                format!("{} and {} are one version in release order", pair[0].1, pair[1].1),
+                "rename one of them",
+            ));
         }
     }
     found
@@ -85,7 +94,8 @@ mod tests {
     #[test]
     fn both_shapes_are_releases_in_order() {
         let entries =
-            ["", ".keep", "README.md", "v10.yaml", "v2/", "v2/a.sql", "v2/old/", "v2/release.yaml", "v1.yaml"].map(|e| format!("{FOLDER}{e}"));
+            ["", ".keep", "README.md", "v10.yaml", "v2/", "v2/a.sql", "v2/old/", "v2/release.yaml", "v1.yaml"]
+                .map(|e| format!("{FOLDER}{e}"));
         let mut findings = vec![];
         let files: Vec<_> = releases(&entries, &mut findings).into_iter().map(|(_, file)| file).collect();
         assert_eq!(files, ["releases/v1.yaml", "releases/v2/release.yaml", "releases/v10.yaml"]);
@@ -95,13 +105,16 @@ mod tests {
     #[test]
     fn whatever_else_lies_there_is_refused() {
         let shapes = "those are vN.yaml and vN/release.yaml";
-        let version = "a version is `v`, then numbers or words split at `.`, `-` or `_` — rename it, or move it out of releases/";
+        let version =
+            "a version is `v`, then numbers or words split at `.`, `-` or `_` — rename it, or move it out of releases/";
         let rename = "rename it to v9.yaml, or move it out of releases/";
         assert_eq!(
             messages(&["v9.yml", "v9.yaml~", "notes.txt", "1.yaml", "old/", "v3/", "v4/", "v4/release.yml"]),
             [
                 format!("releases/1.yaml is no release: `1` is no version: {version}"),
-                format!("releases/notes.txt is no release: {shapes} — move it out of releases/, or into its release's folder"),
+                format!(
+                    "releases/notes.txt is no release: {shapes} — move it out of releases/, or into its release's folder"
+                ),
                 format!("releases/old/ is no release: `old` is no version: {version}"),
                 "releases/v3/ holds no release.yaml — add one, or move the folder out of releases/".to_owned(),
                 "releases/v4/ holds no release.yaml — rename its release.yml to release.yaml".to_owned(),

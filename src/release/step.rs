@@ -28,10 +28,32 @@ const STEP_KEYS: &[&str] =
 
 /// The declarative operations, which a step of a later version may be made of.
 const OPERATIONS: &[&str] = &[
-    "create_table", "drop_table", "rename_table", "add_column", "drop_column", "rename_column", "change_type", "set_not_null",
-    "drop_not_null", "set_default", "drop_default", "add_constraint", "drop_constraint", "rename_constraint", "create_index",
-    "drop_index", "rename_index", "create_enum", "add_enum_value", "rename_enum_value", "drop_enum", "set_comment",
-    "set_properties", "upgrade_column_mapping", "repartition", "backfill",
+    "create_table",
+    "drop_table",
+    "rename_table",
+    "add_column",
+    "drop_column",
+    "rename_column",
+    "change_type",
+    "set_not_null",
+    "drop_not_null",
+    "set_default",
+    "drop_default",
+    "add_constraint",
+    "drop_constraint",
+    "rename_constraint",
+    "create_index",
+    "drop_index",
+    "rename_index",
+    "create_enum",
+    "add_enum_value",
+    "rename_enum_value",
+    "drop_enum",
+    "set_comment",
+    "set_properties",
+    "upgrade_column_mapping",
+    "repartition",
+    "backfill",
 ];
 
 /// A release's description and steps, hooks among them, in file order.
@@ -100,7 +122,11 @@ fn steps_of<'a>(node: &Node<'a>, reading: &mut Reading<'_>) -> Vec<Draft<'a>> {
             vec![]
         }
         Tree::List(_) => {
-            reading.findings.push(node.refuse("F8", "`steps` is a list", "write a map from a step's name to its handlers"));
+            reading.findings.push(node.refuse(
+                "F8",
+                "`steps` is a list",
+                "write a map from a step's name to its handlers",
+            ));
             vec![]
         }
         Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) => {
@@ -112,12 +138,20 @@ fn steps_of<'a>(node: &Node<'a>, reading: &mut Reading<'_>) -> Vec<Draft<'a>> {
 
 fn draft<'a>(name: &'a str, node: Node<'a>, reading: &mut Reading<'_>) -> Option<Draft<'a>> {
     if let Some(why) = no_id(name) {
-        reading.findings.push(node.refuse_key("F5", format!("`{name}` is no name for a step: {why}"), "rename the step"));
+        reading.findings.push(node.refuse_key(
+            "F5",
+            format!("`{name}` is no name for a step: {why}"),
+            "rename the step",
+        ));
     }
     match node.tree() {
         Tree::Map(_) => {}
         Tree::Null => {
-            reading.findings.push(node.refuse_key("F8", format!("step `{name}` is empty"), "give it a handler: `add: …`"));
+            reading.findings.push(node.refuse_key(
+                "F8",
+                format!("step `{name}` is empty"),
+                "give it a handler: `add: …`",
+            ));
             return None;
         }
         Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => {
@@ -126,7 +160,8 @@ fn draft<'a>(name: &'a str, node: Node<'a>, reading: &mut Reading<'_>) -> Option
         }
     }
     let id = StepId::new(reading.release.clone(), name);
-    let step = Step { name: name.to_owned(), id, description: String::new(), deleted: false, handlers: Handlers::new() };
+    let step =
+        Step { name: name.to_owned(), id, description: String::new(), deleted: false, handlers: Handlers::new() };
     let mut draft = Draft { id: node.clone(), node, after: vec![], step };
     let entries = draft.node.entries(reading.findings);
     let mut operation = false;
@@ -155,7 +190,9 @@ fn draft<'a>(name: &'a str, node: Node<'a>, reading: &mut Reading<'_>) -> Option
                 operation = true;
                 reading.findings.push(node.refuse_key(
                     "F8",
-                    format!("step `{name}`: `{key}` is a declarative operation, which this version of triphase does not run"),
+                    format!(
+                        "step `{name}`: `{key}` is a declarative operation, which this version of triphase does not run"
+                    ),
                     "write the step's handlers as SQL: add, simdrop, drop and the rollbacks",
                 ));
             }
@@ -172,7 +209,9 @@ fn unknown(key: &str, name: &str, node: &Node<'_>) -> Finding {
     match (nearest(key, STEP_KEYS), nearest(key, OPERATIONS)) {
         (None, Some(operation)) => node.refuse_key(
             "F8",
-            format!("unknown key `{key}` in {of}; the nearest is `{operation}`, which this version of triphase does not run"),
+            format!(
+                "unknown key `{key}` in {of}; the nearest is `{operation}`, which this version of triphase does not run"
+            ),
             "write the step's handlers as SQL: add, simdrop, drop and the rollbacks",
         ),
         (Some(_), _) | (None, None) => node.unknown(key, &of, STEP_KEYS),
@@ -263,7 +302,11 @@ fn after<'a>(node: &Node<'a>, reading: &mut Reading<'_>) -> Vec<(&'a str, Node<'
 /// A release's `before` or `after` as a step of its own.
 fn hook(node: &Node<'_>, id: &str, reading: &mut Reading<'_>) -> Option<Step> {
     if !matches!(node.tree(), Tree::Map(_)) {
-        let message = format!("a release's `{}` must be a map from a phase or rollback to actions, not {}", &id[1..], node.kind());
+        let message = format!(
+            "a release's `{}` must be a map from a phase or rollback to actions, not {}",
+            &id[1..],
+            node.kind()
+        );
         reading.findings.push(node.refuse("F6", message, "write for example `add: [SELECT 1]` below it"));
         return None;
     }

@@ -31,10 +31,6 @@ pub(super) async fn commit(
     let task = &plan.tasks[cut.task];
     let of = plan.tasks.len();
     let began = Instant::now();
-    for index in &cut.empties {
-        let task = &plan.tasks[*index];
-        (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: *index, of });
-    }
     if !cut.empties.contains(&cut.task) && cut.first == task.from {
         (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: cut.task, of });
     }
@@ -47,20 +43,33 @@ pub(super) async fn commit(
     }
     if let (Some(index), Some(action)) = (indices.first(), cut.unit.actions.first()) {
         let of = u32::try_from(task.handler.actions.len()).unwrap_or(u32::MAX);
-        (context.tell)(Event::Statement { id: task.id.clone(), verb: task.verb, index: *index, of, text: action.text() });
+        (context.tell)(Event::Statement {
+            id: task.id.clone(),
+            verb: task.verb,
+            index: *index,
+            of,
+            text: action.text(),
+        });
     }
     let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit).await {
         Ok(_) => {
-            let took = began.elapsed();
-            for index in &cut.empties {
-                let task = &plan.tasks[*index];
-                let empty = task.handler.actions.is_empty();
-                (context.tell)(Event::Finished { id: task.id.clone(), verb: task.verb, empty, took: Duration::ZERO });
-                done.push((task.id.clone(), task.verb));
+            // Told in the plan's order: some that rode along come before the unit's own task, some after it.
+            let mut ended = cut.empties.clone();
+            if cut.last && !ended.contains(&cut.task) {
+                ended.push(cut.task);
             }
-            if cut.last && !cut.empties.contains(&cut.task) {
-                (context.tell)(Event::Finished { id: task.id.clone(), verb: task.verb, empty: false, took });
-                done.push((task.id.clone(), task.verb));
+            ended.sort_unstable();
+            for index in ended {
+                let task = &plan.tasks[index];
+                let (id, verb) = (task.id.clone(), task.verb);
+                let own = index == cut.task && !cut.empties.contains(&index);
+                if !own {
+                    (context.tell)(Event::Started { id: id.clone(), verb, task: index, of });
+                }
+                let took = if own { began.elapsed() } else { Duration::ZERO };
+                let empty = task.handler.actions.is_empty();
+                (context.tell)(Event::Finished { id: id.clone(), verb, empty, took });
+                done.push((id, verb));
             }
             return Ok(None);
         }
@@ -68,7 +77,8 @@ pub(super) async fn commit(
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
             record(hold, &broken(plan, &cut, index, &error, Broken::Failed)).await?;
-            let text = index.and_then(|k| task.handler.actions.get(k as usize)).map_or_else(|| "COMMIT".into(), Action::text);
+            let text =
+                index.and_then(|k| task.handler.actions.get(k as usize)).map_or_else(|| "COMMIT".into(), Action::text);
             (context.tell)(Event::Failed {
                 id: task.id.clone(),
                 verb: task.verb,
@@ -91,7 +101,9 @@ pub(super) async fn commit(
             record(hold, &broken(plan, &cut, None, "interrupted", Broken::Interrupted)).await?;
             End::Interrupted(signal)
         }
-        Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => return Err(failure),
+        Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => {
+            return Err(failure);
+        }
     };
     Ok(Some(end))
 }
@@ -139,7 +151,13 @@ async fn skip_applied(
 }
 
 /// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5).
-async fn until_committed(context: &Context<'_>, hold: &dyn Hold, id: &StepId, verb: Verb, unit: &Unit) -> Result<Time, Failure> {
+async fn until_committed(
+    context: &Context<'_>,
+    hold: &dyn Hold,
+    id: &StepId,
+    verb: Verb,
+    unit: &Unit,
+) -> Result<Time, Failure> {
     let began = Instant::now();
     let mut pause = Duration::from_millis(100);
     loop {
@@ -147,7 +165,9 @@ async fn until_committed(context: &Context<'_>, hold: &dyn Hold, id: &StepId, ve
         let Err(Failure::Busy(what)) = answer else { return answer };
         if began.elapsed() + pause >= context.target.lock_retry_for.length() {
             let setting = &context.target.lock_retry_for;
-            return Err(Failure::Busy(format!("{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied")));
+            return Err(Failure::Busy(format!(
+                "{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied"
+            )));
         }
         (context.tell)(Event::Blocked { id: id.clone(), waited: began.elapsed(), by: vec![what], retry: true });
         tokio::select! {

@@ -8,7 +8,10 @@ use crate::{
 use std::time::{Duration, Instant};
 
 /// Takes the lock, or says how the wait ended: time is up (4), or a signal.
-pub(super) async fn lock<'a>(context: &'a Context<'_>, session: &'a dyn Session) -> Result<Result<Box<dyn Hold + 'a>, End>, Failure> {
+pub(super) async fn lock<'a>(
+    context: &'a Context<'_>,
+    session: &'a dyn Session,
+) -> Result<Result<Box<dyn Hold + 'a>, End>, Failure> {
     let began = Instant::now();
     let mut told: Option<Held> = None;
     let mut pause = Duration::from_millis(20);

@@ -136,7 +136,9 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
     let outcome = locked(context, project, request, session, hold.as_ref(), state).await;
     // Given back on every path; what happened inside is what matters, a lock that could not be given back ends with its session.
     if let Err(failure) = hold.release().await {
-        (context.tell)(Event::Warning(format!("the lock was not given back by itself: {failure}; it ends with this process")));
+        (context.tell)(Event::Warning(format!(
+            "the lock was not given back by itself: {failure}; it ends with this process"
+        )));
     }
     match outcome {
         Ok(end) => Ok(end),
@@ -238,8 +240,12 @@ async fn locked(
     match &state.confirmed {
         Some(yes) if named(&plan).iter().any(|task| !yes.contains(task)) => {
             return Ok(End::Refused(vec![
-                Finding::new(Class::Guard, "G9", "the plan is no longer the one that was confirmed: the target has changed meanwhile")
-                    .way_out("run the command again, and look at the new plan"),
+                Finding::new(
+                    Class::Guard,
+                    "G9",
+                    "the plan is no longer the one that was confirmed: the target has changed meanwhile",
+                )
+                .way_out("run the command again, and look at the new plan"),
             ]));
         }
         Some(_) => {}
@@ -279,7 +285,12 @@ pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -
     Outcome { end, done: Vec::new(), waits: Vec::new(), notes, next: "triphase show".into() }
 }
 
-async fn word(context: &Context<'_>, project: &Project, repair: &Repair, notes: &mut Vec<String>) -> Result<End, Failure> {
+async fn word(
+    context: &Context<'_>,
+    project: &Project,
+    repair: &Repair,
+    notes: &mut Vec<String>,
+) -> Result<End, Failure> {
     let session = context.driver.open(context.target, crate::engine::Access::Write).await?;
     let session = session.as_ref();
     (context.tell)(Event::Host(session.place()));

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -30,21 +29,37 @@ impl Run {
     /// Checks the exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "exit code of `{}`\n--- stdout\n{}--- stderr\n{}", self.line, self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "exit code of `{}`\n--- stdout\n{}--- stderr\n{}",
+            self.line, self.stdout, self.stderr
+        );
         self
     }
 
     /// Checks that it names something, on either stream.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.said().contains(text), "`{}` does not say {text:?}\n--- stdout\n{}--- stderr\n{}", self.line, self.stdout, self.stderr);
+        assert!(
+            self.said().contains(text),
+            "`{}` does not say {text:?}\n--- stdout\n{}--- stderr\n{}",
+            self.line,
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// Checks that it does not.
     #[track_caller]
-    pub fn is_silent_on(self, text: &str) -> Self {
-        assert!(!self.said().contains(text), "`{}` says {text:?}\n--- stdout\n{}--- stderr\n{}", self.line, self.stdout, self.stderr);
+    pub fn hides(self, text: &str) -> Self {
+        assert!(
+            !self.said().contains(text),
+            "`{}` says {text:?}\n--- stdout\n{}--- stderr\n{}",
+            self.line,
+            self.stdout,
+            self.stderr
+        );
         self
     }
 }
@@ -54,7 +69,6 @@ pub struct Command {
     args: Vec<String>,
     dir: PathBuf,
     vars: BTreeMap<String, String>,
-    input: Option<String>,
 }
 
 impl Command {
@@ -65,7 +79,13 @@ impl Command {
         vars.insert("HOME".to_owned(), dir.display().to_string());
         vars.insert("USER".to_owned(), "tester".to_owned());
         vars.insert("LC_ALL".to_owned(), "C.UTF-8".to_owned());
-        Self { args: args.into_iter().map(str::to_owned).collect(), dir: dir.to_owned(), vars, input: None }
+        Self { args: args.into_iter().map(str::to_owned).collect(), dir: dir.to_owned(), vars }
+    }
+
+    /// One more argument, blanks and all.
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
     }
 
     /// Sets a variable of its environment.
@@ -74,29 +94,18 @@ impl Command {
         self
     }
 
-    /// What stands on its standard input; nothing otherwise.
-    pub fn input(mut self, text: impl Into<String>) -> Self {
-        self.input = Some(text.into());
-        self
-    }
-
     /// Starts it. Both streams are piped.
     pub fn spawn(&self) -> Child {
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_triphase"))
+        std::process::Command::new(env!("CARGO_BIN_EXE_triphase"))
             .args(&self.args)
             .current_dir(&self.dir)
             .env_clear()
             .envs(&self.vars)
-            .stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
-        if let (Some(text), Some(mut stdin)) = (&self.input, child.stdin.take()) {
-            // A binary that does not read its input may have gone already.
-            let _ = stdin.write_all(text.as_bytes());
-        }
-        child
+            .unwrap()
     }
 
     /// Waits for one that was started.

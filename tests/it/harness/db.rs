@@ -78,12 +78,12 @@ impl Db {
         }
     }
 
-    /// Runs a script in the engine's own client, which stops at the first error.
+    /// Runs a script in the engine's own client, as bare as a DBA would.
     pub fn client(&self, script: &str) -> Output {
         match self {
             Self::Sqlite { .. } => {
                 let mut command = Command::new("sqlite3");
-                command.args(["-bail", "-batch"]).arg(self.file());
+                command.arg("-batch").arg(self.file());
                 piped(command, script)
             }
             Self::Postgres { url } => {
@@ -99,7 +99,12 @@ impl Db {
     pub fn query(&self, sql: &str) -> Vec<String> {
         match self {
             Self::Sqlite { .. } => {
-                let output = Command::new("sqlite3").args(["-bail", "-batch", "-cmd", ".timeout 10000"]).arg(self.file()).arg(sql).output().unwrap();
+                let output = Command::new("sqlite3")
+                    .args(["-bail", "-batch", "-cmd", ".timeout 10000"])
+                    .arg(self.file())
+                    .arg(sql)
+                    .output()
+                    .unwrap();
                 lines(&output, sql)
             }
             Self::Postgres { url } => psql(url, sql),
@@ -121,7 +126,8 @@ impl Db {
     pub fn tables(&self) -> Vec<String> {
         match self {
             Self::Sqlite { .. } if !self.file().exists() => vec![],
-            Self::Sqlite { .. } => self.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"),
+            Self::Sqlite { .. } => self
+                .query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"),
             Self::Postgres { .. } => self.query(
                 "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' \
                  AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' ORDER BY 1",
@@ -135,7 +141,10 @@ impl Db {
             Self::Sqlite { .. } if !self.file().exists() => String::new(),
             Self::Sqlite { .. } => {
                 let own = if whole { "" } else { "AND tbl_name NOT LIKE 'triphase\\_%' ESCAPE '\\'" };
-                self.query(&format!("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE true {own} ORDER BY 1, 2")).join("\n")
+                self.query(&format!(
+                    "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE true {own} ORDER BY 1, 2"
+                ))
+                .join("\n")
             }
             Self::Postgres { url } => {
                 let mut command = Command::new("pg_dump");
@@ -144,7 +153,11 @@ impl Db {
                     command.args(["-T", "triphase_*", "-T", "triphase_*_seq"]);
                 }
                 // Newer dumps open with a random key of their own.
-                lines(&command.output().unwrap(), "pg_dump").into_iter().filter(|l| !l.starts_with('\\')).collect::<Vec<_>>().join("\n")
+                lines(&command.output().unwrap(), "pg_dump")
+                    .into_iter()
+                    .filter(|l| !l.starts_with('\\'))
+                    .collect::<Vec<_>>()
+                    .join("\n")
             }
         }
     }
@@ -155,11 +168,19 @@ impl Db {
             Self::Sqlite { dir } => {
                 let mut names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).collect();
                 names.sort();
-                names.iter().flat_map(|p| [p.as_os_str().as_encoded_bytes().to_vec(), std::fs::read(p).unwrap()].concat()).collect()
+                names
+                    .iter()
+                    .flat_map(|p| [p.as_os_str().as_encoded_bytes().to_vec(), std::fs::read(p).unwrap()].concat())
+                    .collect()
             }
             Self::Postgres { url } => {
                 let output = Command::new("pg_dump").args(["-d", &url.with_password()]).output().unwrap();
-                lines(&output, "pg_dump").into_iter().filter(|l| !l.starts_with('\\')).collect::<Vec<_>>().join("\n").into_bytes()
+                lines(&output, "pg_dump")
+                    .into_iter()
+                    .filter(|l| !l.starts_with('\\'))
+                    .collect::<Vec<_>>()
+                    .join("\n")
+                    .into_bytes()
             }
         }
     }
@@ -170,7 +191,14 @@ impl Drop for Db {
         if let Self::Postgres { url } = self {
             // The server is thrown away with everything in it; this only keeps it small, also where a test has failed.
             let _ = Command::new("psql")
-                .args(["-X", "-q", "-d", &postgres().with_password(), "-c", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", url.database())])
+                .args([
+                    "-X",
+                    "-q",
+                    "-d",
+                    &postgres().with_password(),
+                    "-c",
+                    &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", url.database()),
+                ])
                 .output();
         }
     }

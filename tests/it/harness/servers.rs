@@ -57,8 +57,10 @@ impl Url {
     pub fn as_user(&self, user: &str, password: &str) -> Self {
         let mut url = self.0.clone();
         url.set_username(user).unwrap();
-        url.set_password(Some(&percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC).to_string()))
-            .unwrap();
+        url.set_password(Some(
+            &percent_encoding::utf8_percent_encode(password, percent_encoding::NON_ALPHANUMERIC).to_string(),
+        ))
+        .unwrap();
         Self(url)
     }
 
@@ -72,24 +74,25 @@ impl Url {
 
 /// A running server, and what it said of itself.
 struct Server {
-    _child: Child,
+    child: Child,
     said: Vec<(String, String)>,
 }
 
 impl Server {
     fn start(script: &str, args: &[String]) -> Self {
         let path = format!("{}/tests/servers/{script}", env!("CARGO_MANIFEST_DIR"));
-        let mut child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = vec![];
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut server = Self { child, said: vec![] };
+        for line in BufReader::new(server.child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             if line == "READY" {
-                return Self { _child: child, said };
+                return server;
             }
             let (name, value) = line.split_once('=').unwrap();
-            said.push((name.to_owned(), value.to_owned()));
+            server.said.push((name.to_owned(), value.to_owned()));
         }
-        panic!("tests/servers/{script} did not start: its reason is above");
+        let status = server.child.wait().unwrap();
+        panic!("tests/servers/{script} did not start ({status}): its reason is above");
     }
 
     fn value(&self, name: &str) -> &str {
@@ -109,8 +112,7 @@ pub fn postgres() -> Url {
 /// A database behind pgbouncer, in transaction mode.
 pub fn bouncer(url: &Url) -> Url {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    let server = SERVER.get_or_init(|| {
-        Server::start("pgbouncer", &[url.host(), url.port().to_string(), url.user(), url.password()])
-    });
+    let server = SERVER
+        .get_or_init(|| Server::start("pgbouncer", &[url.host(), url.port().to_string(), url.user(), url.password()]));
     url.to_port(server.value("PORT").parse().unwrap())
 }

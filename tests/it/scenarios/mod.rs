@@ -1,1 +1,13 @@
-//! What people do, on each engine.
+//! What people do, on each engine: the binary is run, then the database is asked.
+
+mod access;
+mod drift;
+mod failure;
+mod guards;
+mod lock;
+mod phases;
+mod readonly;
+mod releases;
+mod rollback;
+mod script;
+mod secrets;

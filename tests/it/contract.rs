@@ -1,0 +1,94 @@
+//! `docs/contract.md` names, for every rule, tests that are there.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Every numbered rule.
+fn rules() -> Vec<String> {
+    [('F', 9), ('L', 11), ('G', 10), ('X', 5), ('C', 2), ('T', 3)]
+        .iter()
+        .flat_map(|&(letter, last)| (1..=last).map(move |n| format!("{letter}{n}")))
+        .collect()
+}
+
+struct Rule {
+    name: String,
+    says: String,
+    tests: Vec<String>,
+}
+
+/// The table's rows: rule, what it says, tests in backticks.
+fn table() -> Vec<Rule> {
+    let text = fs::read_to_string(root().join("docs/contract.md")).unwrap();
+    text.lines()
+        .filter_map(|line| {
+            let cells: Vec<_> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
+            let [name, says, tests] = cells[..] else { panic!("a row is `| rule | what it says | tests |`: {line}") };
+            let tests = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            Some(Rule { name: name.to_owned(), says: says.to_owned(), tests })
+        })
+        .filter(|rule| rule.name != "rule" && rule.name != "---")
+        .collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The tests of this program, as it lists them itself.
+fn own_tests() -> BTreeSet<String> {
+    let output = std::process::Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test").map(str::to_owned))
+        .collect()
+}
+
+/// Whether the library has a test: `module::path::tests::name` is `fn name` in the file of the longest part of the path that is one.
+fn library_has(test: &str) -> bool {
+    let mut parts: Vec<_> = test.split("::").collect();
+    let Some(name) = parts.pop() else { return false };
+    let of = |parts: &[&str]| -> [PathBuf; 2] {
+        let path = root().join("src").join(parts.join("/"));
+        [path.with_extension("rs"), path.join("mod.rs")]
+    };
+    (1..=parts.len())
+        .rev()
+        .flat_map(|n| of(&parts[..n]))
+        .find_map(|file| fs::read_to_string(file).ok())
+        .is_some_and(|text| text.contains(&format!("fn {name}(")))
+}
+
+#[test]
+fn every_rule_has_its_row_in_order() {
+    let names: Vec<_> = table().into_iter().map(|rule| rule.name).collect();
+    assert_eq!(names, rules());
+    assert!(table().iter().all(|rule| !rule.says.trim().is_empty()));
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let own = own_tests();
+    let missing: Vec<_> = table()
+        .into_iter()
+        .flat_map(|rule| rule.tests.into_iter().map(move |test| (rule.name.clone(), test)))
+        .filter(|(_, test)| !own.contains(test) && !library_has(test))
+        .collect();
+    assert!(missing.is_empty(), "docs/contract.md names tests that are not there: {missing:?}");
+}
+
+#[test]
+fn every_rule_has_a_test_or_says_why_not() {
+    let text = fs::read_to_string(root().join("docs/contract.md")).unwrap();
+    let (_, excused) = text.split_once("## Without a test").unwrap();
+    let untested: Vec<_> = table()
+        .into_iter()
+        .filter(|rule| rule.tests.is_empty() && !excused.contains(&format!("- {}: ", rule.name)))
+        .map(|rule| rule.name)
+        .collect();
+    assert!(untested.is_empty(), "rules with neither a test nor a reason under \"Without a test\": {untested:?}");
+}

@@ -1,0 +1,78 @@
+//! Files and ledger that differ.
+
+use super::releases::{V1, V3, sample};
+use crate::harness::{Bench, Engine, on_each_engine};
+
+on_each_engine!(
+    an_edited_handler_is_drift_until_accepted,
+    space_and_comments_are_no_drift,
+    a_vanished_step_is_drift_until_forgotten,
+    a_finished_release_may_leave,
+    a_newer_release_is_no_drift,
+    an_edit_before_its_time_is_free,
+);
+
+fn an_edited_handler_is_drift_until_accepted(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ok("ff v1");
+    bench.ok("add v2");
+    bench.release("v2", &super::releases::V2.replace("substr(name, 1, 3)", "substr(name, 1, 4)"));
+    bench.ends(6, "simdrop v2").says("v2/names");
+    bench.ends(6, "ff");
+    bench.ends(6, "check");
+    bench.ok("show");
+    assert_eq!(bench.states("v2", "names"), "done pending pending");
+    bench.ends(2, "repair accept v2/names").says("--reason");
+    bench.run("repair accept v2/names --reason typo").exits(0);
+    bench.ok("simdrop v2");
+    assert_eq!(bench.db.value("SELECT count(*) FROM triphase_history WHERE detail LIKE '%typo%'"), "1");
+}
+
+fn space_and_comments_are_no_drift(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.ok("add v1");
+    bench.release("v1", &V1.replace("INSERT INTO customer VALUES", "INSERT /* her */  INTO\tcustomer VALUES"));
+    bench.ok("ff");
+    bench.ok("check");
+}
+
+fn a_vanished_step_is_drift_until_forgotten(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.target("require_previous: added\n");
+    bench.release("v1", V1);
+    bench.release("v3", V3);
+    bench.ok("add v1");
+    bench.release("v1", &V1.replace("  ada:", "  lovelace:"));
+    bench.ends(6, "add v3").says("v1/ada").says("triphase repair ");
+    bench.ok("repair forget v1/ada --reason married");
+    assert_eq!(bench.states("v1", "ada"), "");
+}
+
+fn a_finished_release_may_leave(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ok("ff");
+    bench.without("v1");
+    bench.ok("ff");
+    bench.ok("check");
+}
+
+fn a_newer_release_is_no_drift(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ok("ff");
+    bench.without("v3");
+    bench.ok("ff").says("ahead");
+}
+
+fn an_edit_before_its_time_is_free(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ok("ff v1");
+    bench.ok("add v2");
+    bench.release("v2", &super::releases::V2.replace("_simdrop_name", "_hidden_name"));
+    bench.ok("simdrop v2");
+    assert_eq!(super::releases::columns(&bench), "_hidden_name first_name id");
+}

@@ -1,0 +1,150 @@
+//! Handlers that fail: nothing of them stays, the ledger says so, and the next run goes on from there.
+
+use super::releases::V1;
+use crate::harness::{Bench, Engine, on_each_engine};
+
+on_each_engine!(
+    a_failing_handler_leaves_nothing_and_resumes,
+    a_failing_expect_says_what_it_found,
+    an_edited_handler_that_failed_runs_as_it_is_now,
+    statements_that_stand_alone_stay,
+    a_failing_rollback_goes_on_only_back,
+    history_only_grows,
+);
+
+fn a_failing_handler_leaves_nothing_and_resumes(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.release(
+        "v2",
+        "
+steps:
+  good:
+    add: CREATE TABLE good (id integer)
+  bad:
+    add: |
+      CREATE TABLE half (id integer);
+      INSERT INTO helper VALUES (1);
+",
+    );
+    bench.ends(1, "ff").says("v2/bad").says("helper");
+    assert!(bench.db.has_table("good") && !bench.db.has_table("half"));
+    assert_eq!(bench.states("v2", "good"), "done pending pending");
+    assert_eq!(bench.states("v2", "bad"), "failed pending pending");
+    bench.ok("show").says("failed");
+    bench.db.query("CREATE TABLE helper (id integer)");
+    bench.ok("ff");
+    assert!(bench.db.has_table("half"));
+    assert_eq!(bench.db.value("SELECT count(*) FROM helper"), "1");
+    assert_eq!(bench.states("v2", "bad"), "done done done");
+}
+
+fn a_failing_expect_says_what_it_found(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.release(
+        "v2",
+        "
+steps:
+  guarded:
+    add:
+      - CREATE TABLE guarded (id integer)
+      - expect: SELECT count(*) = 41 FROM customer
+      - INSERT INTO guarded VALUES (1)
+  found:
+    add:
+      - expect: SELECT name FROM customer
+",
+    );
+    bench.ends(1, "ff").says("SELECT count(*) = 41 FROM customer");
+    assert!(!bench.db.has_table("guarded"));
+    bench.ok("ff v1");
+    bench.release("v2", "steps:\n  guarded:\n    add:\n      - expect: SELECT 0\n");
+    bench.ends(1, "ff");
+    bench.release("v2", "steps:\n  guarded:\n    add:\n      - expect: SELECT 2\n");
+    bench.ok("ff");
+}
+
+fn an_edited_handler_that_failed_runs_as_it_is_now(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", "steps:\n  one:\n    add: CREATE TABEL one (id integer)\n");
+    bench.ends(1, "ff");
+    bench.release("v1", "steps:\n  one:\n    add: CREATE TABLE one (id integer)\n");
+    bench.ok("ff");
+    assert!(bench.db.has_table("one"));
+}
+
+fn statements_that_stand_alone_stay(engine: Engine) {
+    let bench = Bench::new(engine);
+    let release = |first: &str| {
+        format!(
+            "
+steps:
+  one:
+    add:
+      - sql: {first}
+        transaction: false
+      - sql: INSERT INTO helper SELECT id FROM log
+        transaction: false
+    rollback_add: DROP TABLE helper
+"
+        )
+    };
+    bench.db.query("CREATE TABLE log (id integer)");
+    bench.release("v1", &release("INSERT INTO log VALUES (1)"));
+    bench.ends(1, "ff");
+    assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1");
+    assert_eq!(bench.states("v1", "one"), "failed pending pending");
+    bench.db.query("CREATE TABLE helper (id integer)");
+    // What is done can't be edited any more.
+    bench.release("v1", &release("INSERT INTO log VALUES (2)"));
+    let run = bench.run("ff");
+    assert!(run.code != 0, "an edited statement that is done already was taken: {run:?}");
+    bench.release("v1", &release("INSERT INTO log VALUES (1)"));
+    bench.ok("ff");
+    assert_eq!(bench.db.query("SELECT id FROM log"), ["1"]);
+    assert_eq!(bench.db.query("SELECT id FROM helper"), ["1"]);
+}
+
+fn a_failing_rollback_goes_on_only_back(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release(
+        "v1",
+        "steps:\n  one:\n    add: CREATE TABLE one (id integer)\n    rollback_add: |\n      INSERT INTO helper VALUES (1);\n      DROP TABLE one;\n",
+    );
+    bench.ok("add v1");
+    bench.ends(1, "rollback_add v1");
+    assert!(bench.db.has_table("one"));
+    assert_eq!(bench.states("v1", "one"), "rollback_failed pending pending");
+    bench.ends(7, "add v1");
+    bench.ends(7, "ff v1");
+    bench.db.query("CREATE TABLE helper (id integer)");
+    bench.ok("rollback_add v1");
+    assert!(!bench.db.has_table("one"));
+    assert_eq!(bench.states("v1", "one"), "rolled_back pending pending");
+}
+
+fn history_only_grows(engine: Engine) {
+    let bench = Bench::new(engine);
+    super::releases::sample(&bench);
+    let rows = || bench.db.query("SELECT * FROM triphase_history ORDER BY id");
+    bench.ok("ff v1");
+    let mut before = rows();
+    assert!(!before.is_empty());
+    for (code, line) in [
+        (0, "add v2"),
+        (0, "simdrop v2"),
+        (0, "rollback_simdrop v2"),
+        (0, "rollback_add v2"),
+        (7, "add v3"),
+        (0, "ff v2"),
+        (0, "ff"),
+    ] {
+        bench.ends(code, line);
+        let after = rows();
+        assert_eq!(after[..before.len()], before, "`{line}` has touched older rows");
+        assert_eq!(after.len() > before.len(), code == 0, "rows of `{line}`");
+        before = after;
+    }
+    bench.ok("history --limit 3").says("v3");
+}

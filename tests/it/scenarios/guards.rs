@@ -1,0 +1,153 @@
+//! What is refused, and what must wait.
+
+use super::releases::{V1, V2, V3, columns, sample};
+use crate::harness::{Bench, Engine, on_each_engine};
+
+on_each_engine!(
+    a_release_out_of_order_is_refused,
+    phases_come_in_order,
+    simdrop_must_soak,
+    contraction_waits_for_the_rollout,
+    what_was_rolled_back_must_be_named,
+    a_protected_target_asks,
+    ff_on_a_protected_target_stops_after_add,
+    the_ledger_keeps_the_guards,
+    check_tells_pending_work,
+    all_refusals_come_at_once,
+);
+
+fn a_release_out_of_order_is_refused(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ends(7, "add v2").says("v1").says("require_previous");
+    assert!(bench.db.tables().is_empty(), "{:?}", bench.db.tables());
+    bench.ok("ff v1");
+    bench.ok("add v2");
+    bench.ends(7, "add v3").says("v2");
+    bench.target("require_previous: added\n");
+    bench.ok("add v3");
+}
+
+fn phases_come_in_order(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ok("ff v1");
+    bench.ends(7, "simdrop v2");
+    bench.ends(7, "drop v2");
+    bench.ok("add v2");
+    bench.ends(7, "drop v2");
+    assert_eq!(columns(&bench), "first_name id name");
+    assert_eq!(bench.states("v2", "names"), "done pending pending");
+}
+
+fn simdrop_must_soak(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.target("min_simdrop_age: 30d\nrequire_previous: simdropped\n");
+    bench.ok("ff v1");
+    // The drop waits, and the next release goes on.
+    bench.ok("ff").says("min_simdrop_age").says("30d");
+    assert_eq!(columns(&bench), "_simdrop_name first_name id");
+    assert!(bench.db.has_table("orders"));
+    bench.ends(7, "drop v2").says("min_simdrop_age").says("30d");
+    bench.ends(7, "drop v2 --yes");
+    bench.target("min_simdrop_age: 0s\n");
+    bench.ok("drop v2");
+    assert_eq!(columns(&bench), "first_name id");
+}
+
+fn contraction_waits_for_the_rollout(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.target("require_rollout: true\n");
+    bench.release("v1", V1);
+    bench.release("v2", V2);
+    bench.ok("ff");
+    assert_eq!(columns(&bench), "first_name id name");
+    bench.ends(7, "simdrop v2").says("rollout v2");
+    bench.ok("rollout v2");
+    bench.ok("simdrop v2");
+    // A rollback voids it.
+    bench.ok("rollback_simdrop v2");
+    bench.ends(7, "simdrop v2").says("rollout v2");
+    bench.ok("rollout v2");
+    bench.ok("ff v2");
+    assert_eq!(columns(&bench), "first_name id");
+}
+
+fn what_was_rolled_back_must_be_named(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ok("ff v1");
+    bench.ok("add v2");
+    bench.ok("rollback_add v2");
+    for line in ["ff", "ff +1", "add"] {
+        bench.run(line).says("v2");
+        assert_eq!(columns(&bench), "id name", "`{line}` has undone a rollback");
+    }
+    bench.ends(7, "ff");
+    bench.ok("ff v2");
+    assert_eq!(columns(&bench), "first_name id");
+}
+
+fn a_protected_target_asks(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.target("protected: true\n");
+    sample(&bench);
+    bench.ok("add v1");
+    // No terminal: what can't be taken back is refused without --yes.
+    for line in ["rollback_add v1", "unlock", "repair accept v1/ada --reason why"] {
+        let run = bench.run(line);
+        assert!(run.code != 0, "{run:?}");
+        run.says("--yes");
+    }
+    assert!(bench.db.has_table("customer"));
+    bench.ok("rollback_add v1 --yes");
+    assert!(!bench.db.has_table("customer"));
+    bench.ok("ff v1 --contract --yes");
+    bench.ok("add v2");
+    bench.ok("simdrop v2");
+    bench.ends(7, "drop v2").says("--yes");
+    bench.ok("drop v2 --yes");
+}
+
+fn ff_on_a_protected_target_stops_after_add(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.target("protected: true\nrequire_previous: added\n");
+    sample(&bench);
+    bench.ok("ff --yes");
+    assert_eq!(columns(&bench), "first_name id name");
+    assert!(bench.db.has_table("orders"));
+    bench.ok("ff --contract --yes");
+    assert_eq!(columns(&bench), "first_name id");
+}
+
+fn the_ledger_keeps_the_guards(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.target("min_simdrop_age: 30d\n");
+    bench.release("v1", V1);
+    bench.release("v2", V2);
+    bench.ok("ff");
+    let url = bench.db.url();
+    bench.command("drop v2 --conn").arg(&url).run().exits(7).says("30d");
+    assert_eq!(columns(&bench), "_simdrop_name first_name id");
+}
+
+fn check_tells_pending_work(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ends(3, "check");
+    bench.ok("ff v1");
+    bench.ends(3, "check");
+    bench.ok("add v2");
+    bench.ends(3, "check");
+    bench.ok("ff");
+    bench.ok("check");
+}
+
+fn all_refusals_come_at_once(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.release("v2", V2);
+    bench.release("v3", V3);
+    bench.ends(7, "add v3").says("v1").says("v2");
+}
