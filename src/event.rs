@@ -1,7 +1,8 @@
 //! What a run tells while it goes on, its outcome last.
 
+pub use crate::engine::Where;
+
 use crate::{
-    engine::Where,
     ledger::RunRow,
     model::{Finding, StepId, Verb},
     plan::{Plan, Wait},

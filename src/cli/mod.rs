@@ -1,1 +1,59 @@
-//! The command line.
+//! The command line: parse, find the target and the files, plan or run, report, exit code. A file a command; what each does is the library's.
+
+mod app;
+mod args;
+mod check;
+mod confirm;
+mod current;
+mod history;
+mod init;
+mod me;
+mod plan;
+mod repair;
+mod rollout;
+mod scene;
+mod show;
+mod signals;
+mod sql;
+mod unlock;
+mod work;
+
+use app::{App, Halt};
+use args::{Cli, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the process's command line; the exit code is the contract's (C1).
+pub fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed by the same way. Who reads them may have gone away: that is no error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let app = App::new(cli.global, vars, me::command(&arguments));
+    app.start_logging();
+    let code = dispatch(&app, cli.command).unwrap_or_else(|halt| app.stopped(halt));
+    ExitCode::from(code)
+}
+
+fn dispatch(app: &App, command: Command) -> Result<u8, Halt> {
+    match command {
+        Command::Work(work) if app.global.noop => plan::run(app, &work),
+        Command::Work(work) => work::run(app, &work),
+        Command::Plan { work } => plan::run(app, &work),
+        Command::Sql { work } => sql::run(app, &work),
+        Command::Show(args) => show::run(app, &args),
+        Command::History(args) => history::run(app, &args),
+        Command::Current => current::run(app),
+        Command::Check => check::run(app),
+        Command::Repair(args) => repair::run(app, args),
+        Command::Unlock(args) => unlock::run(app, &args),
+        Command::Rollout(args) => rollout::run(app, args),
+        Command::Init => init::run(app),
+    }
+}

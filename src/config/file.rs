@@ -456,6 +456,33 @@ mod tests {
         }
     }
 
+    /// `tests/malformed/targets/<name>.yaml` is refused with `<name>.txt`. `UPDATE_GOLDEN=1` writes what is said now.
+    #[test]
+    fn malformed_targets_are_refused_at_their_place() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed/targets");
+        let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
+        names.sort();
+        assert!(names.len() >= 20, "{} malformed targets", names.len());
+        for path in names {
+            let findings = target(&fs::read_to_string(&path).unwrap()).map(drop).unwrap_err();
+            assert!(!format!("{findings:?}").contains("hunter2"), "{}", path.display());
+            let said: String = findings.iter().map(line).collect();
+            let golden = path.with_extension("txt");
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&golden, &said).unwrap();
+            }
+            assert_eq!(fs::read_to_string(&golden).unwrap_or_default(), said, "{}", path.display());
+        }
+    }
+
+    fn line(finding: &Finding) -> String {
+        let place = finding.place.as_ref().unwrap();
+        let (line, column) = (place.line(), place.column());
+        let way_out = if finding.way_out.is_empty() { String::new() } else { format!(" — {}", finding.way_out) };
+        format!("{}:{line}:{column} {}: {}{way_out}\n", place.file, place.path, finding.message)
+    }
+
     #[test]
     fn blots_keep_every_byte_in_place() {
         let text = "# Größe\nhost: db\npassword: pä→🞄\nport: 1 # x\n";

@@ -31,10 +31,9 @@ fn found(text: &str, walk: Walk<'_>) -> usize {
         .map_or(0, |location| byte(text, location.index()))
 }
 
-/// libyaml counts characters, and not a byte order mark.
+/// serde_yaml's index as a byte that a character begins at.
 pub fn byte(text: &str, index: usize) -> usize {
-    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    text[mark..].char_indices().nth(index).map_or(text.len(), |(at, _)| mark + at)
+    text.floor_char_boundary(index)
 }
 
 /// Where byte `offset` of a scalar's value stands in the text, given where the scalar begins. `None` where the scalar's style (folded,
@@ -95,6 +94,9 @@ impl<'de> Visitor<'de> for Walk<'_> {
         f.write_str("a value")
     }
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        here()
+    }
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
         here()
     }
     fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {

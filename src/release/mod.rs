@@ -175,3 +175,6 @@ fn unique(drafts: &[step::Draft<'_>], ids: &mut HashMap<String, StepId>, finding
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

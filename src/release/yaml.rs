@@ -261,7 +261,8 @@ pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     known
         .iter()
         .map(|name| (strsim::damerau_levenshtein(&word, name), *name))
-        .min_by_key(|(distance, _)| *distance)
+        // Of two as near, the one that begins alike: `ad` is `add`, not `id`.
+        .min_by_key(|(distance, name)| (*distance, name.chars().next() != word.chars().next()))
         .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
         .map(|(_, name)| name)
 }
@@ -281,6 +282,10 @@ impl<'de> Visitor<'de> for Seed {
         f.write_str("a value")
     }
     fn visit_unit<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Null)
+    }
+    /// A document of nothing but comments.
+    fn visit_none<E>(self) -> Result<Tree, E> {
         Ok(Tree::Null)
     }
     fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {

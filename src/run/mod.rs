@@ -107,6 +107,8 @@ struct Going {
 async fn round(context: &Context<'_>, project: &Project, request: &Request, state: &mut Going) -> Result<End, String> {
     let session = match context.driver.open(context.target, crate::engine::Access::Write).await {
         Ok(session) => session,
+        // It was there a moment ago: a server that restarts is given the time of a few rounds.
+        Err(Failure::Access(why)) if state.told_host => return Err(format!("{why:#}")),
         Err(failure) => return ended(failure, state),
     };
     let session = session.as_ref();

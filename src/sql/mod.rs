@@ -1,13 +1,29 @@
 //! SQL text, as far as triphase must understand it: tokens, statements, canonical form, what stands alone, quoting.
-//! A file for each of those; what differs by dialect is a `match` on [`Dialect`] in one of them. Pure.
+//! A file for each of those; what differs by dialect is a `match` on [`crate::model::Dialect`] in one of them. Pure.
 
-use crate::model::{Dialect, Label};
+mod alone;
+mod canonical;
+mod code;
+mod concurrent;
+mod label;
+mod quote;
+mod split;
+mod tokens;
+mod transaction;
+
+pub use alone::foreign_keys;
+pub use canonical::canonical;
+pub use concurrent::{Concurrent, index_concurrently};
+pub use label::label;
+pub use quote::{ident, literal};
+pub use split::split;
+
 use std::ops::Range;
 
 /// One statement of a handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// The statement without outer blanks and final `;`; comments inside it stay.
+    /// The statement without outer blanks, outer comments and final `;`; comments inside it stay.
     pub text: String,
     /// Its byte range in the source.
     pub span: Range<usize>,
@@ -26,39 +42,4 @@ pub struct SqlError {
     pub way_out: String,
     /// Byte range in the source.
     pub span: Range<usize>,
-}
-
-/// Splits a handler's text into statements. A text of blanks and comments gives none.
-///
-/// # Errors
-/// All that a handler may not hold: an unterminated string, quoted name, comment or body; a statement that opens or ends a transaction
-/// (F9); `COPY … FROM stdin`; a client's own commands (`\i`, `.read`), each by name.
-pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlError>> {
-    let _ = (dialect, text);
-    Ok(vec![])
-}
-
-/// The canonical form (rule L7): one space between tokens, comments and the last `;` ignored, LF, no BOM; `/*! */` and `/*+ */` are code.
-/// A text that can't be read as tokens is its own canonical form.
-pub fn canonical(dialect: Dialect, text: &str) -> String {
-    let _ = dialect;
-    text.to_owned()
-}
-
-/// What a rollback made of these statements gives back, as far as their text tells; unsure is lossy.
-pub fn label(dialect: Dialect, statements: &[&str]) -> Label {
-    let _ = (dialect, statements);
-    Label::Lossy
-}
-
-/// A name as an identifier, always quoted.
-pub fn ident(dialect: Dialect, name: &str) -> String {
-    let _ = dialect;
-    name.to_owned()
-}
-
-/// A text as a literal.
-pub fn literal(dialect: Dialect, text: &str) -> String {
-    let _ = dialect;
-    text.to_owned()
 }

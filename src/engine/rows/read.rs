@@ -131,6 +131,11 @@ impl Rows {
         Ok(ledger)
     }
 
+    /// Asks for the target's clock, in microseconds.
+    pub fn clock_query(&self) -> String {
+        format!("SELECT CAST({} AS text)", self.flavour.micros())
+    }
+
     /// Asks who holds, or last held, the right to write, and the session that [`Rows::begin`] was given.
     pub fn run_query(&self) -> String {
         let columns: Vec<String> = ["run_id", "who", "host"].map(|c| self.ident(c)).to_vec();

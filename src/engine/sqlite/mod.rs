@@ -1,6 +1,18 @@
-//! Sqlite.
+//! SQLite: one file, one writer. A handler and its ledger row are one transaction; the lock is the operating system's, on a file beside
+//! the database.
 
-use super::{Access, Answer, Driver, Failure, Me, Session};
+mod connect;
+mod failure;
+mod foreign_keys;
+mod hold;
+mod lock;
+mod probe;
+mod script;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use super::{Access, Answer, Driver, Me, Session};
 use crate::{
     ledger::{Begin, Ledger, Unit},
     model::{Dialect, Finding},
@@ -14,13 +26,23 @@ impl Driver for Sqlite {
     fn schemes(&self) -> &'static [&'static str] {
         &["sqlite"]
     }
+
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
     }
-    fn script(&self, _: &Target, _: &Ledger, _: &Begin, _: &[Unit], _: &Me) -> Result<String, Finding> {
-        Ok(String::new())
+
+    fn script(
+        &self,
+        target: &Target,
+        seen: &Ledger,
+        begin: &Begin,
+        units: &[Unit],
+        me: &Me,
+    ) -> Result<String, Finding> {
+        script::script(target, seen, begin, units, me)
     }
-    fn open<'a>(&'a self, _: &'a Target, _: Access) -> Answer<'a, Box<dyn Session>> {
-        Box::pin(async { Err(Failure::Stopped) })
+
+    fn open<'a>(&'a self, target: &'a Target, access: Access) -> Answer<'a, Box<dyn Session>> {
+        Box::pin(async move { Ok(Box::new(session::FileSession::open(target, access).await?) as Box<dyn Session>) })
     }
 }

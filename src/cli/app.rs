@@ -1,0 +1,138 @@
+//! What every command has: its flags, the environment, the two streams, and how it stops early.
+
+use super::args::Global;
+use crate::{
+    event::{End, Outcome},
+    model::Finding,
+    report::{self, Paint},
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _},
+};
+
+/// Why a command stops before it has a result.
+pub enum Halt {
+    /// Usage, configuration or files.
+    Findings(Vec<Finding>),
+    /// As a run ends.
+    End(End),
+    /// Standard output, or the runtime, failed.
+    Io(io::Error),
+}
+
+impl From<End> for Halt {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What every command has.
+pub struct App {
+    /// The flags.
+    pub global: Global,
+    /// The process's environment.
+    pub vars: BTreeMap<String, String>,
+    /// The command as typed, without secrets.
+    pub command: String,
+    /// Colour on standard output.
+    pub out: Paint,
+    /// Colour on standard error.
+    pub err: Paint,
+}
+
+impl App {
+    /// Looks at the streams once.
+    pub fn new(global: Global, vars: BTreeMap<String, String>, command: String) -> Self {
+        let out = Paint::of(io::stdout().is_terminal(), &vars);
+        let err = Paint::of(io::stderr().is_terminal(), &vars);
+        Self { global, vars, command, out, err }
+    }
+
+    /// Logs to standard error: ours alone, since other libraries' debug logs may hold a connection's secrets.
+    pub fn start_logging(&self) {
+        let level = match self.global.verbose {
+            0 => "warn",
+            1 => "info",
+            _ => "debug",
+        };
+        let built = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::new(format!("off,triphase={level}")))
+            .with_writer(io::stderr)
+            .with_ansi(self.err.on())
+            .without_time()
+            .finish();
+        // A second subscriber in one process is a test's; the first one stays.
+        let _ = tracing::subscriber::set_global_default(built);
+    }
+
+    /// Waits for a future, on a runtime of this thread alone.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Halt> {
+        Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future))
+    }
+
+    /// Writes to standard output. A reader that has gone away (`| head`) is no error.
+    pub fn print(&self, write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>) -> Result<(), Halt> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        match write(&mut out).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                // What is left in the buffer has no reader, and must not be written when the buffer goes.
+                let _ = out.into_parts();
+                Ok(())
+            }
+            other => other.map_err(Halt::Io),
+        }
+    }
+
+    /// Writes one JSON document to standard output.
+    pub fn document(&self, value: &Value) -> Result<(), Halt> {
+        self.print(|out| writeln!(out, "{value}"))
+    }
+
+    /// Writes to standard error. There is nobody to tell that it failed.
+    pub fn tell(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+        let mut text = vec![];
+        let _ = write(&mut text).and_then(|()| io::stderr().lock().write_all(&text));
+    }
+
+    /// Warns on standard error.
+    pub fn warn(&self, text: &str) {
+        self.tell(|err| writeln!(err, "{}", report::events::warning(text, self.err)));
+    }
+
+    /// The terminal's width, where standard output is one.
+    pub fn width(&self) -> Option<u16> {
+        io::stdout().is_terminal().then(|| comfy_table::Table::new().width()).flatten()
+    }
+
+    /// Reports how a run ended: text to standard error, with `--json` the last line to standard output. Gives the exit code.
+    pub fn ended(&self, outcome: &Outcome) -> Result<u8, Halt> {
+        self.tell(|err| report::outcome::write(err, outcome, self.err));
+        if self.global.json {
+            self.document(&report::json::result(outcome))?;
+        }
+        Ok(outcome.exit_code())
+    }
+
+    /// Reports why a command stopped early. Gives the exit code.
+    pub fn stopped(&self, halt: Halt) -> u8 {
+        let end = match halt {
+            Halt::Findings(findings) => End::Refused(findings),
+            Halt::End(end) => end,
+            Halt::Io(error) => {
+                self.tell(|err| writeln!(err, "{}: cannot write the result: {error}", self.err.bad("error")));
+                return 2;
+            }
+        };
+        let outcome = Outcome { end, done: vec![], waits: vec![], notes: vec![], next: String::new() };
+        self.ended(&outcome).unwrap_or_else(|_| outcome.exit_code())
+    }
+}

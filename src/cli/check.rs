@@ -1,0 +1,34 @@
+//! `check`: the gate for CI.
+
+use super::{
+    app::{App, Halt},
+    scene::Scene,
+};
+use crate::{
+    plan,
+    report::{finding, json},
+    run,
+};
+use serde_json::json;
+use std::io::Write as _;
+
+/// Lists all findings. The code is that of the first class in the contract's order.
+pub fn run(app: &App) -> Result<u8, Halt> {
+    let scene = Scene::of(app)?;
+    let project = scene.project();
+    let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+    let findings = plan::check(&project, &facts);
+    app.tell(|err| finding::all(err, &findings, app.err));
+    let code = findings.iter().map(|f| f.class).min().map_or(0, |class| class.exit_code());
+    if app.global.json {
+        let fields = json!({
+            "target": json::place(&place), "exit_code": code, "findings": json::findings(&findings),
+        });
+        app.document(&json::document("check", fields))?;
+    } else if findings.is_empty() {
+        app.print(|out| writeln!(out, "in order: the files are valid, nothing drifted, nothing pending"))?;
+    } else {
+        app.print(|out| writeln!(out, "{}", finding::summary(&findings)))?;
+    }
+    Ok(code)
+}

@@ -1,0 +1,54 @@
+//! A protected target's question (rule G9): what will happen, and its name to be typed.
+
+use super::app::App;
+use crate::{
+    engine::{Stop, Where},
+    report,
+    run::Asked,
+};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    sync::mpsc::{RecvTimeoutError, channel},
+    time::Duration,
+};
+
+/// Asks, unless `--yes` has answered. `Ok(false)`: no, or told to stop.
+///
+/// # Errors
+/// Where nobody can be asked.
+pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) -> Result<bool, String> {
+    if app.global.yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() {
+        return Err(format!("target `{name}` is protected: `{}` needs --yes or a terminal to ask on", app.command));
+    }
+    app.tell(|err| {
+        writeln!(err, "target {} is protected: {}", app.err.strong(name), report::place(place))?;
+        writeln!(err, "this is about to run:")?;
+        match what {
+            Asked::Plan(plan) => report::plan::brief(err, plan, app.err)?,
+            Asked::Change(words) => writeln!(err, "  {words}")?,
+        }
+        write!(err, "type the target's name to go on: ")
+    });
+    Ok(line(stop).is_some_and(|typed| typed.trim() == name))
+}
+
+/// One line from standard input; none at its end, or once told to stop. Reading can't be broken off, so a thread of its own does it.
+fn line(stop: &Stop) -> Option<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = io::stdin().lock().read_line(&mut text);
+        // Who asked may have been told to stop, and gone.
+        let _ = sender.send(matches!(read, Ok(n) if n > 0).then_some(text));
+    });
+    loop {
+        match receiver.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => return line,
+            Err(RecvTimeoutError::Timeout) if stop.signal().is_none() => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}

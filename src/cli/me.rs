@@ -1,0 +1,88 @@
+//! Who runs: run id, person, host, and the command without its secrets.
+
+use crate::engine::Me;
+use std::{collections::BTreeMap, ffi::OsString, os::unix::fs::MetadataExt as _, time::SystemTime};
+
+/// Crockford's base32: no letter that looks like a digit.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Who runs this process.
+pub fn me(command: &str, vars: &BTreeMap<String, String>) -> Me {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let named = ["USER", "LOGNAME"].iter().find_map(|name| vars.get(*name).filter(|user| !user.is_empty()).cloned());
+    // A container often has neither; who owns the process's entry is who runs it.
+    let user = named.unwrap_or_else(|| {
+        std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |meta| format!("uid{}", meta.uid()))
+    });
+    Me {
+        run: run_id(SystemTime::now(), fastrand::u128(..)),
+        who: format!("{user}@{host}"),
+        host,
+        pid: std::process::id(),
+        command: command.to_owned(),
+    }
+}
+
+/// 26 characters that sort by time: 48 bits of milliseconds, 80 of chance.
+fn run_id(now: SystemTime, chance: u128) -> String {
+    let ms = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let bits = (ms << 80) | (chance >> 48);
+    (0..26).rev().map(|place| char::from(ALPHABET[(bits >> (place * 5)) as usize & 31])).collect()
+}
+
+/// The command as typed: `triphase`, then the arguments, quoted where a shell needs it. What `--conn` was given may hold a password, so
+/// it is not shown.
+pub fn command(arguments: &[OsString]) -> String {
+    let mut text = String::from("triphase");
+    let mut secret = false;
+    for argument in arguments.iter().skip(1) {
+        let argument = argument.to_string_lossy();
+        text.push(' ');
+        if std::mem::take(&mut secret) {
+            text.push_str("***");
+        } else if argument.starts_with("--conn=") {
+            text.push_str("--conn=***");
+        } else {
+            secret = argument == "--conn";
+            text.push_str(&quote(&argument));
+        }
+    }
+    text
+}
+
+fn quote(argument: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=+:@,%".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn run_ids_have_26_characters_and_sort_by_time() {
+        let at = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+        let ids = [run_id(at(1), u128::MAX), run_id(at(2), 0), run_id(at(1_900_000_000_000), 7)];
+        assert!(ids.is_sorted() && ids.iter().all(|id| id.len() == 26), "{ids:?}");
+        assert_ne!(run_id(at(5), 1 << 100), run_id(at(5), 2 << 100));
+    }
+
+    #[test]
+    fn the_command_has_no_secret() {
+        let line = |words: &[&str]| command(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(line(&["/bin/triphase", "--conn", "postgres://a:pw@h/d", "ff", "v1"]), "triphase --conn *** ff v1");
+        assert_eq!(line(&["t", "ff", "--conn=postgres://a:pw@h/d"]), "triphase ff --conn=***");
+        assert_eq!(line(&["t", "repair", "--reason", "it's done"]), r"triphase repair --reason 'it'\''s done'");
+    }
+
+    #[test]
+    fn without_a_user_name_the_number_stands() {
+        let me = me("triphase ff", &BTreeMap::new());
+        assert!(me.who.starts_with("uid") && me.who.ends_with(&me.host), "{}", me.who);
+    }
+}

@@ -1,0 +1,97 @@
+//! `repair`: a person's word about the ledger.
+
+use super::{
+    app::{App, Halt},
+    args::{About as Args, Repair as RepairArgs},
+    scene::Scene,
+    work,
+};
+use crate::{
+    action::{Action, Checksum, Handler},
+    event::{End, Outcome},
+    model::{Class, Dialect, Finding, Place},
+    plan::{self, About, Repair},
+    run, sql,
+};
+use std::path::Path;
+
+/// Records it.
+pub fn run(app: &App, args: RepairArgs) -> Result<u8, Halt> {
+    let scene = Scene::of(app)?;
+    let Some(reason) = args.reason.filter(|reason| !reason.trim().is_empty()) else {
+        let finding = Finding::new(Class::Usage, "", "repair needs a reason, which is recorded");
+        return Err(Halt::Findings(vec![finding.way_out("add --reason 'why'")]));
+    };
+    let about = about(args.about, scene.driver.dialect()).map_err(Halt::Findings)?;
+    record(app, &scene, &Repair { about, reason })
+}
+
+/// Carries a repair out, or with `--noop` says what it comes to.
+pub fn record(app: &App, scene: &Scene, repair: &Repair) -> Result<u8, Halt> {
+    let project = scene.project_if_valid(app);
+    let outcome = if app.global.noop {
+        let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+        let plan = plan::repair(&project, &facts.ledger, repair);
+        let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
+        Outcome { end, done: vec![], waits: vec![], notes: plan.notes, next: String::new() }
+    } else {
+        work::under(app, scene, async |context| run::repair(context, &project, repair).await)?
+    };
+    app.ended(&outcome)
+}
+
+fn about(args: Args, dialect: Dialect) -> Result<About, Vec<Finding>> {
+    Ok(match args {
+        Args::Done(decide) => {
+            About::Decide { step: decide.step, phase: decide.phase, statement: decide.statement, done: true }
+        }
+        Args::Undone(decide) => {
+            About::Decide { step: decide.step, phase: decide.phase, statement: decide.statement, done: false }
+        }
+        Args::Accept(whose) => About::Accept { step: whose.step },
+        Args::Forget(whose) => About::Forget { step: whose.step },
+        Args::Handler(args) => {
+            About::Handler { step: args.step, verb: args.verb, handler: handler(dialect, &args.file)? }
+        }
+    })
+}
+
+/// A handler from a file of SQL; a file without a statement is a handler that does nothing.
+fn handler(dialect: Dialect, file: &Path) -> Result<Handler, Vec<Finding>> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read `{}`: {error}", file.display());
+        vec![Finding::new(Class::Usage, "", message).way_out("--file names a file of SQL, in UTF-8")]
+    })?;
+    let statements = sql::split(dialect, &text).map_err(|errors| {
+        let at = |span| Place {
+            file: file.to_string_lossy().into(),
+            source: text.as_str().into(),
+            span,
+            path: String::new(),
+        };
+        errors
+            .into_iter()
+            .map(|e| Finding::new(Class::Usage, e.rule, e.message).way_out(e.way_out).at(at(e.span)))
+            .collect::<Vec<_>>()
+    })?;
+    let texts: Vec<&str> = statements.iter().map(|s| s.text.as_str()).collect();
+    Ok(Handler {
+        checksum: Checksum::of([sql::canonical(dialect, &text).as_str()]),
+        label: sql::label(dialect, &texts),
+        actions: statements
+            .iter()
+            .map(|s| Action::Sql { text: s.text.clone(), alone: s.alone, done_when: None })
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let findings = handler(Dialect::Sqlite, Path::new("no/such.sql")).unwrap_err();
+        assert!(findings[0].message.contains("no/such.sql") && findings[0].class == Class::Usage);
+    }
+}

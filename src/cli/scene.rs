@@ -1,0 +1,68 @@
+//! What a command is about: the target, its engine, and the release files.
+
+use super::app::{App, Halt};
+use crate::{
+    config::{self, Choice},
+    engine::{self, Driver},
+    load,
+    model::{Class, Finding},
+    release::{self, Project},
+    target::Target,
+};
+
+/// The target and its engine.
+pub struct Scene {
+    /// Where.
+    pub target: Target,
+    /// Its engine.
+    pub driver: &'static dyn Driver,
+}
+
+impl Scene {
+    /// Finds the target (rule T2) and its engine.
+    pub fn of(app: &App) -> Result<Self, Halt> {
+        let choice = Choice {
+            project: app.global.path.clone(),
+            conn: app.global.conn.clone(),
+            env: app.global.env.clone(),
+            vars: app.vars.clone(),
+        };
+        let target = config::target(&choice).map_err(Halt::Findings)?;
+        let scheme = target.connection.scheme.as_str();
+        let driver = engine::driver(scheme).ok_or_else(|| Halt::Findings(vec![no_engine(scheme)]))?;
+        Ok(Self { target, driver })
+    }
+
+    /// Reads the release files. What is wrong with them is in the project's findings: rollbacks need no files (rule G8).
+    pub fn project(&self) -> Project {
+        match load::files(&self.target.project) {
+            Ok(files) => release::project(&files, self.driver.dialect()),
+            Err(error) => {
+                let folder = self.target.project.join("releases");
+                let message = format!("cannot read `{}`: {error}", folder.display());
+                let way_out = "give the project folder with --path";
+                Project { releases: vec![], findings: vec![Finding::new(Class::Usage, "", message).way_out(way_out)] }
+            }
+        }
+    }
+
+    /// Reads the release files for a command that only needs the ledger: what is wrong with them is one line of warning.
+    pub fn project_if_valid(&self, app: &App) -> Project {
+        let project = self.project();
+        if !project.findings.is_empty() {
+            let summary = crate::report::finding::summary(&project.findings);
+            app.warn(&format!("the release files are not valid ({summary}): triphase check lists what is wrong"));
+        }
+        project
+    }
+}
+
+fn no_engine(scheme: &str) -> Finding {
+    let known: Vec<String> = engine::DRIVERS
+        .iter()
+        .filter_map(|driver| driver.schemes().first())
+        .map(|scheme| format!("{scheme}://"))
+        .collect();
+    Finding::new(Class::Usage, "T2", format!("this version has no engine for `{scheme}://`"))
+        .way_out(format!("it has {}", known.join(", ")))
+}

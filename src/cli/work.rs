@@ -1,0 +1,76 @@
+//! `ff`, the phases and their rollbacks; and how every changing command is carried out.
+
+use super::{
+    app::{App, Halt},
+    args::Work,
+    confirm, me,
+    scene::Scene,
+    signals,
+};
+use crate::{
+    engine::Where,
+    event::{End, Outcome},
+    report::progress::Live,
+    run::{self, Asked, Context},
+};
+use std::io::{self, IsTerminal as _};
+
+/// Runs a command that runs handlers.
+pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
+    let scene = Scene::of(app)?;
+    let project = scene.project();
+    let request = work.request();
+    let outcome = under(app, &scene, async |context| run::run(context, &project, &request).await)?;
+    app.ended(&outcome)
+}
+
+/// Carries a job out with events, signals and the question in place. What signal came is in an outcome that was not confirmed for it.
+pub fn under<T: Stoppable>(app: &App, scene: &Scene, job: impl AsyncFnOnce(&Context<'_>) -> T) -> Result<T, Halt> {
+    let stop = signals::catch()?;
+    let live = Live::new(
+        scene.target.name(),
+        app.err,
+        io::stderr().is_terminal(),
+        app.global.verbose > 0,
+        Box::new(io::stderr()),
+        app.global.json.then(|| Box::new(io::stdout()) as Box<dyn io::Write + Send>),
+    );
+    let tell = |event| live.tell(&event);
+    let ask =
+        |place: &Where, what: &Asked<'_>| live.above(|| confirm::ask(app, scene.target.name(), place, what, &stop));
+    let context = Context {
+        target: &scene.target,
+        driver: scene.driver,
+        me: me::me(&app.command, &app.vars),
+        wait_lock: app.global.wait_lock,
+        stop: stop.clone(),
+        tell: &tell,
+        confirm: &ask,
+    };
+    let result = app.wait(job(&context));
+    live.finish();
+    result.map(|ended| match stop.signal() {
+        Some(signal) => ended.interrupted(signal),
+        None => ended,
+    })
+}
+
+/// What a job gives, seen as something that a signal may have stopped.
+pub trait Stoppable {
+    /// The same, where a question was not answered because of a signal.
+    #[must_use]
+    fn interrupted(self, signal: i32) -> Self;
+}
+
+impl Stoppable for Outcome {
+    fn interrupted(self, signal: i32) -> Self {
+        let end = if self.end == End::Declined { End::Interrupted(signal) } else { self.end };
+        Self { end, ..self }
+    }
+}
+
+impl Stoppable for Result<String, End> {
+    fn interrupted(self, signal: i32) -> Self {
+        self.map_err(|end| if end == End::Declined { End::Interrupted(signal) } else { end })
+    }
+}

@@ -1,0 +1,243 @@
+//! The lock, held, and the writes it allows. Every transaction first looks whether this run is still the one that may write (rule X2).
+
+use super::{
+    connect::{Cell, Link, cells, execute, execute_all, texts},
+    failure, foreign_keys,
+    lock::FileLock,
+    session::FileSession,
+};
+use crate::{
+    action::Action,
+    engine::{Answer, Failure, Hold, Me, Stop},
+    failpoint,
+    ledger::{Begin, Entry, Unit},
+    model::Time,
+};
+use anyhow::anyhow;
+use std::ops::DerefMut;
+
+/// The lock on a file.
+pub struct FileHold<'a> {
+    session: &'a FileSession,
+    me: &'a Me,
+    lock: FileLock,
+}
+
+impl<'a> FileHold<'a> {
+    /// A run that has the lock.
+    pub const fn new(session: &'a FileSession, me: &'a Me, lock: FileLock) -> Self {
+        Self { session, me, lock }
+    }
+
+    fn access(&self, error: sqlx::Error) -> Failure {
+        failure::access(&self.session.settings.file, error)
+    }
+
+    async fn link(&self) -> Result<impl DerefMut<Target = Link> + '_, Failure> {
+        self.session
+            .link()
+            .await?
+            .ok_or_else(|| Failure::Access(anyhow!("{} is gone", self.session.settings.file.display())))
+    }
+
+    async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
+        let mut link = self.session.link_or_create().await?;
+        let link = &mut *link;
+        let written = async {
+            execute_all(&mut link.connection, &self.session.settings.pragmas()).await?;
+            failpoint::point("before begin");
+            link.begin().await?;
+            // The session at work is this process: the lock file tells whether it lives.
+            let session = format!("pid {}", self.me.pid);
+            execute_all(&mut link.connection, &self.session.rows.begin(begin, self.me, &session)).await?;
+            let now = clock(link).await?;
+            link.commit().await?;
+            failpoint::point("after begin");
+            Ok(now)
+        }
+        .await;
+        link.rollback().await;
+        written.map_err(|error| self.access(error))
+    }
+
+    async fn write_unit(&self, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let mut link = self.link().await?;
+        let link = &mut *link;
+        // A handler must not meet what an earlier one set.
+        execute_all(&mut link.connection, &self.session.settings.pragmas()).await.map_err(|e| self.access(e))?;
+        if stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        if !unit.opens.is_empty() {
+            failpoint::point("before opens");
+            self.entries(link, &unit.opens, 0).await?;
+            failpoint::point("after opens");
+        }
+        let done = match unit.actions.as_slice() {
+            [action] if action.alone() => self.alone(link, action, &unit.closes, stop).await,
+            actions => self.together(link, actions, &unit.closes, stop).await,
+        };
+        link.rollback().await;
+        // The handler's own settings end with it, whatever became of it.
+        let restored = execute_all(&mut link.connection, &self.session.settings.pragmas()).await;
+        if let (Ok(_), Err(error)) = (&done, restored) {
+            tracing::warn!("settings could not be restored after a handler: {error}");
+        }
+        done
+    }
+
+    /// A statement that commits by itself, then the entries that say so.
+    async fn alone(&self, link: &mut Link, action: &Action, closes: &[Entry], stop: &Stop) -> Result<Time, Failure> {
+        // Whether this run may write, the moment before: the statement can't ask by itself.
+        self.fence(link).await?;
+        failpoint::point("before statement alone");
+        watched(link, stop, 0, action).await?;
+        failpoint::point("after statement alone");
+        // It is applied. What fails from here on must not have it sent again unasked.
+        self.entries(link, closes, 1).await.map_err(|failed| match failed {
+            Failure::Handler { why, .. } => Failure::Lost(why),
+            Failure::Busy(text) => Failure::Lost(anyhow!(text)),
+            Failure::Access(why) => Failure::Lost(why),
+            other @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Stopped | Failure::Refused(_)) => other,
+        })
+    }
+
+    /// Actions and entries in one transaction.
+    async fn together(
+        &self,
+        link: &mut Link,
+        actions: &[Action],
+        closes: &[Entry],
+        stop: &Stop,
+    ) -> Result<Time, Failure> {
+        let wish = foreign_keys::of_unit(actions);
+        if let Some(on) = wish {
+            let pragma = format!("PRAGMA foreign_keys = {}", if on { "ON" } else { "OFF" });
+            execute(&mut link.connection, &pragma).await.map_err(|e| self.access(e))?;
+        }
+        link.begin().await.map_err(|e| self.access(e))?;
+        self.fence(link).await?;
+        for (at, action) in actions.iter().enumerate() {
+            if stop.signal().is_some() {
+                return Err(Failure::Stopped);
+            }
+            if foreign_keys::wish(action).is_some() {
+                continue;
+            }
+            failpoint::point("before statement");
+            watched(link, stop, at, action).await?;
+        }
+        let end = actions.len();
+        if wish == Some(false)
+            && let Some(words) =
+                foreign_keys::violations(&mut link.connection).await.map_err(|e| failure::action(end, e))?
+        {
+            return Err(Failure::Handler { at: end, why: anyhow!(words) });
+        }
+        self.close(link, closes, end).await
+    }
+
+    /// Entries in a transaction of their own.
+    async fn entries(&self, link: &mut Link, entries: &[Entry], at: usize) -> Result<Time, Failure> {
+        link.begin().await.map_err(|e| self.access(e))?;
+        let written = match self.fence(link).await {
+            Ok(()) => self.close(link, entries, at).await,
+            Err(failed) => Err(failed),
+        };
+        link.rollback().await;
+        written
+    }
+
+    /// Entries, the clock, and the commit.
+    async fn close(&self, link: &mut Link, entries: &[Entry], at: usize) -> Result<Time, Failure> {
+        let statements = self.session.rows.entries(entries, self.me);
+        execute_all(&mut link.connection, &statements).await.map_err(|e| failure::action(at, e))?;
+        let now = clock(link).await.map_err(|e| failure::action(at, e))?;
+        failpoint::point("before commit");
+        link.commit().await.map_err(|e| failure::commit(at, e))?;
+        failpoint::point("after commit");
+        Ok(now)
+    }
+
+    async fn fence(&self, link: &mut Link) -> Result<(), Failure> {
+        let rows = &self.session.rows;
+        let mine = texts(&mut link.connection, &rows.fence_query(&self.me.run)).await.map_err(|e| self.access(e))?;
+        if !mine.is_empty() {
+            return Ok(());
+        }
+        let other = texts(&mut link.connection, &rows.run_query()).await.map_err(|e| self.access(e))?;
+        Err(Failure::Fenced(rows.run(&other)?.map(|(run, _)| run)))
+    }
+}
+
+impl Hold for FileHold<'_> {
+    fn begin<'a>(&'a self, begin: &'a Begin) -> Answer<'a, Time> {
+        Box::pin(self.write_begin(begin))
+    }
+
+    fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time> {
+        Box::pin(self.write_unit(unit, stop))
+    }
+
+    fn blockers(&self) -> Answer<'_, Vec<String>> {
+        let file = self.session.settings.file.display().to_string();
+        Box::pin(async move { Ok(vec![format!("another connection to {file} is at work; SQLite does not say whose")]) })
+    }
+
+    fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move {
+            drop(self.lock);
+            Ok(())
+        })
+    }
+}
+
+/// Runs an action; the statement in flight is cancelled once told to stop (rule X4).
+async fn watched(link: &mut Link, stop: &Stop, at: usize, action: &Action) -> Result<(), Failure> {
+    /// Virtual-machine instructions between two looks: well under a millisecond.
+    const EVERY: i32 = 1000;
+    let lost = |error| Failure::Lost(failure::words(error));
+    let watch = stop.clone();
+    link.connection.lock_handle().await.map_err(lost)?.set_progress_handler(EVERY, move || watch.signal().is_none());
+    let done = run(link, at, action).await;
+    // Gone before any COMMIT or ROLLBACK, which must not be cancelled.
+    link.connection.lock_handle().await.map_err(lost)?.remove_progress_handler();
+    done
+}
+
+async fn run(link: &mut Link, at: usize, action: &Action) -> Result<(), Failure> {
+    match action {
+        Action::Sql { text, .. } => execute(&mut link.connection, text).await.map_err(|e| failure::action(at, e)),
+        Action::Expect { query } => {
+            let rows = cells(&mut link.connection, query).await.map_err(|e| failure::action(at, e))?;
+            expected(&rows).map_err(|why| Failure::Handler { at, why })
+        }
+        Action::Shell { file } => Err(Failure::Handler {
+            at,
+            why: anyhow!("`shell: {}` is not run by this engine: write its statements as sql", file.display()),
+        }),
+    }
+}
+
+/// One row and column, true or a number that is not zero (rule F3).
+fn expected(rows: &[Vec<Cell>]) -> Result<(), anyhow::Error> {
+    let found = match rows {
+        [row] => match row.as_slice() {
+            [cell] if cell.is_true() => return Ok(()),
+            [cell] => cell.shown(),
+            columns => format!("{} columns", columns.len()),
+        },
+        [] => "no row".to_owned(),
+        rows => format!("{} rows", rows.len()),
+    };
+    Err(anyhow!("expected one row with one value, true or not zero; found {found}"))
+}
+
+async fn clock(link: &mut Link) -> Result<Time, sqlx::Error> {
+    let answer = texts(&mut link.connection, &crate::engine::rows::Rows::sqlite().clock_query()).await?;
+    let micros = answer.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
+    Ok(Time(micros.unwrap_or_default()))
+}

@@ -1,0 +1,87 @@
+//! The lock (rule X1): the operating system's, on `<file>.triphase-lock`. It goes with its process, however that ends. The file stays,
+//! since deleting it would let two runs lock two files of one name; while locked it says who holds it.
+
+use super::connect::folder;
+use crate::{engine::Failure, ledger::RunRow};
+use anyhow::anyhow;
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// The lock, held.
+#[derive(Debug)]
+pub struct FileLock(File);
+
+impl FileLock {
+    /// Tries once. `Err` of the inner: another has it, and who, if it says so.
+    ///
+    /// # Errors
+    /// [`Failure::Access`] where the lock file can't be made or written.
+    pub fn take(database: &Path, run: &RunRow) -> Result<Result<Self, Option<RunRow>>, Failure> {
+        let path = path(database);
+        let access =
+            |error: std::io::Error| Failure::Access(anyhow!("the lock file {} can't be used: {error}", path.display()));
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(access)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // Unlocked again on every error: the file is closed.
+                let text = serde_json::to_vec(run).map_err(|error| Failure::Access(error.into()))?;
+                file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).map_err(access)?;
+                file.write_all(&text).map_err(access)?;
+                Ok(Ok(Self(file)))
+            }
+            Err(TryLockError::WouldBlock) => Ok(Err(read(&mut file))),
+            Err(TryLockError::Error(error)) => Err(access(error)),
+        }
+    }
+
+    /// Who holds the lock now; `None`: nobody. Makes no file.
+    ///
+    /// # Errors
+    /// [`Failure::Access`] where the lock file can't be read.
+    pub fn holder(database: &Path) -> Result<Option<Option<RunRow>>, Failure> {
+        let path = path(database);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::Access(anyhow!("{} can't be read: {error}", path.display()))),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(read(&mut file))),
+            Err(TryLockError::Error(error)) => {
+                Err(Failure::Access(anyhow!("{} can't be locked: {error}", path.display())))
+            }
+        }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Closing unlocks. A name left behind would only be read while somebody else holds the lock, who writes their own first.
+        let _ = self.0.set_len(0);
+        let _ = self.0.unlock();
+    }
+}
+
+fn read(file: &mut File) -> Option<RunRow> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The lock file of a database. Links are followed, so that two names of one file are one lock.
+pub fn path(database: &Path) -> PathBuf {
+    let real = database.canonicalize().ok().or_else(|| {
+        let folder = folder(database).canonicalize().ok()?;
+        Some(folder.join(database.file_name()?))
+    });
+    let mut name: OsString = real.unwrap_or_else(|| database.to_owned()).into_os_string();
+    name.push(".triphase-lock");
+    PathBuf::from(name)
+}

@@ -1,0 +1,259 @@
+//! A SQLite file, to read; and the way to its lock. A file that is not there is a target without a ledger, and stays away until a run's
+//! first write (rules L10, T3).
+
+use super::{
+    connect::{Cell, Link, Mode, Settings, cells, folder, texts},
+    failure,
+    hold::FileHold,
+    lock::FileLock,
+    probe,
+};
+use crate::{
+    action::{Action, Handlers},
+    engine::{Access, Answer, Failure, Held, Hold, Me, Session, Where, holder, rows::Rows},
+    ledger::{HistoryRow, Ledger, RunRow, Verdict},
+    model::{Dialect, StepId, Time},
+    target::Target,
+};
+use anyhow::anyhow;
+use sqlx::Connection as _;
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+
+/// The session.
+pub struct FileSession {
+    pub(super) settings: Settings,
+    pub(super) rows: Rows,
+    access: Access,
+    version: String,
+    /// None as long as there is no file.
+    link: Mutex<Option<Link>>,
+}
+
+impl FileSession {
+    /// Opens a target.
+    ///
+    /// # Errors
+    /// [`Failure::Access`].
+    pub async fn open(target: &Target, access: Access) -> Result<Self, Failure> {
+        let settings = Settings::of(target)?;
+        let file = &settings.file;
+        if file.is_dir() {
+            return Err(Failure::Access(anyhow!("{} is a folder, not a SQLite file", file.display())));
+        }
+        if access == Access::Write {
+            may_write(&settings, target)?;
+        }
+        let session =
+            Self { version: version().await?, rows: Rows::sqlite(), access, link: Mutex::new(None), settings };
+        session.link().await?;
+        Ok(session)
+    }
+
+    /// The connection, if there is a file by now. A transaction that a dropped future left open is ended first.
+    pub(super) async fn link(&self) -> Result<Option<MappedMutexGuard<'_, Link>>, Failure> {
+        let mode = match self.access {
+            Access::Read => Mode::Read,
+            Access::Write => Mode::Write,
+        };
+        let missing = !self.settings.file.exists();
+        self.linked(if missing { None } else { Some(mode) }).await
+    }
+
+    /// The connection; the file is created where it is missing.
+    pub(super) async fn link_or_create(&self) -> Result<MappedMutexGuard<'_, Link>, Failure> {
+        self.linked(Some(Mode::Create))
+            .await?
+            .ok_or_else(|| Failure::Access(anyhow!("{} is gone", self.settings.file.display())))
+    }
+
+    async fn linked(&self, mode: Option<Mode>) -> Result<Option<MappedMutexGuard<'_, Link>>, Failure> {
+        let mut guard = self.link.lock().await;
+        // What was read of a file taken as unchanging may have changed since.
+        if mode == Some(Mode::Read) && (self.settings.quiet_log() || self.settings.log_file().exists()) {
+            *guard = None;
+        }
+        if guard.is_none()
+            && let Some(mode) = mode
+        {
+            let connection =
+                self.settings.connect(mode).await.map_err(|error| failure::access(&self.settings.file, error))?;
+            *guard = Some(Link::new(connection));
+        }
+        if let Some(link) = guard.as_mut() {
+            link.rollback().await;
+        }
+        Ok(MutexGuard::try_map(guard, Option::as_mut).ok())
+    }
+
+    async fn read_ledger(&self) -> Result<Ledger, Failure> {
+        let Some(mut link) = self.link().await? else { return Ok(Ledger { now: host_clock(), ..Ledger::default() }) };
+        let connection = &mut link.connection;
+        let access = |error| failure::access(&self.settings.file, error);
+        let format = match texts(connection, &self.rows.format_query()).await {
+            Ok(answer) => self.rows.format(&answer)?,
+            Err(error) if failure::no_such_table(&error) => {
+                return Ok(Ledger { now: host_clock(), ..Ledger::default() });
+            }
+            Err(error) => return Err(access(error)),
+        };
+        let answer = texts(connection, &self.rows.ledger_query()).await.map_err(access)?;
+        self.rows.ledger(format, &answer)
+    }
+
+    /// Asks; no file and no table give no rows.
+    async fn rows_of(&self, query: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
+        let Some(mut link) = self.link().await? else { return Ok(Vec::new()) };
+        match texts(&mut link.connection, query).await {
+            Ok(answer) => Ok(answer),
+            Err(error) if failure::no_such_table(&error) => Ok(Vec::new()),
+            Err(error) => Err(failure::access(&self.settings.file, error)),
+        }
+    }
+}
+
+impl Session for FileSession {
+    fn place(&self) -> Where {
+        let file = &self.settings.file;
+        Where {
+            engine: format!("SQLite {}", self.version),
+            host: folder(file).display().to_string(),
+            database: file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            schema: String::new(),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn atomic(&self) -> bool {
+        true
+    }
+
+    fn ledger(&self) -> Answer<'_, Ledger> {
+        Box::pin(self.read_ledger())
+    }
+
+    fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>> {
+        Box::pin(async move { self.rows.stored(&self.rows_of(&self.rows.stored_query(of)).await?) })
+    }
+
+    fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
+        Box::pin(async move {
+            match self.link().await? {
+                Some(mut link) => {
+                    let reader = self.access == Access::Read;
+                    probe::ask(&mut link.connection, action, reader).await
+                }
+                None => Ok(Verdict::Not),
+            }
+        })
+    }
+
+    fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
+        Box::pin(async move { self.rows.history_rows(&self.rows_of(&self.rows.history_query(limit)).await?) })
+    }
+
+    fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
+        Box::pin(async move {
+            let run = RunRow {
+                run: me.run.clone(),
+                who: me.who.clone(),
+                host: me.host.clone(),
+                pid: me.pid,
+                since: host_clock(),
+                command: me.command.clone(),
+            };
+            match FileLock::take(&self.settings.file, &run)? {
+                Ok(lock) => Ok(Ok(Box::new(FileHold::new(self, me, lock)) as Box<dyn Hold + 'a>)),
+                Err(by) => Ok(Err(Held { by, what: "the lock".to_owned() })),
+            }
+        })
+    }
+
+    fn evict<'a>(&'a self, _me: &'a Me, _force: bool) -> Answer<'a, String> {
+        Box::pin(async move {
+            Ok(match FileLock::holder(&self.settings.file)? {
+                None => "nobody holds the lock; nothing to do".to_owned(),
+                Some(None) => "a run that does not say its name holds the lock; nothing was changed".to_owned(),
+                Some(Some(run)) => format!(
+                    "{} holds the lock; nothing was changed: the lock goes when process {} on {} ends",
+                    holder(&run),
+                    run.pid,
+                    run.host
+                ),
+            })
+        })
+    }
+}
+
+/// Refuses before anything runs where the file can't be written or created (rules L9, T3).
+fn may_write(settings: &Settings, target: &Target) -> Result<(), Failure> {
+    let file = &settings.file;
+    if settings.read_only {
+        return Err(Failure::Access(anyhow!("{} is read-only: its connection says mode=ro", file.display())));
+    }
+    if file.exists() {
+        return match OpenOptions::new().append(true).open(file) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::Access(anyhow!("{} can't be written: {error}", file.display()))),
+        };
+    }
+    // SQLAlchemy writes three slashes for a relative path.
+    let hint = if file.starts_with(&target.project) {
+        String::new()
+    } else {
+        let relative = file.strip_prefix("/").unwrap_or(file).display();
+        format!("; for a file relative to the project folder write sqlite://{relative}")
+    };
+    let folder = folder(file);
+    if !folder.is_dir() {
+        return Err(Failure::Access(anyhow!(
+            "{} can't be created: the folder {} does not exist{hint}",
+            file.display(),
+            folder.display()
+        )));
+    }
+    if settings.must_exist {
+        return Err(Failure::Access(anyhow!(
+            "{} does not exist, and its connection says mode=rw{hint}",
+            file.display()
+        )));
+    }
+    let writable = folder.metadata().is_ok_and(|m| !m.permissions().readonly());
+    if writable {
+        Ok(())
+    } else {
+        Err(Failure::Access(anyhow!(
+            "{} can't be created: the folder {} can't be written{hint}",
+            file.display(),
+            folder.display()
+        )))
+    }
+}
+
+/// SQLite's version, of the library in this binary.
+async fn version() -> Result<String, Failure> {
+    let ask = async {
+        let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await?;
+        let answer = cells(&mut connection, "SELECT sqlite_version()").await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(answer)
+    };
+    let answer = ask.await.map_err(|error| Failure::Access(failure::words(error)))?;
+    Ok(match answer.first().and_then(|row| row.first()) {
+        Some(Cell::Text(text)) => text.clone(),
+        Some(_) | None => String::new(),
+    })
+}
+
+/// SQLite's clock is the host's (rule G6), to the millisecond.
+fn host_clock() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX / 1000).saturating_mul(1000))
+}

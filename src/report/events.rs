@@ -1,0 +1,161 @@
+//! A run's events as lines of text. What is only news on a terminal's progress bar gives no line.
+
+use super::{Paint, indent, place, span};
+use crate::{
+    event::Event,
+    ledger::RunRow,
+    model::{StepId, Verb},
+};
+
+/// What the lines need to know besides the event.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Colour, or none.
+    pub paint: Paint,
+    /// The target's name.
+    pub target: &'a str,
+    /// A progress bar shows what is at work: heartbeats need no lines.
+    pub bar: bool,
+    /// `-v`: each statement gets a line.
+    pub verbose: bool,
+    /// How many actions the handler at work has; 0 where not known.
+    pub of: u32,
+}
+
+/// The event as text that ends with a line feed; `None` where it needs no line.
+pub fn line(event: &Event, view: View<'_>) -> Option<String> {
+    let paint = view.paint;
+    let text = match event {
+        Event::Host(at) => format!("target {}: {}", paint.strong(view.target), place(at)),
+        Event::Warning(text) => warning(text, paint),
+        Event::Waiting { by, what } => match by {
+            Some(run) => format!("waiting for {what}, held by {}", holder(run)),
+            None => format!("waiting for {what}"),
+        },
+        Event::Planned(_) | Event::Started { .. } => return None,
+        Event::Statement { id, verb, index, of, text } if view.verbose => {
+            format!("  {} {} {}/{of}: {}", paint.dim("→"), what(id, *verb), index + 1, indent(text, 4))
+        }
+        Event::Statement { .. } => return None,
+        Event::Blocked { id, waited, by, retry } => {
+            let then = if *retry { "; gave way, and tries again" } else { "" };
+            let mut text = format!("  {} {id} blocked for {}{then}", paint.warn("!"), span(*waited));
+            for one in by {
+                text.push_str(&format!("\n      by {}", indent(one, 9)));
+            }
+            text
+        }
+        Event::Heartbeat { .. } if view.bar => return None,
+        Event::Heartbeat { id, verb, elapsed } => format!("  … {} at work for {}", what(id, *verb), span(*elapsed)),
+        Event::Finished { id, verb, empty, took } => {
+            let note = if *empty { "empty".to_owned() } else { span(*took) };
+            format!("  {} {} {}", paint.good("✓"), what(id, *verb), paint.dim(&format!("({note})")))
+        }
+        Event::Failed { id, verb, index, text, committed, error } => {
+            let of = if view.of == 0 { String::new() } else { format!(" of {}", view.of) };
+            let stays = match committed {
+                0 => "nothing of it is applied".to_owned(),
+                1 => "the statement before it is committed and stays".to_owned(),
+                n => format!("the {n} statements before it are committed and stay"),
+            };
+            format!(
+                "  {} {}\n{}: {} failed at statement {}{of}\n    {}\n  = the server says: {}\n  = {stays}; the ledger says: failed",
+                paint.bad("✗"),
+                what(id, *verb),
+                paint.bad("error"),
+                what(id, *verb),
+                index + 1,
+                indent(text, 4),
+                indent(error, 4),
+            )
+        }
+        Event::Reconnecting { why } => {
+            format!("no answer from the target ({why}); connecting again to see what was done")
+        }
+    };
+    Some(text + "\n")
+}
+
+/// A warning's line, without its line feed.
+pub fn warning(text: &str, paint: Paint) -> String {
+    format!("{}: {}", paint.warn("warning"), indent(text, 2))
+}
+
+/// `add v1/customers`.
+pub fn what(id: &StepId, verb: Verb) -> String {
+    format!("{verb} {id}")
+}
+
+fn holder(run: &RunRow) -> String {
+    format!("run {} of {} (pid {}) since {}: {}", run.run, run.who, run.pid, run.since, run.command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Time, Version};
+    use std::time::Duration;
+
+    fn id() -> StepId {
+        StepId::new(Version::parse("v1").unwrap(), "customers")
+    }
+
+    fn plain(event: &Event) -> Option<String> {
+        line(event, View { paint: Paint::PLAIN, target: "dev", bar: false, verbose: false, of: 3 })
+    }
+
+    #[test]
+    fn a_step_gets_one_line() {
+        let took = Duration::from_millis(12);
+        let done = Event::Finished { id: id(), verb: Verb::Add, empty: false, took };
+        assert_eq!(plain(&done).unwrap(), "  ✓ add v1/customers (12ms)\n");
+        let empty = Event::Finished { id: id(), verb: Verb::Drop, empty: true, took };
+        assert_eq!(plain(&empty).unwrap(), "  ✓ drop v1/customers (empty)\n");
+        assert_eq!(plain(&Event::Started { id: id(), verb: Verb::Add, task: 0, of: 1 }), None);
+    }
+
+    #[test]
+    fn a_failure_says_where_what_stays_and_the_servers_words() {
+        let failed = Event::Failed {
+            id: id(),
+            verb: Verb::Add,
+            index: 1,
+            text: "ALTER TABLE t\nADD c int".into(),
+            committed: 1,
+            error: "no such table: t".into(),
+        };
+        assert_eq!(
+            plain(&failed).unwrap(),
+            "  ✗ add v1/customers\nerror: add v1/customers failed at statement 2 of 3\n    ALTER TABLE t\n    ADD c int\n  \
+             = the server says: no such table: t\n  = the statement before it is committed and stays; the ledger says: failed\n"
+        );
+    }
+
+    #[test]
+    fn waiting_names_the_holder() {
+        let run = RunRow {
+            run: "01J".into(),
+            who: "ann@ci".into(),
+            host: "ci".into(),
+            pid: 7,
+            since: Time(0),
+            command: "triphase ff".into(),
+        };
+        assert_eq!(
+            plain(&Event::Waiting { by: Some(run), what: "the lock".into() }).unwrap(),
+            "waiting for the lock, held by run 01J of ann@ci (pid 7) since 1970-01-01T00:00:00Z: triphase ff\n"
+        );
+    }
+
+    #[test]
+    fn no_line_for_a_pipe_has_control_characters() {
+        let blocked = Event::Blocked {
+            id: id(),
+            waited: Duration::from_secs(3),
+            by: vec!["pid 12: SELECT 1 (4s)".into()],
+            retry: true,
+        };
+        let text = plain(&blocked).unwrap();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    }
+}

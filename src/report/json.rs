@@ -1,0 +1,281 @@
+//! Everything as JSON, one function a document or line. Each document has `schema_version`; it grows when a field changes its meaning or
+//! goes, not when one is added.
+
+use crate::{
+    event::{End, Event, Outcome, Where},
+    ledger::{HistoryRow, RunRow},
+    model::{Finding, StepId, Verb},
+    plan::{Plan, Task, Wait},
+};
+use serde_json::{Map, Value, json};
+
+/// The documents' version.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A document: its version and kind first.
+pub fn document(kind: &str, fields: Value) -> Value {
+    let mut map = Map::new();
+    map.insert("schema_version".into(), SCHEMA_VERSION.into());
+    map.insert("type".into(), kind.into());
+    if let Value::Object(fields) = fields {
+        map.extend(fields);
+    }
+    Value::Object(map)
+}
+
+/// One event of a run.
+pub fn event(event: &Event) -> Value {
+    match event {
+        Event::Host(place) => document("host", self::place(place)),
+        Event::Warning(text) => document("warning", json!({ "message": text })),
+        Event::Waiting { by, what } => document("waiting", json!({ "what": what, "by": by.as_ref().map(holder) })),
+        Event::Planned(plan) => document("planned", plan_fields(plan)),
+        Event::Started { id, verb, task, of } => {
+            document("started", of_step(id, *verb, json!({ "task": task + 1, "of": of })))
+        }
+        Event::Statement { id, verb, index, of, text } => {
+            document("statement", of_step(id, *verb, json!({ "statement": index + 1, "of": of, "text": text })))
+        }
+        Event::Blocked { id, waited, by, retry } => document(
+            "blocked",
+            json!({ "release": id.release, "step": id.step, "waited_ms": ms(*waited), "by": by, "retry": retry }),
+        ),
+        Event::Heartbeat { id, verb, elapsed } => {
+            document("heartbeat", of_step(id, *verb, json!({ "elapsed_ms": ms(*elapsed) })))
+        }
+        Event::Finished { id, verb, empty, took } => {
+            document("finished", of_step(id, *verb, json!({ "empty": empty, "took_ms": ms(*took) })))
+        }
+        Event::Failed { id, verb, index, text, committed, error } => document(
+            "failed",
+            of_step(id, *verb, json!({ "statement": index + 1, "text": text, "committed": committed, "error": error })),
+        ),
+        Event::Reconnecting { why } => document("reconnecting", json!({ "why": why })),
+    }
+}
+
+/// A run's last line.
+pub fn result(outcome: &Outcome) -> Value {
+    let done: Vec<Value> =
+        outcome.done.iter().map(|(id, verb)| json!({ "release": id.release, "step": id.step, "verb": verb })).collect();
+    let stopped = outcome.waits.iter().find(|w| w.blocks_add).or_else(|| outcome.waits.first());
+    let stopped = stopped.map(|w| {
+        let mut fields = wait(w);
+        fields["next"] = outcome.next.as_str().into();
+        fields
+    });
+    document(
+        "result",
+        json!({
+            "exit_code": outcome.exit_code(),
+            "end": end_name(&outcome.end),
+            "error": end_text(&outcome.end),
+            "done": done,
+            "stopped": stopped,
+            "waits": outcome.waits.iter().map(wait).collect::<Vec<_>>(),
+            "findings": findings(end_findings(&outcome.end)),
+            "notes": outcome.notes,
+            "next": outcome.next,
+        }),
+    )
+}
+
+/// What a command would do, as one document.
+pub fn plan(place: &Where, plan: &Plan, atomic: bool, exit_code: u8) -> Value {
+    let mut fields = plan_fields(plan);
+    fields["target"] = self::place(place);
+    fields["atomic"] = atomic.into();
+    fields["exit_code"] = exit_code.into();
+    document("plan", fields)
+}
+
+/// The audit trail.
+pub fn history(place: &Where, rows: &[HistoryRow]) -> Value {
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "at": row.at.to_string(), "run": row.run, "command": row.command, "who": row.who,
+                "tool": row.tool, "release": row.release, "step": row.step, "verb": row.verb,
+                "statement": row.statement, "hash": row.hash, "outcome": row.outcome, "detail": row.detail,
+            })
+        })
+        .collect();
+    document("history", json!({ "target": self::place(place), "events": rows }))
+}
+
+/// Findings with place, as `check` and refusals give them.
+pub fn findings(findings: &[Finding]) -> Vec<Value> {
+    findings
+        .iter()
+        .map(|f| {
+            let at = f
+                .place
+                .as_ref()
+                .map(|p| json!({ "file": &*p.file, "line": p.line(), "column": p.column(), "path": p.path }));
+            json!({ "class": f.class.name(), "rule": f.rule, "message": f.message, "way_out": f.way_out, "place": at })
+        })
+        .collect()
+}
+
+/// Where a command is at work.
+pub fn place(place: &Where) -> Value {
+    json!({ "engine": place.engine, "host": place.host, "database": place.database, "schema": place.schema })
+}
+
+/// Who holds the lock.
+pub fn holder(run: &RunRow) -> Value {
+    json!({
+        "run": run.run, "who": run.who, "host": run.host, "pid": run.pid, "since": run.since.to_string(),
+        "command": run.command,
+    })
+}
+
+fn plan_fields(plan: &Plan) -> Value {
+    json!({
+        "tasks": plan.tasks.iter().map(task).collect::<Vec<_>>(),
+        "waits": plan.waits.iter().map(wait).collect::<Vec<_>>(),
+        "findings": findings(&plan.findings),
+        "warnings": plan.warnings,
+        "notes": plan.notes,
+    })
+}
+
+fn task(task: &Task) -> Value {
+    let statements: Vec<Value> = task
+        .handler
+        .actions
+        .iter()
+        .zip(1_u32..)
+        .map(|(action, n)| {
+            let mut value = serde_json::to_value(action).unwrap_or_default();
+            value["n"] = n.into();
+            value["alone"] = action.alone().into();
+            value["skipped"] = (n <= task.from).into();
+            value
+        })
+        .collect();
+    of_step(
+        &task.id,
+        task.verb,
+        json!({
+            "name": task.name, "label": task.label, "empty": statements.is_empty(), "ask_each": task.ask_each,
+            "statements": statements,
+        }),
+    )
+}
+
+fn wait(wait: &Wait) -> Value {
+    json!({
+        "release": wait.release, "phase": wait.phase, "guard": wait.rule, "setting": wait.why,
+        "earliest": wait.until.map(|t| t.to_string()), "blocks_add": wait.blocks_add,
+    })
+}
+
+fn of_step(id: &StepId, verb: Verb, mut fields: Value) -> Value {
+    fields["release"] = id.release.as_str().into();
+    fields["step"] = id.step.as_str().into();
+    fields["verb"] = verb.name().into();
+    fields
+}
+
+fn ms(length: std::time::Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+const fn end_name(end: &End) -> &'static str {
+    match end {
+        End::Done => "done",
+        End::Refused(_) => "refused",
+        End::Failed => "failed",
+        End::Busy(_) => "busy",
+        End::Fenced(_) => "fenced",
+        End::Undecided(_) => "undecided",
+        End::Access(_) => "access",
+        End::Interrupted(_) => "interrupted",
+        End::Declined => "declined",
+    }
+}
+
+fn end_text(end: &End) -> Option<&str> {
+    match end {
+        End::Busy(why) | End::Fenced(why) | End::Access(why) => Some(why),
+        End::Done | End::Refused(_) | End::Failed | End::Undecided(_) | End::Interrupted(_) | End::Declined => None,
+    }
+}
+
+fn end_findings(end: &End) -> &[Finding] {
+    match end {
+        End::Refused(findings) | End::Undecided(findings) => findings,
+        End::Done
+        | End::Failed
+        | End::Busy(_)
+        | End::Fenced(_)
+        | End::Access(_)
+        | End::Interrupted(_)
+        | End::Declined => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Class, Phase, Time, Version},
+        report::plan::tests::task,
+    };
+
+    #[test]
+    fn a_result_names_what_stopped_it() {
+        let wait = |phase, blocks_add| Wait {
+            release: Version::parse("v2").unwrap(),
+            phase,
+            rule: "G6",
+            why: "min_simdrop_age: 7d".into(),
+            until: Some(Time(0)),
+            blocks_add,
+        };
+        let outcome = Outcome {
+            end: End::Done,
+            done: vec![],
+            waits: vec![wait(Phase::Drop, false), wait(Phase::Add, true)],
+            notes: vec![],
+            next: "triphase drop v2".into(),
+        };
+        let value = result(&outcome);
+        assert_eq!(value["schema_version"], 1);
+        assert_eq!(value["type"], "result");
+        assert_eq!(value["exit_code"], 7);
+        assert_eq!(value["stopped"]["phase"], "add");
+        assert_eq!(value["stopped"]["guard"], "G6");
+        assert_eq!(value["stopped"]["setting"], "min_simdrop_age: 7d");
+        assert_eq!(value["stopped"]["earliest"], "1970-01-01T00:00:00Z");
+        assert_eq!(value["stopped"]["next"], "triphase drop v2");
+    }
+
+    #[test]
+    fn a_plan_numbers_its_statements_and_says_what_is_skipped() {
+        let plan_value = Plan { tasks: vec![task(Verb::Add, &[("A", false), ("B", true)], 1)], ..Plan::default() };
+        let place =
+            Where { engine: "SQLite".into(), host: "/srv".into(), database: "a.db".into(), schema: String::new() };
+        let value = plan(&place, &plan_value, true, 0);
+        let statements = &value["tasks"][0]["statements"];
+        assert_eq!(statements[0], json!({"kind": "sql", "text": "A", "n": 1, "alone": false, "skipped": true}));
+        assert_eq!(statements[1]["alone"], true);
+        assert_eq!(value["tasks"][0]["label"], "lossy");
+        assert_eq!(value["tasks"][0]["verb"], "add");
+    }
+
+    #[test]
+    fn findings_keep_class_rule_and_place() {
+        let place = crate::model::Place {
+            file: "releases/v1.yaml".into(),
+            source: "a:\n  b".into(),
+            span: 5..6,
+            path: "a.b".into(),
+        };
+        let value = findings(&[Finding::new(Class::Usage, "F8", "m").at(place)]);
+        assert_eq!(value[0]["class"], "usage");
+        assert_eq!(value[0]["place"], json!({"file": "releases/v1.yaml", "line": 2, "column": 3, "path": "a.b"}));
+    }
+}

@@ -1,0 +1,144 @@
+//! A plan as text: every step, what runs for it to the letter, and what the way back costs.
+
+use super::{Paint, count, events, indent, outcome};
+use crate::{
+    action::Action,
+    model::Label,
+    plan::{Plan, Task},
+};
+use std::io::{self, Write};
+
+/// Writes what a command would do. Findings are left to whoever reports errors.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write(out: &mut impl Write, plan: &Plan, atomic: bool, paint: Paint) -> io::Result<()> {
+    if !atomic && !plan.tasks.is_empty() {
+        writeln!(out, "every statement commits by itself on this engine")?;
+    }
+    for task in &plan.tasks {
+        step(out, task, paint)?;
+    }
+    outcome::waits(out, &plan.waits, paint)?;
+    for note in &plan.notes {
+        writeln!(out, "{note}")?;
+    }
+    if plan.tasks.is_empty() && plan.notes.is_empty() && plan.findings.is_empty() {
+        writeln!(out, "nothing to do")?;
+    }
+    Ok(())
+}
+
+/// Writes a plan's steps without their statements: what a person confirms.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn brief(out: &mut impl Write, plan: &Plan, paint: Paint) -> io::Result<()> {
+    for task in plan.tasks.iter().filter(|task| !task.handler.actions.is_empty()) {
+        let left = task.handler.actions.len().saturating_sub(task.from as usize);
+        writeln!(out, "  {} ({}; {})", title(task, paint), count(left, "statement"), label(task.label))?;
+    }
+    Ok(())
+}
+
+fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
+    let actions = &task.handler.actions;
+    if actions.is_empty() {
+        return writeln!(out, "{} {}", title(task, paint), paint.dim("(empty)"));
+    }
+    writeln!(out, "{} ({})", title(task, paint), label(task.label))?;
+    if task.ask_each {
+        writeln!(out, "  partly applied: what is so already is skipped")?;
+    }
+    for (index, action) in actions.iter().enumerate() {
+        let mut marks = vec![];
+        if index < task.from as usize {
+            marks.push("done already, skipped");
+        }
+        if action.alone() {
+            marks.push("runs alone, outside a transaction");
+        }
+        let marks = if marks.is_empty() { String::new() } else { format!("  -- {}", marks.join("; ")) };
+        let end = match action {
+            Action::Sql { .. } | Action::Expect { .. } => ";",
+            Action::Shell { .. } => "",
+        };
+        writeln!(out, "  {}. {}{end}{}", index + 1, indent(&action.text(), 5), paint.dim(&marks))?;
+    }
+    Ok(())
+}
+
+/// `add v1/customers`, with the name where a renamed step has another than its id.
+fn title(task: &Task, paint: Paint) -> String {
+    let title = paint.strong(&events::what(&task.id, task.verb));
+    if task.name == task.id.step { title } else { format!("{title} (now {})", task.name) }
+}
+
+const fn label(label: Label) -> &'static str {
+    match label {
+        Label::Lossless => "way back: lossless",
+        Label::Lossy => "way back: lossy",
+        Label::None => "no way back",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{
+        action::{Checksum, Handler, Handlers},
+        model::{StepId, Verb, Version},
+    };
+
+    pub fn task(verb: Verb, texts: &[(&str, bool)], from: u32) -> Task {
+        Task {
+            id: StepId::new(Version::parse("v1").unwrap(), "customers"),
+            name: "customers".into(),
+            verb,
+            handler: Handler {
+                checksum: Checksum::of([]),
+                label: Label::Lossy,
+                actions: texts
+                    .iter()
+                    .map(|(text, alone)| Action::Sql { text: (*text).into(), alone: *alone, done_when: None })
+                    .collect(),
+            },
+            from,
+            keep: Handlers::new(),
+            label: Label::Lossy,
+            ask_each: false,
+        }
+    }
+
+    #[test]
+    fn a_plan_shows_every_statement_and_what_is_special_about_it() {
+        let plan = Plan {
+            tasks: vec![
+                task(
+                    Verb::Add,
+                    &[("CREATE TABLE a (\n  b int\n)", false), ("CREATE INDEX CONCURRENTLY i ON a (b)", true)],
+                    1,
+                ),
+                task(Verb::Simdrop, &[], 0),
+            ],
+            ..Plan::default()
+        };
+        let mut out = vec![];
+        write(&mut out, &plan, true, Paint::PLAIN).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "add v1/customers (way back: lossy)\n  1. CREATE TABLE a (\n       b int\n     );  -- done already, skipped\n  \
+             2. CREATE INDEX CONCURRENTLY i ON a (b);  -- runs alone, outside a transaction\nsimdrop v1/customers (empty)\n"
+        );
+        let mut out = vec![];
+        brief(&mut out, &plan, Paint::PLAIN).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "  add v1/customers (1 statement; way back: lossy)\n");
+    }
+
+    #[test]
+    fn an_empty_plan_says_so() {
+        let mut out = vec![];
+        write(&mut out, &Plan::default(), true, Paint::PLAIN).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "nothing to do\n");
+    }
+}

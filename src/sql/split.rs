@@ -1,0 +1,370 @@
+//! A handler's text as statements. Cut at each `;` that ends one, for the server that runs it: not inside strings, bodies, parentheses.
+
+use super::code::{Cursor, Item, item, outer};
+use super::tokens::{Kind, Token, lex};
+use super::{SqlError, Statement, alone, transaction};
+use crate::model::Dialect;
+use std::ops::Range;
+
+/// Splits a handler's text into statements. A text of blanks and comments gives none. Comments before and after a statement are not part
+/// of it; hints are.
+///
+/// # Errors
+/// All that a handler may not hold: an unterminated string, quoted name, comment or body; a NUL; a statement that opens or ends a
+/// transaction (F9); `COPY … FROM stdin`; a client's own commands (`\i`, `.read`, `DELIMITER`), each by name.
+pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlError>> {
+    let lexed = lex(dialect, text);
+    let mut errors = vec![];
+    if let Some(at) = text.find('\0') {
+        let message = "a NUL character stands in the text; a server would read no further".to_owned();
+        errors.push(error(at..at + 1, message, "take it out"));
+    }
+    let mut splitter =
+        Splitter { dialect, text, statements: vec![], errors, items: vec![], open: None, last: 0, depth: 0 };
+    let mut tokens = lexed.tokens.iter();
+    while let Some(token) = tokens.next() {
+        match splitter.take(token) {
+            Next::Token => {}
+            Next::Line => {
+                // What follows on this line is the client's, not SQL.
+                let rest = &text[token.span.start..];
+                let end = token.span.start + rest.find('\n').unwrap_or(rest.len());
+                while tokens.as_slice().first().is_some_and(|next| next.span.end <= end) {
+                    tokens.next();
+                }
+            }
+            Next::Nothing => return Err(splitter.errors),
+        }
+    }
+    match lexed.fault {
+        Some(fault) => {
+            let message = format!("this {} is never closed", fault.what);
+            splitter.errors.push(error(fault.span, message, &format!("close it with `{}`", fault.close)));
+        }
+        None => splitter.end_of_text(),
+    }
+    if splitter.errors.is_empty() {
+        Ok(splitter.statements)
+    } else {
+        splitter.errors.sort_by_key(|error| error.span.start);
+        Err(splitter.errors)
+    }
+}
+
+fn error(span: Range<usize>, message: String, way_out: &str) -> SqlError {
+    SqlError { rule: "", message, way_out: way_out.to_owned(), span }
+}
+
+/// What to read next.
+enum Next {
+    Token,
+    /// The next line.
+    Line,
+    /// What follows is data: no error found in it would mean anything.
+    Nothing,
+}
+
+struct Splitter<'a> {
+    dialect: Dialect,
+    text: &'a str,
+    statements: Vec<Statement>,
+    errors: Vec<SqlError>,
+    /// The code of the statement being read.
+    items: Vec<Item<'a>>,
+    /// Where its text starts; a hint may start it.
+    open: Option<usize>,
+    /// Where its text ends, so far.
+    last: usize,
+    /// How many parentheses are open.
+    depth: usize,
+}
+
+impl<'a> Splitter<'a> {
+    fn take(&mut self, token: &Token) -> Next {
+        let source = &self.text[token.span.clone()];
+        if let Some(next) = self.client_command(token, source) {
+            return next;
+        }
+        if token.kind == Kind::Symbol {
+            match source {
+                "(" => self.depth += 1,
+                ")" => self.depth = self.depth.saturating_sub(1),
+                ";" if !self.inside() => return self.end_of_statement(),
+                _ => {}
+            }
+        }
+        let item = item(self.dialect, self.text, token);
+        if item.is_some() || token.kind == Kind::Hint {
+            self.open.get_or_insert(token.span.start);
+            self.last = token.span.end;
+        }
+        self.items.extend(item);
+        Next::Token
+    }
+
+    /// Whether a `;` here ends no statement.
+    fn inside(&self) -> bool {
+        // As psql does, for `CREATE RULE … DO (a; b)`.
+        let parentheses = self.dialect == Dialect::Postgres && self.depth > 0;
+        parentheses || body_is_open(self.dialect, &self.items)
+    }
+
+    /// Refuses what only a client understands, by name.
+    fn client_command(&mut self, token: &Token, source: &str) -> Option<Next> {
+        let starts = self.items.is_empty();
+        let (client, more) = match self.dialect {
+            Dialect::Postgres if source == "\\" => ("psql", ""),
+            Dialect::Mysql | Dialect::Mariadb if source == "\\" => ("mysql", ""),
+            // `.5` is a number, and as little a statement as `.read`.
+            Dialect::Sqlite if starts && token.kind == Kind::Symbol && source == "." => ("sqlite3", ""),
+            Dialect::Mysql | Dialect::Mariadb
+                if starts && token.kind == Kind::Word && source.eq_ignore_ascii_case("DELIMITER") =>
+            {
+                ("mysql", "; `BEGIN … END` bodies need no other delimiter here")
+            }
+            Dialect::Postgres | Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb | Dialect::Delta => return None,
+        };
+        let name: String =
+            self.text[token.span.start..].chars().take_while(|c| !c.is_whitespace() && *c != ';').collect();
+        let span = token.span.start..token.span.start + name.len();
+        let message =
+            format!("`{name}` is a command of the client `{client}`, not SQL: the server does not know it{more}");
+        self.errors.push(error(span, message, "write it as SQL, or run the file with a `shell` action"));
+        Some(Next::Line)
+    }
+
+    fn end_of_statement(&mut self) -> Next {
+        let (items, start) = (std::mem::take(&mut self.items), self.open.take());
+        self.depth = 0;
+        let (Some(first), Some(start)) = (items.first(), start) else {
+            return Next::Token;
+        };
+        let span = start..self.last;
+        if let Some((message, way_out)) = transaction::refused(self.dialect, &items) {
+            self.errors.push(SqlError { rule: "F9", message, way_out, span });
+            return Next::Token;
+        }
+        if self.dialect == Dialect::Postgres
+            && first.is("COPY")
+            && let Some(stream) = streams(&items)
+        {
+            let message = format!("`COPY … {stream}` talks to a client that sends or takes rows; here is none");
+            let way_out = "use INSERT, or `\\copy` in a file that a `shell` action gives to psql";
+            self.errors.push(error(span, message, way_out));
+            return if stream == "FROM stdin" { Next::Nothing } else { Next::Token };
+        }
+        let alone = alone::alone(self.dialect, &items);
+        self.statements.push(Statement { text: self.text[span.clone()].to_owned(), span, alone });
+        Next::Token
+    }
+
+    fn end_of_text(&mut self) {
+        if let (Some(first), true) = (self.items.first(), self.inside()) {
+            let span = first.span.start..self.last;
+            let (message, way_out) = if body_is_open(self.dialect, &self.items) {
+                (
+                    "the body of this statement is never closed",
+                    "end its last inner statement with `;`, then write `END`",
+                )
+            } else {
+                ("a parenthesis in this statement is never closed", "close it with `)`")
+            };
+            self.errors.push(error(span, message.to_owned(), way_out));
+            return;
+        }
+        self.end_of_statement();
+    }
+}
+
+/// Whether the statement so far is in a body, whose own statements end with `;`.
+fn body_is_open(dialect: Dialect, items: &[Item<'_>]) -> bool {
+    match dialect {
+        Dialect::Sqlite => starts_trigger(items) && !ends_body(items, 0),
+        Dialect::Postgres => {
+            let header = starts_routine(items);
+            let begin = |at: &usize| items[*at].is("BEGIN") && items.get(at + 1).is_some_and(|next| next.is("ATOMIC"));
+            header && (0..items.len()).find(begin).is_some_and(|begin| !ends_body(items, begin + 1))
+        }
+        Dialect::Mysql | Dialect::Mariadb => compound_depth(items) > 0,
+        Dialect::Delta => false,
+    }
+}
+
+/// As `sqlite3_complete` tells it.
+fn starts_trigger(items: &[Item<'_>]) -> bool {
+    let mut at = Cursor::new(items);
+    if at.eat(&["EXPLAIN"]) {
+        at.eat(&["QUERY", "PLAN"]);
+    }
+    if !at.eat(&["CREATE"]) {
+        return false;
+    }
+    at.eat_any(&["TEMP", "TEMPORARY"]);
+    at.eat(&["TRIGGER"])
+}
+
+fn starts_routine(items: &[Item<'_>]) -> bool {
+    let mut at = Cursor::new(items);
+    if !at.eat(&["CREATE"]) {
+        return false;
+    }
+    at.eat(&["OR", "REPLACE"]);
+    at.eat_any(&["FUNCTION", "PROCEDURE"])
+}
+
+/// Whether the last word is the END of the body that item `opener` opened. A statement in a body ends with `;`, an expression has none:
+/// so the END of a CASE never comes after a `;`, and the END of a body always does.
+fn ends_body(items: &[Item<'_>], opener: usize) -> bool {
+    let [before @ .., previous, last] = items else { return false };
+    last.is("END") && (previous.symbol(";") || (opener > 0 && before.len() == opener))
+}
+
+/// How many blocks of a routine, trigger or event are open.
+fn compound_depth(items: &[Item<'_>]) -> usize {
+    let Some(begin) = items.iter().position(|item| item.is("BEGIN")) else { return 0 };
+    let block = begin == 0 && items.get(1).is_some_and(|next| next.is("NOT"));
+    let routine = items[0].is("CREATE")
+        && items[..begin].iter().any(|item| item.is_any(&["PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"]));
+    if !block && !routine {
+        return 0;
+    }
+    let mut depth = 0_usize;
+    for (at, item) in items.iter().enumerate().skip(begin) {
+        let previous = at.checked_sub(1).map(|at| &items[at]);
+        let ends_statement = previous.is_some_and(|item| item.symbol(";") || item.is("BEGIN"));
+        let of_block = !items.get(at + 1).is_some_and(|next| next.is_any(&["IF", "LOOP", "WHILE", "REPEAT", "CASE"]));
+        if item.is("BEGIN") {
+            depth += 1;
+        } else if item.is("END") && ends_statement && of_block {
+            depth = depth.saturating_sub(1);
+        }
+    }
+    depth
+}
+
+/// Where PostgreSQL's `COPY` reads from or writes to, if that is the client.
+fn streams(items: &[Item<'_>]) -> Option<&'static str> {
+    let words: Vec<_> = outer(items).collect();
+    words.windows(2).find_map(|pair| match (pair[0], pair[1]) {
+        (from, stdin) if from.is("FROM") && stdin.is_any(&["STDIN", "STDOUT"]) => Some("FROM stdin"),
+        (to, stdout) if to.is("TO") && stdout.is_any(&["STDOUT", "STDIN"]) => Some("TO stdout"),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
+
+    fn texts(dialect: Dialect, text: &str) -> Vec<String> {
+        split(dialect, text).unwrap().into_iter().map(|s| s.text).collect()
+    }
+
+    #[test]
+    fn statements_end_at_their_semicolons() {
+        use Dialect::{Delta, Mysql, Postgres, Sqlite};
+        for (dialect, text, expected) in [
+            (Postgres, "", vec![]),
+            (Postgres, " ; -- a;\n /* b; */ ;", vec![]),
+            (Postgres, "a; b ;;c", vec!["a", "b", "c"]),
+            (Postgres, "-- why\n a -- b\n c; -- d", vec!["a -- b\n c"]),
+            (Postgres, "/*+ Seq */ a; /*+ x */", vec!["/*+ Seq */ a"]),
+            (Postgres, "DO $$ BEGIN a; END $$; b", vec!["DO $$ BEGIN a; END $$", "b"]),
+            (Postgres, "a 'c:\\'; b", vec!["a 'c:\\'", "b"]),
+            (Postgres, "a E'\\';'; b", vec!["a E'\\';'", "b"]),
+            (
+                Postgres,
+                "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 1 end; END; b",
+                vec![
+                    "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 1 end; END",
+                    "b",
+                ],
+            ),
+            (Postgres, "CREATE PROCEDURE p() BEGIN ATOMIC END; b", vec!["CREATE PROCEDURE p() BEGIN ATOMIC END", "b"]),
+            (Postgres, "CREATE FUNCTION begin() AS 'x'; b", vec!["CREATE FUNCTION begin() AS 'x'", "b"]),
+            (
+                Postgres,
+                "CREATE RULE r AS ON INSERT TO t DO (a; b); c",
+                vec!["CREATE RULE r AS ON INSERT TO t DO (a; b)", "c"],
+            ),
+            (
+                Sqlite,
+                "CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM u; END; b",
+                vec![
+                    "CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM u; END",
+                    "b",
+                ],
+            ),
+            (Sqlite, "create trigger x begin a; end", vec!["create trigger x begin a; end"]),
+            (Sqlite, "a [x;y]; b `c;`; t\n.d", vec!["a [x;y]", "b `c;`", "t\n.d"]),
+            (Sqlite, "/* /* */ a; b", vec!["a", "b"]),
+            (Mysql, "a 'b\\';'; c # d;\n; e", vec!["a 'b\\';'", "c", "e"]),
+            (Mysql, "/*!40101 SET x */; a", vec!["/*!40101 SET x */", "a"]),
+            (
+                Mysql,
+                "CREATE PROCEDURE p() BEGIN IF a THEN b; END IF; BEGIN c; END; CASE x WHEN 1 THEN d; END CASE; END; e",
+                vec![
+                    "CREATE PROCEDURE p() BEGIN IF a THEN b; END IF; BEGIN c; END; CASE x WHEN 1 THEN d; END CASE; END",
+                    "e",
+                ],
+            ),
+            (Delta, "a \"b;\"; c", vec!["a \"b;\"", "c"]),
+        ] {
+            assert_eq!(texts(dialect, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_handler_holds_is_refused() {
+        use Dialect::{Mysql, Postgres, Sqlite};
+        for (dialect, text, rule, word, span) in [
+            (Postgres, "a; COMMIT; b", "F9", "COMMIT", 3..9),
+            (Sqlite, "BEGIN IMMEDIATE", "F9", "BEGIN", 0..15),
+            (Postgres, "COPY t (a) FROM STDIN;\n1\t'\n\\.\n", "", "FROM stdin", 0..21),
+            (Postgres, "COPY t TO STDOUT", "", "TO stdout", 0..16),
+            (Postgres, "\\i x'.sql", "", "`\\i`", 0..2),
+            (Postgres, "SELECT 1 \\gexec", "", "`\\gexec`", 9..15),
+            (Sqlite, ".read x", "", "`.read`", 0..5),
+            (Mysql, "DELIMITER //", "", "`DELIMITER`", 0..9),
+            (Postgres, "a 'b", "", "string", 2..3),
+            (Postgres, "a (b; c", "", "parenthesis", 0..7),
+            (Sqlite, "CREATE TRIGGER x BEGIN a; b;", "", "body", 0..28),
+            (Postgres, "CREATE FUNCTION f() BEGIN ATOMIC a;", "", "body", 0..35),
+            (Sqlite, "a\0b", "", "NUL", 1..2),
+        ] {
+            let errors = split(dialect, text).unwrap_err();
+            let first = &errors[0];
+            assert_eq!((first.rule, first.span.clone()), (rule, span), "{text}: {first:?}");
+            assert!(first.message.contains(word), "{text}: {}", first.message);
+        }
+        assert_eq!(split(Postgres, "BEGIN; a; COMMIT").unwrap_err().len(), 2);
+        assert_eq!(texts(Postgres, "COPY t FROM '/f'; COPY (SELECT a FROM stdin) TO '/g'").len(), 2);
+    }
+
+    const WILD: &str =
+        r#"([ \n\ra-eExX0-9$'"`;:/*\\#@.,()?&+=<>\[\]\-]|é|\x{feff}|\$\$|BEGIN |END|CREATE TRIGGER |;){0,40}"#;
+
+    proptest! {
+        #[test]
+        fn spans_slice_the_source_and_joined_texts_split_alike(text in WILD) {
+            for dialect in Dialect::ALL {
+                let Ok(statements) = split(*dialect, &text) else { continue };
+                let parts: Vec<_> = statements.iter().map(|s| s.text.clone()).collect();
+                for statement in &statements {
+                    prop_assert_eq!(&text[statement.span.clone()], &statement.text);
+                }
+                prop_assert_eq!(texts(*dialect, &parts.join(";")), parts);
+            }
+        }
+
+        #[test]
+        fn splitting_never_panics(text in any::<String>()) {
+            for dialect in Dialect::ALL {
+                let _ = split(*dialect, &text);
+            }
+        }
+    }
+}
