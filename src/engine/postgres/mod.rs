@@ -1,5 +1,11 @@
 //! Postgres.
 
+mod batch;
+mod connect;
+mod error;
+mod pooler;
+mod wire;
+
 use super::{Access, Answer, Driver, Failure, Me, Session};
 use crate::{
     ledger::{Begin, Ledger, Unit},

@@ -1,0 +1,86 @@
+//! The way in: a connection URL's parts as sqlx's options, and errors that name host, database and user, never a secret.
+
+use super::{super::Failure, error::words, wire::Wire};
+use crate::target::{Connection, Target};
+use anyhow::anyhow;
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use std::time::Duration;
+
+/// How long connecting may take where `connect_timeout` says nothing.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Opens a connection to where `target`'s runner goes, known to others on the server as `name`.
+pub(super) async fn connect(target: &Target, name: &str) -> Result<Wire, Failure> {
+    let to = target.runner();
+    let (options, patience) = options(to).map_err(|why| Failure::Access(anyhow!("cannot connect to {to}: {why}")))?;
+    let options = options.application_name(name).disable_statement_logging();
+    match tokio::time::timeout(patience, options.connect()).await {
+        Ok(Ok(connection)) => Ok(Wire::new(connection)),
+        Ok(Err(error)) => Err(Failure::Access(anyhow!("cannot connect to {}: {}", place(to, &options), words(&error)))),
+        Err(_) => Err(Failure::Access(anyhow!(
+            "cannot connect to {}: no answer within {} s",
+            place(to, &options),
+            patience.as_secs()
+        ))),
+    }
+}
+
+/// `host:port` as it will be used, defaults filled in.
+pub(super) fn host(to: &Connection) -> String {
+    options(to).map_or_else(|_| to.host.clone().unwrap_or_default(), |(o, _)| address(&o))
+}
+
+fn address(options: &PgConnectOptions) -> String {
+    let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |s| s.display().to_string());
+    format!("{host}:{}", options.get_port())
+}
+
+fn place(to: &Connection, options: &PgConnectOptions) -> String {
+    format!("{}://{}@{}/{}", to.scheme, options.get_username(), address(options), to.database)
+}
+
+fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
+    // By way of a URL, because only so does sqlx look into ~/.pgpass for this host. The password is not part of it.
+    let mut url = url::Url::parse("postgres:").map_err(|e| e.to_string())?;
+    let mut patience = PATIENCE;
+    {
+        let mut pairs = url.query_pairs_mut();
+        if let Some(host) = &to.host {
+            pairs.append_pair("host", host);
+        }
+        if let Some(port) = to.port {
+            pairs.append_pair("port", &port.to_string());
+        }
+        if let Some(user) = &to.username {
+            pairs.append_pair("user", user);
+        }
+        if !to.database.is_empty() {
+            pairs.append_pair("dbname", &to.database);
+        }
+        for (name, value) in &to.query {
+            match name.as_str() {
+                "sslmode" | "sslrootcert" | "sslcert" | "sslkey" | "host" => {
+                    pairs.append_pair(name, value.reveal());
+                }
+                "connect_timeout" => {
+                    let seconds = value.reveal().parse().map_err(|_| "`connect_timeout` is no number of seconds")?;
+                    // libpq: zero waits for ever, which a runner never should.
+                    patience = if seconds == 0 { PATIENCE } else { Duration::from_secs(seconds) };
+                }
+                // The runner's own name is what tells a dead run's session from others.
+                "application_name" => {}
+                other => {
+                    return Err(format!(
+                        "unknown option `{other}`: known are application_name, connect_timeout, host, sslcert, sslkey, sslmode, \
+                         sslrootcert"
+                    ));
+                }
+            }
+        }
+    }
+    let mut options = PgConnectOptions::from_url(&url).map_err(|e| e.to_string())?;
+    if let Some(password) = &to.password {
+        options = options.password(password.reveal());
+    }
+    Ok((options, patience))
+}

@@ -1,0 +1,87 @@
+//! What the server's refusals mean.
+
+use super::{super::Failure, wire::Rows};
+use anyhow::anyhow;
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+/// SQLSTATE of the fence's own exception: the run's row is another run's.
+pub(super) const FENCED: &str = "TP001";
+/// SQLSTATE of a table that is not there.
+pub(super) const NO_TABLE: &str = "42P01";
+/// SQLSTATE of a missing right.
+pub(super) const NO_RIGHT: &str = "42501";
+/// SQLSTATE of a cancelled statement.
+pub(super) const CANCELLED: &str = "57014";
+
+/// A text of statements that stopped at one of them.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// What the statements before it gave.
+    pub results: Vec<Rows>,
+    /// Why.
+    pub cause: sqlx::Error,
+}
+
+impl Broken {
+    /// The server's SQLSTATE, if the server said anything.
+    pub fn state(&self) -> Option<&str> {
+        server(&self.cause).map(PgDatabaseError::code)
+    }
+
+    /// Where in the text, in characters from 0, the server saw the fault.
+    pub fn position(&self) -> Option<usize> {
+        match server(&self.cause)?.position()? {
+            PgErrorPosition::Original(at) => at.checked_sub(1),
+            PgErrorPosition::Internal { .. } => None,
+        }
+    }
+
+    /// Whether the connection is gone, and with it the answer.
+    pub fn gone(&self) -> bool {
+        match self.state() {
+            // Shut down, crashed, terminated, database dropped; idle in a transaction for too long; the pooler's word for a lost server.
+            Some(state) => {
+                matches!(state, "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03") || state.starts_with("08")
+            }
+            None => true,
+        }
+    }
+
+    /// Whether traffic was in the way: lock not had in time, deadlock, serialization failure.
+    pub fn busy(&self) -> bool {
+        matches!(self.state(), Some("55P03" | "40P01" | "40001"))
+    }
+
+    /// What the server said, in full.
+    pub fn words(&self) -> String {
+        words(&self.cause)
+    }
+
+    /// For a read of ours, or a write that has no action in it.
+    pub fn access(&self, doing: &str) -> Failure {
+        if self.gone() {
+            Failure::Lost(anyhow!("{doing}: {}", self.words()))
+        } else if self.busy() {
+            Failure::Busy(format!("{doing}: {}", self.words()))
+        } else {
+            Failure::Access(anyhow!("{doing}: {}", self.words()))
+        }
+    }
+}
+
+fn server(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error().and_then(|e| e.try_downcast_ref())
+}
+
+/// The server's message, detail, hint and SQLSTATE; else the client's own words. Never a secret: neither side repeats a password.
+pub(super) fn words(error: &sqlx::Error) -> String {
+    let Some(said) = server(error) else { return error.to_string() };
+    let mut text = said.message().to_owned();
+    for (name, more) in [("detail", said.detail()), ("hint", said.hint()), ("where", said.r#where())] {
+        if let Some(more) = more {
+            text.push_str(&format!("\n{name}: {more}"));
+        }
+    }
+    text.push_str(&format!(" (SQLSTATE {})", said.code()));
+    text
+}

@@ -1,0 +1,364 @@
+//! The lock, and with it the way to write: a unit is one transaction, and mostly one round trip.
+
+use super::{
+    super::{Answer, Failure, Hold, Me, Stop, rows::table},
+    batch::{Batch, Part},
+    error::{Broken, CANCELLED, FENCED},
+    lease::{self, Lease},
+    lock, probe,
+    session::{Pg, time, truth},
+    text::{BEGIN, CLOCK, Settings, demand, fence, literal, millis, take},
+    wire::{Rows as Given, Wire},
+};
+use crate::{
+    action::Action,
+    failpoint,
+    ledger::{Begin, Unit},
+    model::{Class, Finding, Time},
+};
+use anyhow::anyhow;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// The lock, while it is had.
+pub(super) struct Holding<'a> {
+    pg: &'a Pg,
+    me: &'a Me,
+    work: Mutex<Wire>,
+    /// The process that holds the lock, and the one at work; empty with a lease, where they change.
+    holder: String,
+    pid: String,
+    lease: Option<Lease>,
+}
+
+impl<'a> Holding<'a> {
+    pub(super) fn new(pg: &'a Pg, me: &'a Me, work: Wire, holder: String, pid: String, lease: Option<Lease>) -> Self {
+        Self { pg, me, work: Mutex::new(work), holder, pid, lease }
+    }
+
+    /// A transaction's first statements.
+    fn frame(&self, batch: &mut Batch, timeout: &str) {
+        batch.push(Part::Frame, BEGIN);
+        batch.extend(Part::Frame, self.settings(timeout).statements(true));
+    }
+
+    fn settings<'b>(&'b self, lock_timeout: &'b str) -> Settings<'b> {
+        Settings { path: &self.pg.about.path, lock_timeout }
+    }
+
+    async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
+        let rows = &self.pg.rows;
+        let timeout = millis(&self.pg.target.lock_timeout);
+        let mut batch = Batch::default();
+        self.frame(&mut batch, &timeout);
+        let again = Begin { create: false, guards: begin.guards.clone() };
+        if self.lease.is_some() {
+            // The tables are there since the lease was taken, and the row is ours.
+            batch.push(Part::Ledger, &fence(rows, &self.me.run));
+            batch.extend(Part::Ledger, rows.begin(&again, self.me, "lease"));
+        } else {
+            if begin.create {
+                batch.extend(Part::Ledger, rows.create());
+            }
+            batch.extend(Part::Ledger, take(rows));
+            // Seen after the wait: a run that lost its lock meanwhile must not take the row from the one that has it.
+            let held = format!(
+                "EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = {} AND {})",
+                self.holder,
+                self.pg.key.held()
+            );
+            batch.push(Part::Ledger, &demand(&held, "the lock is another run's now", FENCED));
+            batch.extend(Part::Ledger, rows.begin(&again, self.me, &format!("{} {}", self.holder, self.pid)));
+            batch.push(
+                Part::Ledger,
+                &format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN)),
+            );
+        }
+        batch.push(Part::Ledger, CLOCK);
+        batch.push(Part::Commit, "COMMIT");
+        failpoint::point("before begin");
+        let mut work = self.work.lock().await;
+        let given = self.transaction(&mut work, &batch, &Stop::never(), 0).await?;
+        failpoint::point("after begin");
+        clock(&given)
+    }
+
+    async fn write_unit(&self, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        // Rows without an action record what has happened, a stop included.
+        if !unit.actions.is_empty() && stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        if self.lease.as_ref().is_some_and(Lease::lost) {
+            return Err(self.fenced().await);
+        }
+        let mut work = self.work.lock().await;
+        match unit.actions.as_slice() {
+            [Action::Sql { text, alone: true, .. }] => self.alone(&mut work, text, unit, stop).await,
+            actions => {
+                for action in actions {
+                    if let Action::Shell { file } = action {
+                        return Err(Failure::Refused(Box::new(
+                            Finding::new(Class::Usage, "F4", format!("`shell: {}` can't be run by this triphase", file.display()))
+                                .way_out("write its statements as `sql` or `sql_file`"),
+                        )));
+                    }
+                }
+                self.together(&mut work, unit, stop).await
+            }
+        }
+    }
+
+    /// All of the unit in one transaction; only the answer to an `expect` has to be waited for on the way.
+    async fn together(&self, work: &mut Wire, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let timeout = millis(&self.pg.target.lock_timeout);
+        let count = unit.actions.len();
+        let mut batch = Batch::default();
+        self.frame(&mut batch, &timeout);
+        batch.push(Part::Frame, &fence(&self.pg.rows, &self.me.run));
+        batch.extend(Part::Ledger, self.pg.rows.entries(&unit.opens, self.me));
+        failpoint::point("before a transaction");
+        for (at, action) in unit.actions.iter().enumerate() {
+            match action {
+                Action::Sql { text, .. } => batch.push(Part::Action(at), text),
+                Action::Expect { query } => {
+                    batch.push(Part::Action(at), query);
+                    let given = self.transaction(work, &std::mem::take(&mut batch), stop, count).await?;
+                    if let Some(Err(found)) = given.last().map(truth) {
+                        self.roll_back(work).await;
+                        return Err(Failure::Handler { at, why: anyhow!("expected a true value, found {found}: {query}") });
+                    }
+                }
+                Action::Shell { .. } => {}
+            }
+        }
+        // The handler may have changed who writes and where.
+        if count > 0 {
+            batch.extend(Part::Ledger, self.settings(&timeout).statements(true));
+        }
+        batch.extend(Part::Ledger, self.pg.rows.entries(&unit.closes, self.me));
+        batch.push(Part::Ledger, CLOCK);
+        batch.push(Part::Commit, "COMMIT");
+        let given = self.transaction(work, &batch, stop, count).await?;
+        failpoint::point("after a transaction");
+        clock(&given)
+    }
+
+    /// One statement by itself, between its opens and its closes.
+    async fn alone(&self, work: &mut Wire, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        if self.lease.is_some() && !self.pg.about.heads {
+            return Err(Failure::Access(anyhow!(
+                "a transaction-mode pooler stands before {}: a statement that can't run in a transaction would not see schema {} there; \
+                 name an `admin_connection` that goes around it",
+                self.pg.shown(),
+                self.pg.schema
+            )));
+        }
+        if !unit.opens.is_empty() {
+            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
+        }
+        failpoint::point("after opens");
+        if stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        if !self.still_held().await? {
+            return Err(self.fenced().await);
+        }
+        let index = probe::index(text);
+        if self.lease.is_none() {
+            // With a timeout it would leave an invalid index behind, and it blocks nobody while it waits.
+            let timeout = if index.is_some() { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
+            let mut batch = Batch::default();
+            batch.extend(Part::Frame, self.settings(&timeout).statements(false));
+            self.statement(work, &batch, &Stop::never()).await?;
+        }
+        if let Some(index) = &index
+            && let Some(left) = index.left(self.pg).await?
+        {
+            tracing::info!(left, "dropping the invalid index of a failed attempt");
+            let mut batch = Batch::default();
+            batch.push(Part::Action(0), &format!("DROP INDEX CONCURRENTLY {left}"));
+            self.statement(work, &batch, stop).await?;
+            failpoint::point("after dropping an invalid index");
+        }
+        let mut batch = Batch::default();
+        batch.push(Part::Action(0), text);
+        failpoint::point("before a lone statement");
+        self.statement(work, &batch, stop).await?;
+        failpoint::point("after a lone statement");
+        let closed = async {
+            if let Some(index) = &index
+                && let Some(left) = index.left(self.pg).await?
+            {
+                return Err(Failure::Handler { at: 0, why: anyhow!("index {left} was built, but is not valid") });
+            }
+            self.together(work, &Unit { closes: unit.closes.clone(), ..Unit::default() }, stop).await
+        }
+        .await;
+        failpoint::point("after closes");
+        match closed {
+            Err(why @ (Failure::Busy(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Stopped | Failure::Refused(_))) => {
+                // The statement is applied and its row is not: only the target can say so to whoever decides.
+                Err(Failure::Lost(anyhow!("a statement was applied and could not be recorded: {why}")))
+            }
+            other @ (Ok(_) | Err(Failure::Handler { .. } | Failure::Lost(_))) => other,
+        }
+    }
+
+    /// Sends statements outside any transaction.
+    async fn statement(&self, work: &mut Wire, batch: &Batch, stop: &Stop) -> Result<Vec<Given>, Failure> {
+        match self.send(work, batch, stop).await {
+            Ok(given) => Ok(given),
+            Err(broken) => Err(self.failure(&broken, batch.failed(&broken), stop, 1).await),
+        }
+    }
+
+    /// Sends a part of a transaction, and rolls it back where it breaks.
+    async fn transaction(&self, work: &mut Wire, batch: &Batch, stop: &Stop, count: usize) -> Result<Vec<Given>, Failure> {
+        match self.send(work, batch, stop).await {
+            Ok(given) => Ok(given),
+            Err(broken) => {
+                if !broken.gone() {
+                    self.roll_back(work).await;
+                }
+                Err(self.failure(&broken, batch.failed(&broken), stop, count).await)
+            }
+        }
+    }
+
+    async fn roll_back(&self, work: &mut Wire) {
+        if let Err(broken) = work.all("ROLLBACK".to_owned()).await {
+            tracing::debug!(why = broken.words(), "rolling back");
+        }
+    }
+
+    /// Sends one text. Once told to stop, cancels it, over and over: a cancel that comes between two statements is forgotten.
+    async fn send(&self, work: &mut Wire, batch: &Batch, stop: &Stop) -> Result<Vec<Given>, Broken> {
+        let sent = work.few(batch.text(), 2);
+        tokio::pin!(sent);
+        tokio::select! {
+            given = &mut sent => return given,
+            () = stop.pulled() => {}
+        }
+        if self.lease.is_some() {
+            // Whose process that is, only the pooler knows: the statement is waited for.
+            return sent.await;
+        }
+        loop {
+            let cancelled = self.pg.lock.lock().await.all(format!("SELECT pg_cancel_backend({})", self.pid)).await;
+            if let Err(broken) = cancelled {
+                tracing::warn!(why = broken.words(), "cannot cancel the statement in flight");
+                return sent.await;
+            }
+            tokio::select! {
+                given = &mut sent => return given,
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            }
+        }
+    }
+
+    async fn failure(&self, broken: &Broken, part: Part, stop: &Stop, count: usize) -> Failure {
+        if broken.gone() {
+            return Failure::Lost(anyhow!("{}", broken.words()));
+        }
+        if broken.state() == Some(FENCED) {
+            return self.fenced().await;
+        }
+        if broken.busy() {
+            return Failure::Busy(broken.words());
+        }
+        if broken.state() == Some(CANCELLED) && stop.signal().is_some() {
+            return Failure::Stopped;
+        }
+        let why = anyhow!("{}", broken.words());
+        match part {
+            Part::Action(at) => Failure::Handler { at, why },
+            Part::Commit if count > 0 => Failure::Handler { at: count, why },
+            Part::Commit | Part::Ledger | Part::Frame => {
+                Failure::Access(why.context(format!("cannot write the ledger of {}", self.pg.shown())))
+            }
+        }
+    }
+
+    /// Who has the lock now, if that can be read.
+    async fn fenced(&self) -> Failure {
+        let mut wire = self.pg.lock.lock().await;
+        let last = lock::last(&mut wire, &self.pg.rows).await.ok().flatten();
+        Failure::Fenced(last.map(|l| l.run).filter(|run| run.run != self.me.run && !run.run.is_empty()))
+    }
+
+    /// Whether the lock is still ours: asked before each statement that commits by itself (rule X2).
+    async fn still_held(&self) -> Result<bool, Failure> {
+        let mut wire = self.pg.lock.lock().await;
+        let held = match self.lease {
+            Some(_) => lease::renew(&mut wire, &self.pg.rows, &self.me.run).await,
+            None => {
+                let ours = format!(
+                    "SELECT 1 FROM {} WHERE id = 1 AND run_id = {}",
+                    self.pg.rows.table(table::RUN),
+                    literal(&self.me.run)
+                );
+                match lock::holds(&mut wire, self.pg.key).await {
+                    Ok(true) => wire.all(ours).await.map(|given| given.iter().any(|g| g.count > 0)),
+                    other => other,
+                }
+            }
+        };
+        held.map_err(|b| b.access("cannot check the lock"))
+    }
+
+    async fn who_blocks(&self) -> Result<Vec<String>, Failure> {
+        let at_work = if self.pid.is_empty() {
+            format!("(SELECT pid FROM pg_catalog.pg_stat_activity WHERE application_name = {} AND state <> 'idle')", literal(&lock::name(&self.me.run)))
+        } else {
+            format!("(SELECT {}::int AS pid)", self.pid)
+        };
+        let text = format!(
+            "SELECT format('pid %s (user %s, app %s): %s s, %s', a.pid, a.usename, coalesce(nullif(a.application_name, ''), '-'), \
+             coalesce(floor(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)))::text, '?'), \
+             left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) \
+             FROM {at_work} w, unnest(pg_blocking_pids(w.pid)) b(pid) JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid"
+        );
+        let given = self.pg.lock.lock().await.all(text).await.map_err(|b| b.access("cannot ask who blocks"))?;
+        Ok(given.into_iter().flat_map(|g| g.rows).filter_map(|row| row.into_iter().next().flatten()).collect())
+    }
+}
+
+impl Hold for Holding<'_> {
+    fn begin<'a>(&'a self, begin: &'a Begin) -> Answer<'a, Time> {
+        Box::pin(self.write_begin(begin))
+    }
+    fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time> {
+        Box::pin(self.write_unit(unit, stop))
+    }
+    fn blockers(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(self.who_blocks())
+    }
+    fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move {
+            let Self { pg, me, work, lease, .. } = *self;
+            failpoint::point("before release");
+            let leased = lease.is_some();
+            drop(lease);
+            work.into_inner().close().await;
+            let mut wire = pg.lock.lock().await;
+            let given = if leased {
+                lease::give_back(&mut wire, &pg.rows, &me.run).await
+            } else {
+                lock::give_back(&mut wire, pg.key).await
+            };
+            failpoint::point("after release");
+            given
+        })
+    }
+}
+
+/// The clock is asked right before the commit.
+fn clock(given: &[Given]) -> Result<Time, Failure> {
+    match given {
+        [.., clock, _] => time(clock),
+        _ => Err(Failure::Lost(anyhow!("the server's answer to a commit was cut short"))),
+    }
+}

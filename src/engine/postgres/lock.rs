@@ -1,0 +1,128 @@
+//! The lock as a session has it, and what is left of runs that had it before.
+
+use super::{
+    super::{Failure, Held, Me, rows::{Rows, table}},
+    error::{Broken, NO_RIGHT, NO_TABLE},
+    pooler::Mode,
+    text::{Key, literal},
+    wire::Wire,
+};
+use crate::ledger::RunRow;
+use std::time::Duration;
+
+/// How a run's work session is called on the server.
+pub(super) fn name(run: &str) -> String {
+    format!("triphase {run}")
+}
+
+/// The run's row with all that is the lock's.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    /// Who.
+    pub run: RunRow,
+    /// The process that held the lock then.
+    pub holder: String,
+    /// Whether its lease still lasts.
+    pub live: bool,
+    /// How often the lock was taken.
+    pub epoch: i64,
+}
+
+/// The last run; `None` where no ledger is there.
+pub(super) async fn last(wire: &mut Wire, rows: &Rows) -> Result<Option<Last>, Failure> {
+    let lease = format!(
+        "SELECT coalesce(lease_until > clock_timestamp(), false)::text, epoch::text FROM {} WHERE id = 1",
+        rows.table(table::RUN)
+    );
+    let results = match wire.all(format!("{};\n{lease}", rows.run_query())).await {
+        Ok(results) => results,
+        Err(broken) if broken.state() == Some(NO_TABLE) => return Ok(None),
+        Err(broken) => return Err(broken.access("cannot read the last run")),
+    };
+    let [run, lease] = results.as_slice() else { return Ok(None) };
+    Ok(rows.run(&run.rows)?.map(|(run, session)| Last {
+        run,
+        holder: session.split(' ').next().unwrap_or_default().to_owned(),
+        live: lease.column(0) == Some("true"),
+        epoch: lease.column(1).and_then(|e| e.parse().ok()).unwrap_or(0),
+    }))
+}
+
+/// Tries for the session's lock. `Err`: who has it.
+pub(super) async fn take(wire: &mut Wire, rows: &Rows, key: Key, me: &Me) -> Result<Result<Option<Last>, Held>, Failure> {
+    let results = wire
+        .all(format!("SELECT pg_try_advisory_lock({})::text", key.arguments()))
+        .await
+        .map_err(|b| b.access("cannot ask for the lock"))?;
+    if results.first().and_then(|r| r.first()) != Some("true") {
+        return Ok(Err(held(wire, rows, key).await?));
+    }
+    let last = last(wire, rows).await?;
+    match last {
+        Some(Last { run, live: true, .. }) if run.run != me.run => {
+            give_back(wire, key).await?;
+            Ok(Err(Held { by: Some(run), what: "the lock, which it holds by a lease".to_owned() }))
+        }
+        other => Ok(Ok(other)),
+    }
+}
+
+/// Who has the session's lock, as far as it says so.
+async fn held(wire: &mut Wire, rows: &Rows, key: Key) -> Result<Held, Failure> {
+    let holder = format!(
+        "SELECT l.pid::text FROM pg_catalog.pg_locks l WHERE {} LIMIT 1",
+        key.held()
+    );
+    let pid = wire.all(holder).await.map_err(|b| b.access("cannot read who holds the lock"))?;
+    let pid = pid.first().and_then(|r| r.first().map(str::to_owned));
+    let last = last(wire, rows).await?;
+    // The row is the holder's only once it has begun.
+    let by = last.filter(|l| pid.as_deref() == Some(l.holder.as_str())).map(|l| l.run);
+    let what = pid.map_or_else(|| "the lock".to_owned(), |pid| format!("the lock, held by session {pid}"));
+    Ok(Held { by, what })
+}
+
+/// Gives the session's lock back.
+pub(super) async fn give_back(wire: &mut Wire, key: Key) -> Result<(), Failure> {
+    let text = format!("SELECT pg_advisory_unlock({})::text", key.arguments());
+    wire.all(text).await.map(|_| ()).map_err(|b| b.access("cannot give the lock back"))
+}
+
+/// Whether this connection's process still has the lock.
+pub(super) async fn holds(wire: &mut Wire, key: Key) -> Result<bool, Broken> {
+    let text = format!("SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = pg_backend_pid() AND {}", key.held());
+    Ok(wire.all(text).await?.first().is_some_and(|r| r.count > 0))
+}
+
+/// Ends the work sessions of `run`, but for process `spare`. `Some`: what is still at work (rule X2).
+pub(super) async fn end(wire: &mut Wire, run: &str, spare: &str, mode: Mode) -> Result<Option<String>, Failure> {
+    // Behind a pooler a process goes by the name of the client it served last: only one at work is that client's for sure.
+    let busy = match mode {
+        Mode::Session => "",
+        Mode::Lease => " AND state <> 'idle'",
+    };
+    let of = format!(
+        "FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND application_name = {} AND pid <> pg_backend_pid() \
+         AND pid::text <> {}{busy}",
+        literal(&name(run)),
+        literal(spare)
+    );
+    let reading = |b: Broken| b.access("cannot look for a dead run's sessions");
+    // A terminated process needs a moment to go; one that a client still reads from, or that waits for a disk, needs longer.
+    for _ in 0..20 {
+        let left = wire.all(format!("SELECT string_agg(pid::text, ', ') {of}")).await.map_err(reading)?;
+        let Some(pids) = left.first().and_then(|r| r.first().map(str::to_owned)) else { return Ok(None) };
+        tracing::info!(run, pids, "ending the sessions of a dead run");
+        match wire.all(format!("SELECT pg_terminate_backend(pid) {of}")).await {
+            Ok(_) => {}
+            Err(broken) if broken.state() == Some(NO_RIGHT) => break,
+            Err(broken) => return Err(reading(broken)),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let left = wire.all(format!("SELECT string_agg(pid::text, ', ') {of}")).await.map_err(reading)?;
+    Ok(left
+        .first()
+        .and_then(|r| r.first())
+        .map(|pids| format!("a statement of dead run {run} that is still at work (pid {pids})")))
+}

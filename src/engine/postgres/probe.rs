@@ -1,0 +1,1 @@
+//! Whether a statement that commits by itself has been applied (rule L4).

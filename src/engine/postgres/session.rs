@@ -1,0 +1,351 @@
+//! A target, to read; and the way to the lock.
+
+use super::{
+    super::{Access, Answer, Failure, Held, Hold, Me, Session, Where, rows::{Rows, TextRow, table}},
+    connect,
+    error::{Broken, NO_TABLE},
+    evict,
+    hold::Holding,
+    lease::{self, Lease},
+    lock,
+    pooler::{self, Mode},
+    probe,
+    text::{CLOCK, Key, READ, ident, literal, millis},
+    wire::{Rows as Given, Wire},
+};
+use crate::{
+    action::{Action, Handlers},
+    ledger::{HistoryRow, Ledger, Verdict},
+    model::{Class, Dialect, Finding, StepId, Time},
+    target::Target,
+};
+use anyhow::anyhow;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::Mutex;
+
+/// An open session. Its connection is the one that holds the lock later, and is never inside a transaction for longer than one text.
+pub(super) struct Pg {
+    pub target: Target,
+    pub schema: String,
+    pub rows: Rows,
+    pub key: Key,
+    pub about: About,
+    pub lock: Arc<Mutex<Wire>>,
+    /// The work connection of a try for the lock that was in vain, for the next one, and how the pooler question was answered.
+    spare: Mutex<(Option<(String, Wire)>, Option<Mode>)>,
+}
+
+/// What the server said of itself and of us.
+pub(super) struct About {
+    version: String,
+    database: String,
+    user: String,
+    /// `search_path` for handlers: the schema, then what the server would have.
+    pub path: String,
+    /// Where unqualified names go without our doing.
+    pub heads: bool,
+    /// Why nothing can be written, if so.
+    refuses: Option<String>,
+}
+
+impl Pg {
+    pub(super) async fn open(target: &Target, _access: Access) -> Result<Self, Failure> {
+        let mut wire = connect::connect(target, "triphase").await?;
+        let schema = target.schema.clone().unwrap_or_else(|| "public".to_owned());
+        let about = about(&mut wire, target, &schema).await?;
+        Ok(Self {
+            target: target.clone(),
+            rows: Rows::postgres(&schema),
+            key: Key::of(&schema),
+            schema,
+            about,
+            lock: Arc::new(Mutex::new(wire)),
+            spare: Mutex::new((None, None)),
+        })
+    }
+
+    /// Reads in a transaction that can't write, in one round trip: `queries`, and then what they gave.
+    pub(super) async fn read(&self, queries: &[&str]) -> Result<Vec<Given>, Broken> {
+        let mut wire = self.lock.lock().await;
+        let text = format!("{READ};\n{}\n;\nCOMMIT", queries.join("\n;\n"));
+        match wire.all(text).await {
+            Ok(mut results) => Ok(results.drain(1..=queries.len()).collect()),
+            Err(mut broken) => {
+                if !broken.gone() {
+                    // Nothing to save: what matters is what broke it.
+                    let _ = wire.all("ROLLBACK".to_owned()).await;
+                }
+                if !broken.results.is_empty() {
+                    broken.results.remove(0);
+                }
+                Err(broken)
+            }
+        }
+    }
+
+    async fn read_ledger(&self) -> Result<Ledger, Failure> {
+        let format = self.rows.format_query();
+        let ledger = self.rows.ledger_query();
+        match self.read(&[CLOCK, &format, &ledger]).await {
+            Ok(given) => self.rows.ledger(self.rows.format(&given[1].rows)?, &given[2].rows),
+            Err(broken) => match broken.results.as_slice() {
+                [clock] if broken.state() == Some(NO_TABLE) => {
+                    Ok(Ledger { now: time(clock)?, ..Ledger::default() })
+                }
+                // A ledger of another format: that says more than what broke.
+                [_, format] => {
+                    self.rows.format(&format.rows)?;
+                    Err(broken.access("cannot read the ledger"))
+                }
+                _ => Err(broken.access("cannot read the ledger")),
+            },
+        }
+    }
+
+    /// One query over the ledger; no rows where there is no ledger.
+    async fn read_rows(&self, query: &str) -> Result<Vec<TextRow>, Failure> {
+        match self.read(&[query]).await {
+            Ok(mut given) => Ok(given.pop().map(|g| g.rows).unwrap_or_default()),
+            Err(broken) if broken.state() == Some(NO_TABLE) => Ok(Vec::new()),
+            Err(broken) => Err(broken.access("cannot read the ledger")),
+        }
+    }
+
+    /// Whether a query gives one true value, with the handlers' search path. For `done_when` and probes.
+    pub(super) async fn truth(&self, query: &str) -> Result<bool, Broken> {
+        let path = format!("SELECT set_config('search_path', {}, true)", literal(&self.about.path));
+        let given = self.read(&[&path, query]).await?;
+        Ok(given.get(1).is_some_and(|g| truth(g).is_ok()))
+    }
+
+    async fn try_for_lock<'a>(&'a self, me: &'a Me) -> Result<Result<Box<dyn Hold + 'a>, Held>, Failure> {
+        if let Some(why) = &self.about.refuses {
+            return Err(Failure::Access(anyhow!("{}: {why}", self.shown())));
+        }
+        let mut spare = self.spare.lock().await;
+        let mut work = match spare.0.take() {
+            Some((run, wire)) if run == me.run => wire,
+            _ => connect::connect(&self.target, &lock::name(&me.run)).await?,
+        };
+        let mut wire = self.lock.lock().await;
+        let mode = match spare.1 {
+            Some(mode) => mode,
+            None => {
+                let mode = pooler::mode(&mut wire, &mut work).await.map_err(|b| {
+                    b.access("cannot tell how connections are pooled; name an `admin_connection` that goes around the pooler")
+                })?;
+                tracing::info!(?mode, "how the lock will be held");
+                *spare.1.insert(mode)
+            }
+        };
+        let had = match mode {
+            Mode::Session => self.by_session(&mut wire, &mut work, me).await?,
+            Mode::Lease => {
+                let wait = millis(&self.target.lock_timeout);
+                let had = lease::take(&mut wire, &self.rows, self.key, me, &wait).await?;
+                had.map(|()| (String::new(), String::new()))
+            }
+        };
+        drop(wire);
+        match had {
+            Err(held) => {
+                spare.0 = Some((me.run.clone(), work));
+                Ok(Err(held))
+            }
+            Ok((holder, pid)) => {
+                let lease = match mode {
+                    Mode::Session => None,
+                    Mode::Lease => Some(Lease::keep(Arc::clone(&self.lock), &self.rows, &me.run)),
+                };
+                Ok(Ok(Box::new(Holding::new(self, me, work, holder, pid, lease))))
+            }
+        }
+    }
+
+    /// Takes the session's lock and ends what a dead run left. Gives the processes of both connections.
+    async fn by_session(
+        &self,
+        wire: &mut Wire,
+        work: &mut Wire,
+        me: &Me,
+    ) -> Result<Result<(String, String), Held>, Failure> {
+        let holder = process(wire).await?;
+        let pid = process(work).await?;
+        let last = match lock::take(wire, &self.rows, self.key, me).await? {
+            Ok(last) => last,
+            Err(held) => return Ok(Err(held)),
+        };
+        let checked = self.settle(wire, me, &pid, last).await;
+        if !matches!(checked, Ok(None)) {
+            lock::give_back(wire, self.key).await?;
+        }
+        Ok(match checked? {
+            None => Ok((holder, pid)),
+            Some(held) => Err(held),
+        })
+    }
+
+    /// With the lock had: it is really ours, and no earlier run is still at work.
+    async fn settle(
+        &self,
+        wire: &mut Wire,
+        me: &Me,
+        pid: &str,
+        last: Option<lock::Last>,
+    ) -> Result<Option<Held>, Failure> {
+        if !lock::holds(wire, self.key).await.map_err(|b| b.access("cannot check the lock"))? {
+            return Err(Failure::Access(anyhow!(
+                "{}: a lock taken by one statement is not there in the next, as behind a pooler; name an `admin_connection` that \
+                 goes around it",
+                self.shown()
+            )));
+        }
+        let before = last.filter(|l| !l.run.run.is_empty());
+        let mut runs = vec![me.run.as_str()];
+        runs.extend(before.as_ref().map(|l| l.run.run.as_str()).filter(|run| *run != me.run));
+        for run in runs {
+            if let Some(what) = lock::end(wire, run, pid, Mode::Session).await? {
+                return Ok(Some(Held { by: before.map(|l| l.run), what }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where this is, for messages.
+    pub(super) fn shown(&self) -> String {
+        format!(
+            "postgres://{}@{}/{}, schema {}",
+            self.about.user,
+            connect::host(self.target.runner()),
+            self.about.database,
+            self.schema
+        )
+    }
+}
+
+impl Session for Pg {
+    fn place(&self) -> Where {
+        Where {
+            engine: format!("PostgreSQL {}", self.about.version),
+            host: connect::host(self.target.runner()),
+            database: self.about.database.clone(),
+            schema: self.schema.clone(),
+        }
+    }
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+    fn atomic(&self) -> bool {
+        true
+    }
+    fn ledger(&self) -> Answer<'_, Ledger> {
+        Box::pin(self.read_ledger())
+    }
+    fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>> {
+        Box::pin(async move {
+            if of.is_empty() {
+                return Ok(BTreeMap::new());
+            }
+            self.rows.stored(&self.read_rows(&self.rows.stored_query(of)).await?)
+        })
+    }
+    fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
+        Box::pin(probe::ask(self, action))
+    }
+    fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
+        Box::pin(async move { self.rows.history_rows(&self.read_rows(&self.rows.history_query(limit)).await?) })
+    }
+    fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
+        Box::pin(self.try_for_lock(me))
+    }
+    fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String> {
+        Box::pin(evict::evict(self, me, force))
+    }
+}
+
+/// The one value that an answer must be, if it is true; else what it is.
+pub(super) fn truth(given: &Given) -> Result<(), String> {
+    match (given.count, given.rows.first().map(Vec::as_slice)) {
+        (1, Some([Some(value)])) => {
+            let number = || given.kind != "TEXT" && value.parse::<f64>().is_ok_and(|n| n != 0.0);
+            let yes = given.kind == "BOOL" && value == "t";
+            if yes || number() {
+                return Ok(());
+            }
+            let shown = match (given.kind.as_str(), value.as_str()) {
+                ("BOOL", "f") => "false",
+                (_, other) => other,
+            };
+            Err(shown.to_owned())
+        }
+        (1, Some([None])) => Err("NULL".to_owned()),
+        (1, Some(columns)) => Err(format!("{} columns", columns.len())),
+        (rows, _) => Err(format!("{rows} rows")),
+    }
+}
+
+/// The moment that [`CLOCK`] gave.
+pub(super) fn time(given: &Given) -> Result<Time, Failure> {
+    given
+        .first()
+        .and_then(|text| text.parse().ok())
+        .map(Time)
+        .ok_or_else(|| Failure::Access(anyhow!("the server's clock can't be read")))
+}
+
+async fn process(wire: &mut Wire) -> Result<String, Failure> {
+    let given = wire.all("SELECT pg_backend_pid()::text".to_owned()).await.map_err(|b| b.access("cannot ask for the session"))?;
+    Ok(given.first().and_then(Given::first).unwrap_or_default().to_owned())
+}
+
+/// Asks all that is to be known of the server before anything else, in one round trip.
+async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, Failure> {
+    let to = target.runner();
+    let (name, ledger) = (literal(schema), literal(table::LEDGER));
+    let query = format!(
+        "SELECT current_setting('server_version_num'), current_setting('server_version'), current_database()::text, \
+         current_user::text, pg_is_in_recovery()::text, current_setting('transaction_read_only'), current_setting('search_path'), \
+         (SELECT has_schema_privilege(oid, 'CREATE, USAGE')::text FROM pg_catalog.pg_namespace WHERE nspname = {name}), \
+         (SELECT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+          AND has_table_privilege(c.oid, 'UPDATE'))::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+          ON n.oid = c.relnamespace WHERE c.relname = {ledger} AND n.nspname = {name}), \
+         (SELECT string_agg(n.nspname::text, ', ' ORDER BY n.nspname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+          ON n.oid = c.relnamespace WHERE c.relname = {ledger} AND c.relkind IN ('r', 'p') AND n.nspname <> {name} \
+          AND n.nspname NOT LIKE 'pg\\_%'), \
+         (current_schema() IS NOT DISTINCT FROM {name})::text, \
+         (SELECT (has_schema_privilege(oid, 'CREATE'))::text FROM pg_catalog.pg_namespace WHERE nspname = {name})"
+    );
+    let given = wire.all(query).await.map_err(|b| Failure::Access(anyhow!("cannot connect to {to}: {}", b.words())))?;
+    let Some(given) = given.first() else { return Err(Failure::Access(anyhow!("{to} gave no answer"))) };
+    let text = |index: usize| given.column(index).unwrap_or_default().to_owned();
+    let version = text(1).split(' ').next().unwrap_or_default().to_owned();
+    if text(0).parse::<u32>().is_ok_and(|number| number < 120_000) {
+        return Err(Failure::Access(anyhow!("{to} is PostgreSQL {version}; triphase works with PostgreSQL 12 and later")));
+    }
+    if let (None, Some(elsewhere), None) = (&target.schema, given.column(9), given.column(8)) {
+        return Err(Failure::Refused(Box::new(
+            Finding::new(
+                Class::Decision,
+                "L9",
+                format!("the target names no schema, and database `{}` has a ledger in schema {elsewhere}", text(2)),
+            )
+            .way_out("write `schema:` into the target file: that schema, or `public` for a ledger of its own there"),
+        )));
+    }
+    let refuses = if text(4) == "true" {
+        Some("the server is a standby, and read-only; connect to the primary".to_owned())
+    } else if text(5) == "on" {
+        Some("the server is read-only (default_transaction_read_only)".to_owned())
+    } else if given.column(7).is_none() {
+        Some(format!("there is no schema {0}; create it first: CREATE SCHEMA {0}", ident(schema)))
+    } else {
+        match (given.column(8), given.column(11)) {
+            (Some("true"), _) | (None, Some("true")) => None,
+            (Some(_), _) => Some(format!("user `{}` may not write the ledger ({schema}.{})", text(3), table::LEDGER)),
+            (None, _) => Some(format!("user `{0}` may not create the ledger; GRANT CREATE, USAGE ON SCHEMA {1} TO \"{0}\"", text(3), ident(schema))),
+        }
+    };
+    let (inherited, own) = (text(6), ident(schema));
+    let path = if inherited.is_empty() || inherited == "\"\"" { own } else { format!("{own}, {inherited}") };
+    Ok(About { version, database: text(2), user: text(3), path, heads: text(10) == "true", refuses })
+}

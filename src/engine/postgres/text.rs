@@ -1,0 +1,126 @@
+//! The SQL of one target that is not the ledger's own: settings, fence, lock keys.
+
+use super::{super::rows::{Rows, table}, error::FENCED};
+use crate::{
+    model::{Dialect, Span},
+    sql,
+};
+use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+
+/// The target's clock, in microseconds since 1970.
+pub(super) const CLOCK: &str = "SELECT CAST(CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) AS text)";
+/// Opens a transaction whatever the session's defaults are.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// Opens one that can't change anything.
+pub(super) const READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+
+/// A text as a literal.
+pub(super) fn literal(text: &str) -> String {
+    sql::literal(Dialect::Postgres, text)
+}
+
+/// A name as an identifier.
+pub(super) fn ident(name: &str) -> String {
+    sql::ident(Dialect::Postgres, name)
+}
+
+/// A number of milliseconds as a setting; no less than one, for zero would be no limit at all.
+pub(super) fn millis(span: &Span) -> String {
+    format!("{}ms", limit(span.length()).as_millis())
+}
+
+fn limit(length: Duration) -> Duration {
+    length.clamp(Duration::from_millis(1), Duration::from_millis(i32::MAX as u64))
+}
+
+/// What is set before and after every handler (rule L9).
+pub(super) struct Settings<'a> {
+    /// The whole search path, the schema first.
+    pub path: &'a str,
+    /// `lock_timeout`.
+    pub lock_timeout: &'a str,
+}
+
+impl Settings<'_> {
+    /// The statements that set them, until the transaction's end or for the session.
+    pub fn statements(&self, local: bool) -> Vec<String> {
+        let settings = [
+            ("search_path", self.path),
+            ("lock_timeout", self.lock_timeout),
+            ("statement_timeout", "0"),
+            ("idle_in_transaction_session_timeout", "0"),
+        ];
+        let mut calls: Vec<String> =
+            settings.iter().map(|(name, value)| format!("set_config({}, {}, {local})", literal(name), literal(value))).collect();
+        // A text is read as tokens before any of it runs, so this one has to hold for the next text too.
+        calls.push("set_config('standard_conforming_strings', 'on', false)".to_owned());
+        vec![
+            "RESET SESSION AUTHORIZATION".to_owned(),
+            "RESET ROLE".to_owned(),
+            format!("SELECT {}", calls.join(", ")),
+        ]
+    }
+}
+
+/// A statement that fails unless `condition` holds.
+pub(super) fn demand(condition: &str, message: &str, state: &str) -> String {
+    let body = format!(
+        "BEGIN IF NOT ({condition}) THEN RAISE EXCEPTION USING MESSAGE = {}, ERRCODE = {}; END IF; END",
+        literal(message),
+        literal(state)
+    );
+    format!("DO {}", literal(&body))
+}
+
+/// Fails with [`FENCED`] unless `run` may write, and keeps it so until the transaction ends: who takes over locks the row for
+/// update, and so waits. A key share only, because the holder of a lease renews it meanwhile.
+pub(super) fn fence(rows: &Rows, run: &str) -> String {
+    let body = format!(
+        "BEGIN PERFORM 1 FROM {} WHERE id = 1 AND run_id = {} FOR KEY SHARE; IF NOT FOUND THEN RAISE EXCEPTION USING MESSAGE = \
+         'the lock is another run''s now', ERRCODE = '{FENCED}'; END IF; END",
+        rows.table(table::RUN),
+        literal(run)
+    );
+    format!("DO {}", literal(&body))
+}
+
+/// Makes sure that the run's row is there, and waits for every transaction that [`fence`] lets go on.
+pub(super) fn take(rows: &Rows) -> Vec<String> {
+    let run = rows.table(table::RUN);
+    vec![
+        format!(
+            "INSERT INTO {run} (id, run_id, who, host, pid, since, command, session) VALUES (1, '', '', '', 0, clock_timestamp(), \
+             '', '') ON CONFLICT (id) DO NOTHING"
+        ),
+        format!("SELECT 1 FROM {run} WHERE id = 1 FOR UPDATE"),
+    ]
+}
+
+/// The advisory lock of one schema; PostgreSQL keeps locks apart by database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(i32, i32);
+
+impl Key {
+    /// The schema's.
+    pub fn of(schema: &str) -> Self {
+        let digest = Sha256::digest(schema.as_bytes());
+        // "trip" in ASCII, so that a person who looks into pg_locks can find it.
+        Self(0x7472_6970, i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+    }
+
+    /// As the arguments of a lock function.
+    pub fn arguments(self) -> String {
+        format!("{}, {}", self.0, self.1)
+    }
+
+    /// As a condition on `pg_locks l`.
+    pub fn held(self) -> String {
+        format!(
+            "l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND \
+             l.classid::bigint = {} AND l.objid::bigint = {} AND l.objsubid = 2 AND l.granted",
+            self.0.cast_unsigned(),
+            self.1.cast_unsigned()
+        )
+    }
+}
