@@ -106,9 +106,14 @@ impl Row {
         &self.phases[phase.index()]
     }
 
-    /// Whether anything of it is under way or done.
+    /// Whether anything of it is under way or done. Once its `add` was taken back, empty phases that were passed are nothing (rule L1).
     pub fn has_progress(&self) -> bool {
-        self.phases.iter().any(|p| !matches!(p.state, PhaseState::Pending | PhaseState::RolledBack))
+        let taken_back = self.phase(Phase::Add).state == PhaseState::RolledBack;
+        self.phases.iter().any(|p| match p.state {
+            PhaseState::Pending | PhaseState::RolledBack => false,
+            PhaseState::Done => !(taken_back && p.empty),
+            PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => true,
+        })
     }
 }
 

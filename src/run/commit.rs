@@ -31,10 +31,6 @@ pub(super) async fn commit(
     let task = &plan.tasks[cut.task];
     let of = plan.tasks.len();
     let began = Instant::now();
-    for index in &cut.empties {
-        let task = &plan.tasks[*index];
-        (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: *index, of });
-    }
     if !cut.empties.contains(&cut.task) && cut.first == task.from {
         (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: cut.task, of });
     }
@@ -57,16 +53,23 @@ pub(super) async fn commit(
     }
     let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit).await {
         Ok(_) => {
-            let took = began.elapsed();
-            for index in &cut.empties {
-                let task = &plan.tasks[*index];
-                let empty = task.handler.actions.is_empty();
-                (context.tell)(Event::Finished { id: task.id.clone(), verb: task.verb, empty, took: Duration::ZERO });
-                done.push((task.id.clone(), task.verb));
+            // Told in the plan's order: some that rode along come before the unit's own task, some after it.
+            let mut ended = cut.empties.clone();
+            if cut.last && !ended.contains(&cut.task) {
+                ended.push(cut.task);
             }
-            if cut.last && !cut.empties.contains(&cut.task) {
-                (context.tell)(Event::Finished { id: task.id.clone(), verb: task.verb, empty: false, took });
-                done.push((task.id.clone(), task.verb));
+            ended.sort_unstable();
+            for index in ended {
+                let task = &plan.tasks[index];
+                let (id, verb) = (task.id.clone(), task.verb);
+                let own = index == cut.task && !cut.empties.contains(&index);
+                if !own {
+                    (context.tell)(Event::Started { id: id.clone(), verb, task: index, of });
+                }
+                let took = if own { began.elapsed() } else { Duration::ZERO };
+                let empty = task.handler.actions.is_empty();
+                (context.tell)(Event::Finished { id: id.clone(), verb, empty, took });
+                done.push((id, verb));
             }
             return Ok(None);
         }

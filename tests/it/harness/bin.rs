@@ -124,3 +124,20 @@ impl Command {
         self.end(self.spawn())
     }
 }
+
+/// Sends a signal (`TERM`, `INT`, `KILL`) to a process that was started.
+pub fn signal(child: &Child, name: &str) {
+    let status =
+        std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits for an event, looking again and again; a test that waits in vain fails by name instead of hanging.
+#[track_caller]
+pub fn until(what: &str, mut happens: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !happens() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(120), "waited in vain for: {what}");
+        std::thread::yield_now();
+    }
+}

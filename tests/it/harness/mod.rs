@@ -3,11 +3,13 @@
 mod bench;
 mod bin;
 mod db;
+mod holder;
 mod servers;
 
 pub use bench::Bench;
-pub use bin::{Command, Run};
+pub use bin::{Command, Run, signal, until};
 pub use db::{Db, Engine};
+pub use holder::Holder;
 pub use servers::{Url, bouncer, postgres};
 
 /// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`.

@@ -1,11 +1,8 @@
 //! One run at a time.
 
 use super::releases::{V1, sample};
-use crate::harness::{Bench, Db, Engine, on_each_engine};
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    process::{Child, Command, Stdio},
-};
+use crate::harness::{Bench, Db, Engine, Holder, on_each_engine, until};
+use std::process::Child;
 
 on_each_engine!(
     eight_runners_do_each_step_once,
@@ -19,7 +16,7 @@ fn eight_runners_do_each_step_once(engine: Engine) {
     for n in 2..6 {
         bench.release(
             &format!("v{n}"),
-            &format!("steps:\n  a:\n    add: INSERT INTO log VALUES ({n})\n    simdrop: INSERT INTO log VALUES ({n}0)\n    drop: INSERT INTO log VALUES ({n}00)\n"),
+            &format!("steps:\n  a{n}:\n    add: INSERT INTO log VALUES ({n})\n    simdrop: INSERT INTO log VALUES ({n}0)\n    drop: INSERT INTO log VALUES ({n}00)\n"),
         );
     }
     let command = bench.command("ff");
@@ -33,12 +30,12 @@ fn eight_runners_do_each_step_once(engine: Engine) {
     assert_eq!(bench.db.query("SELECT n FROM log"), expected);
 }
 
-/// Something that keeps a run from its lock, or from its work, until dropped.
+/// Something that keeps a run from its lock until dropped.
 enum Keeper {
     /// SQLite: the lock file itself.
     File(std::fs::File),
     /// PostgreSQL: a run that waits for a table that a session has locked.
-    Run { _session: Child, run: Child },
+    Run { run: Child, _session: Holder },
 }
 
 impl Drop for Keeper {
@@ -60,21 +57,16 @@ fn keep(bench: &Bench) -> Keeper {
             file.lock().unwrap();
             Keeper::File(file)
         }
-        Db::Postgres { url } => {
-            let mut session = Command::new("psql")
-                .args(["-X", "-q", "-A", "-t", "-d", &url.with_password()])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            session.stdin.as_mut().unwrap().write_all(b"BEGIN; LOCK TABLE customer;\n\\echo held\n").unwrap();
-            let mut line = String::new();
-            BufReader::new(session.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-            assert_eq!(line, "held\n");
+        Db::Postgres { .. } => {
+            let session = Holder::new(&bench.db, "customer");
             let run = bench.command("rollback_add v1 --yes").spawn();
-            // The event itself: the run's lock is there.
-            while bench.db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "0" {}
-            Keeper::Run { _session: session, run }
+            until("the run's lock", || {
+                bench.db.value(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                ) != "0"
+            });
+            Keeper::Run { run, _session: session }
         }
     }
 }
@@ -98,7 +90,7 @@ fn a_lock_is_given_back_on_every_path(engine: Engine) {
     for (code, line) in [(0, "ff v1"), (7, "add v3"), (0, "add v2"), (0, "rollback_add v2"), (7, "ff")] {
         bench.ends(code, &format!("{line} --wait-lock 0s"));
     }
-    bench.release("v2", "steps:\n  bad:\n    add: SELECT nothing FROM nowhere\n");
+    bench.release("v2", &super::releases::V2.replace("ADD COLUMN first_name", "ADD COLUMN id"));
     bench.ends(1, "add v2 --wait-lock 0s");
     bench.ends(1, "add v2 --wait-lock 0s");
 }

@@ -3,6 +3,7 @@
 mod access;
 mod drift;
 mod failure;
+mod faults;
 mod guards;
 mod lock;
 mod phases;

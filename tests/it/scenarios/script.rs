@@ -21,7 +21,7 @@ fn the_script_leaves_what_a_run_leaves(engine: Engine) {
     for bench in [&by_run, &by_script] {
         sample(bench);
     }
-    for line in ["ff v1", "add v2", "simdrop v2", "rollback_simdrop v2", "ff"] {
+    for line in ["ff v1", "add v2", "simdrop v2", "rollback_simdrop v2", "ff v2", "ff"] {
         by_run.ok(line);
         let script = by_script.ok(&format!("sql {line}"));
         let output = by_script.db.client(&script.stdout);

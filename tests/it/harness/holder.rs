@@ -1,0 +1,42 @@
+//! Traffic: a session of the engine's own client that has locked something, until dropped.
+
+use super::Db;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Stdio},
+};
+
+/// The session. Its lock is had once this exists, and gone with it.
+pub struct Holder(Child);
+
+impl Holder {
+    /// Locks a table (PostgreSQL), or the file against writers (SQLite).
+    pub fn new(db: &Db, table: &str) -> Self {
+        let (mut command, script) = match db {
+            Db::Sqlite { .. } => {
+                let mut command = Command::new("sqlite3");
+                command.arg("-batch").arg(db.file());
+                (command, "BEGIN IMMEDIATE;\n.shell echo held\n".to_owned())
+            }
+            Db::Postgres { url } => {
+                let mut command = Command::new("psql");
+                command.args(["-X", "-q", "-A", "-t", "-d", &url.with_password()]);
+                (command, format!("BEGIN; LOCK TABLE {table};\n\\echo held\n"))
+            }
+        };
+        let mut session = Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        session.0.stdin.as_mut().unwrap().write_all(script.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(session.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "held\n");
+        session
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // Ends the client by itself, so that the server has its lock back when this returns.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
