@@ -27,6 +27,8 @@ pub fn write(out: &mut impl Write, header: &[&str], rows: Vec<Vec<String>>, widt
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
 
     #[test]
