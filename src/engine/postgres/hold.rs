@@ -116,6 +116,9 @@ impl<'a> Holding<'a> {
     async fn together(&self, work: &mut Wire, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         let timeout = millis(&self.pg.target.lock_timeout);
         let count = unit.actions.len();
+        // What has happened is recorded, told to stop or not.
+        let never = Stop::never();
+        let stop = if count == 0 { &never } else { stop };
         let mut batch = Batch::default();
         self.frame(&mut batch, &timeout);
         batch.push(Part::Frame, &fence(&self.pg.rows, &self.me.run));
@@ -198,7 +201,8 @@ impl<'a> Holding<'a> {
             {
                 return Err(Failure::Handler { at: 0, why: anyhow!("index {left} was built, but is not valid") });
             }
-            self.together(work, &Unit { closes: unit.closes.clone(), ..Unit::default() }, stop).await
+            let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
+            self.together(work, &closes, stop).await
         }
         .await;
         failpoint::point("after closes");

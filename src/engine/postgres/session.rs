@@ -139,9 +139,16 @@ impl Pg {
             return Err(Failure::Access(anyhow!("{}: {why}", self.shown())));
         }
         let mut tries = self.tries.lock().await;
-        let mut work = match tries.spare.take() {
-            Some((run, wire)) if run == me.run => wire,
-            _ => connect::connect(&self.target, &lock::name(&me.run)).await?,
+        let mut spare = tries.spare.take().filter(|(run, _)| *run == me.run).map(|(_, wire)| wire);
+        if let Some(wire) = &mut spare
+            && wire.all("SELECT 1".to_owned()).await.is_err()
+        {
+            // It was ended meanwhile, or timed out.
+            spare = None;
+        }
+        let mut work = match spare {
+            Some(wire) => wire,
+            None => connect::connect(&self.target, &lock::name(&me.run)).await?,
         };
         let mut wire = self.lock.lock().await;
         let mode = match tries.mode {
