@@ -1,6 +1,6 @@
 //! What is refused, and what must wait.
 
-use super::releases::{V1, V2, V3, columns, sample};
+use super::releases::{V1, V2, columns, sample};
 use crate::harness::{Bench, Engine, on_each_engine};
 
 on_each_engine!(
