@@ -289,6 +289,11 @@ pub enum About {
     /// Forget a step: the ledger knows nothing of it any more
     #[command(after_help = "Example:\n  triphase repair forget v2/customers --reason 'never released'")]
     Forget(Whose),
+    /// A step has another name in the files now: the ledger follows
+    #[command(
+        after_help = "Example:\n  triphase repair rename v2/customers v2/customer_names --reason 'a better name'"
+    )]
+    Rename(RenameArgs),
     /// Replace a handler that the ledger has kept
     #[command(
         after_help = "Example:\n  triphase repair handler v2/customers rollback_add --file fixed.sql --reason 'wrong column'"
@@ -316,6 +321,17 @@ pub struct Whose {
     /// The step
     #[arg(value_name = "vN/STEP", value_parser = step)]
     pub step: Scope,
+}
+
+/// `repair rename`.
+#[derive(Args, Debug)]
+pub struct RenameArgs {
+    /// The step as the ledger has it
+    #[arg(value_name = "OLD", value_parser = step)]
+    pub step: Scope,
+    /// The step as the files have it
+    #[arg(value_name = "NEW", value_parser = step)]
+    pub to: Scope,
 }
 
 /// `repair handler`.

@@ -22,7 +22,7 @@ impl Scene {
     /// Finds the target (rule T2) and its engine.
     pub fn of(app: &App) -> Result<Self, Halt> {
         let choice = Choice {
-            project: app.global.path.clone(),
+            project: std::path::absolute(&app.global.path).unwrap_or_else(|_| app.global.path.clone()),
             conn: app.global.conn.clone(),
             env: app.global.env.clone(),
             vars: app.vars.clone(),

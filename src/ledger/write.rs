@@ -44,6 +44,7 @@ pub struct Event {
 }
 
 /// One change of the ledger.
+#[expect(clippy::large_enum_variant, reason = "most entries are steps, and there are a handful a unit")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A step's phase becomes `phase_row`; its `at` is set to the target's clock and its `who` to the run's. `keep` adds or

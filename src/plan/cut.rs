@@ -128,14 +128,14 @@ fn begun(task: &Task, found: PhaseRow, seq: &mut u64) -> PhaseRow {
 }
 
 /// Runs of actions that share a transaction, and each that stands alone by itself, with the index of the first.
-fn groups(from: u32, actions: &[Action]) -> std::vec::IntoIter<(u32, &[Action])> {
+fn groups(from: u32, actions: &[Action]) -> Vec<(u32, &[Action])> {
     let mut groups = Vec::new();
     let mut at = from;
     for group in actions.chunk_by(|a, b| !a.alone() && !b.alone()) {
         groups.push((at, group));
         at += u32::try_from(group.len()).unwrap_or(u32::MAX);
     }
-    groups.into_iter()
+    groups
 }
 
 const fn busy(verb: Verb) -> PhaseState {
@@ -210,16 +210,4 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
         keep.insert(task.verb, task.handler.clone());
     }
     entry(task, &row, keep, event(task, at, outcome, Some(why)))
-}
-
-/// By step: what a plan leaves done; for tests of the laws.
-#[cfg(test)]
-pub(super) fn closes(cuts: &[Cut]) -> std::collections::BTreeMap<String, PhaseState> {
-    cuts.iter()
-        .flat_map(|cut| &cut.unit.closes)
-        .filter_map(|entry| match entry {
-            Entry::Step { id, phase, row, .. } => Some((format!("{id} {phase}"), row.state)),
-            Entry::Replace { .. } | Entry::Keep { .. } | Entry::Rename { .. } | Entry::Rollout { .. } => None,
-        })
-        .collect()
 }

@@ -35,6 +35,10 @@ pub(super) fn ff(played: &mut Played<'_>, to: &FfTo, stop_after: Option<Phase>, 
                 break;
             }
         }
+        // What G1 stops it stops for every later release too: said once.
+        if played.plan.waits.last().is_some_and(|wait| wait.blocks_add && wait.rule == "G1") {
+            break;
+        }
     }
 }
 

@@ -458,7 +458,10 @@ pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
     let played = Played::new(project, facts, file);
     let next =
         project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));
-    let Some((release, verb)) = next else { return "nothing is pending".into() };
+    let Some((release, verb)) = next else {
+        let known = !project.releases.is_empty();
+        return if known { "nothing is pending".into() } else { "triphase show".into() };
+    };
     let version = &release.version;
     match verb {
         Verb::Add => format!("triphase add {version}"),

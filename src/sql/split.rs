@@ -129,7 +129,7 @@ impl<'a> Splitter<'a> {
         let span = token.span.start..token.span.start + name.len();
         let message =
             format!("`{name}` is a command of the client `{client}`, not SQL: the server does not know it{more}");
-        self.errors.push(error(span, message, "write it as SQL, or run the file with a `shell` action"));
+        self.errors.push(error(span, message, "write it as SQL"));
         Some(Next::Line)
     }
 
@@ -149,7 +149,7 @@ impl<'a> Splitter<'a> {
             && let Some(stream) = streams(&items)
         {
             let message = format!("`COPY … {stream}` talks to a client that sends or takes rows; here is none");
-            let way_out = "use INSERT, or `\\copy` in a file that a `shell` action gives to psql";
+            let way_out = "use INSERT";
             self.errors.push(error(span, message, way_out));
             return if stream == "FROM stdin" { Next::Nothing } else { Next::Token };
         }

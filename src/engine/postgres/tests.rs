@@ -1,4 +1,4 @@
-//! Against a real server, a database each. `TRIPHASE_TEST_POSTGRES` is a superuser's URL, `TRIPHASE_TEST_PGBOUNCER` the same server's
+//! Against a real server, a database each. `TRIPHASE_TEST_POSTGRES` is the URL of a user who may create databases and roles, `TRIPHASE_TEST_PGBOUNCER` the same server's
 //! by way of a pgbouncer in transaction mode.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -26,7 +26,9 @@ fn at(url: &url::Url, database: &str) -> Target {
     let connection = Connection {
         scheme: "postgres".into(),
         username: Some(url.username().to_owned()),
-        password: url.password().map(Secret::new),
+        password: url
+            .password()
+            .map(|password| Secret::new(percent_encoding::percent_decode_str(password).decode_utf8().unwrap())),
         host: url.host_str().map(str::to_owned),
         port: url.port(),
         database: database.to_owned(),
@@ -400,9 +402,12 @@ async fn a_pooler_is_found_and_worked_through_by_a_lease() {
 async fn what_can_not_be_written_is_said_before_the_first_statement() {
     let (target, mut wire) = fresh().await;
     let name = &target.connection.database;
-    wire.all(format!("CREATE ROLE {name} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")).await.unwrap();
+    wire.all(format!("CREATE ROLE {name} LOGIN PASSWORD '{name}'; REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+        .await
+        .unwrap();
     let mut poor = target.clone();
     poor.connection.username = Some(name.clone());
+    poor.connection.password = Some(Secret::new(name));
     let me = me('a');
     let says = |failure: Failure| match failure {
         Failure::Access(why) => format!("{why:#}"),
@@ -432,9 +437,10 @@ async fn a_ledger_elsewhere_needs_a_decision_and_an_unreadable_one_is_not_none()
     let Failure::Refused(finding) = failed(Postgres.open(&target, Access::Read).await) else { panic!("not refused") };
     assert_eq!((finding.class, finding.rule), (Class::Decision, "L9"));
     let name = &target.connection.database;
-    wire.all(format!("CREATE ROLE {name} LOGIN")).await.unwrap();
+    wire.all(format!("CREATE ROLE {name} LOGIN PASSWORD '{name}'")).await.unwrap();
     let mut poor = named.clone();
     poor.connection.username = Some(name.clone());
+    poor.connection.password = Some(Secret::new(name));
     assert!(matches!(failed(open(&poor).await.ledger().await), Failure::Access(_)));
 }
 
@@ -496,6 +502,7 @@ async fn a_script_leaves_what_a_run_leaves() {
             .args(["-X", "-h", to.host.as_deref().unwrap(), "-p", &to.port.unwrap().to_string()])
             .args(["-U", to.username.as_deref().unwrap(), "-d", &to.database, "-f"])
             .arg(&file)
+            .env("PGPASSWORD", to.password.as_ref().unwrap().reveal())
             .output()
             .unwrap()
     };
