@@ -1,6 +1,6 @@
 //! What can't run inside a transaction, and so stands alone: each list as the server itself refuses it.
 
-use super::code::{Cursor, Item, outer, read};
+use super::code::{Cursor, Item, read};
 use super::tokens::Kind;
 use crate::model::Dialect;
 
@@ -145,16 +145,6 @@ pub fn foreign_keys(dialect: Dialect, text: &str) -> Option<bool> {
     })
 }
 
-/// Where PostgreSQL's `COPY` reads from or writes to, if that is the client.
-pub(super) fn streams(items: &[Item<'_>]) -> Option<&'static str> {
-    let words: Vec<_> = outer(items).collect();
-    words.windows(2).find_map(|pair| match (pair[0], pair[1]) {
-        (from, stdin) if from.is("FROM") && stdin.is_any(&["STDIN", "STDOUT"]) => Some("FROM stdin"),
-        (to, stdout) if to.is("TO") && stdout.is_any(&["STDOUT", "STDIN"]) => Some("TO stdout"),
-        _ => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -164,7 +154,7 @@ mod tests {
         alone(dialect, &read(dialect, text).unwrap())
     }
 
-    pub(in crate::sql) const POSTGRES_ALONE: &[&str] = &[
+    const POSTGRES_ALONE: &[&str] = &[
         "CREATE INDEX CONCURRENTLY i ON t (a)",
         "create unique index concurrently if not exists i on t (a)",
         "DROP INDEX CONCURRENTLY i",

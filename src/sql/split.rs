@@ -1,6 +1,6 @@
 //! A handler's text as statements. Cut at each `;` that ends one, for the server that runs it: not inside strings, bodies, parentheses.
 
-use super::code::{Cursor, Item, item};
+use super::code::{Cursor, Item, item, outer};
 use super::tokens::{Kind, Token, lex};
 use super::{SqlError, Statement, alone, transaction};
 use crate::model::Dialect;
@@ -144,13 +144,14 @@ impl<'a> Splitter<'a> {
             self.errors.push(SqlError { rule: "F9", message, way_out, span });
             return Next::Token;
         }
-        if self.dialect == Dialect::Postgres && first.is("COPY") {
-            if let Some(stream) = alone::streams(&items) {
-                let message = format!("`COPY … {stream}` talks to a client that sends or takes rows; here is none");
-                let way_out = "use INSERT, or `\\copy` in a file that a `shell` action gives to psql";
-                self.errors.push(error(span, message, way_out));
-                return if stream == "FROM stdin" { Next::Nothing } else { Next::Token };
-            }
+        if self.dialect == Dialect::Postgres
+            && first.is("COPY")
+            && let Some(stream) = streams(&items)
+        {
+            let message = format!("`COPY … {stream}` talks to a client that sends or takes rows; here is none");
+            let way_out = "use INSERT, or `\\copy` in a file that a `shell` action gives to psql";
+            self.errors.push(error(span, message, way_out));
+            return if stream == "FROM stdin" { Next::Nothing } else { Next::Token };
         }
         let alone = alone::alone(self.dialect, &items);
         self.statements.push(Statement { text: self.text[span.clone()].to_owned(), span, alone });
@@ -239,6 +240,16 @@ fn compound_depth(items: &[Item<'_>]) -> usize {
         }
     }
     depth
+}
+
+/// Where PostgreSQL's `COPY` reads from or writes to, if that is the client.
+fn streams(items: &[Item<'_>]) -> Option<&'static str> {
+    let words: Vec<_> = outer(items).collect();
+    words.windows(2).find_map(|pair| match (pair[0], pair[1]) {
+        (from, stdin) if from.is("FROM") && stdin.is_any(&["STDIN", "STDOUT"]) => Some("FROM stdin"),
+        (to, stdout) if to.is("TO") && stdout.is_any(&["STDOUT", "STDIN"]) => Some("TO stdout"),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -92,8 +92,8 @@ impl Lexer<'_> {
     fn token(&mut self, at: usize) -> Found {
         let rest = &self.bytes[at..];
         let second = rest.get(1).copied();
-        // Before any code the mark is nobody's; later it is a letter, except to SQLite.
-        if rest.starts_with(BOM) && (self.dialect == Dialect::Sqlite || !self.tokens.iter().any(solid)) {
+        // Where a statement starts the mark is nobody's (files are put together); later it is a letter, except to SQLite.
+        if rest.starts_with(BOM) && (self.dialect == Dialect::Sqlite || self.starts_statement()) {
             return Ok((Kind::Blank, at + BOM.len()));
         }
         if self.blank(rest[0]) {
@@ -119,6 +119,10 @@ impl Lexer<'_> {
             return Ok(found);
         }
         Ok((Kind::Symbol, self.symbol(at)))
+    }
+
+    fn starts_statement(&self) -> bool {
+        self.tokens.iter().rev().find(|token| solid(token)).is_none_or(|token| &self.text[token.span.clone()] == ";")
     }
 
     fn run(&self, at: usize, goes_on: impl Fn(u8) -> bool) -> usize {
