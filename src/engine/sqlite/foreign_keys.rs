@@ -11,7 +11,7 @@ pub const CHECK: &str = "PRAGMA foreign_key_check";
 /// What an action wants foreign keys to be, if that is what it is about.
 pub fn wish(action: &Action) -> Option<bool> {
     match action {
-        Action::Sql { text, .. } => wish_of(text),
+        Action::Sql { text, .. } => sql::foreign_keys(Dialect::Sqlite, text),
         Action::Expect { .. } | Action::Shell { .. } => None,
     }
 }
@@ -19,19 +19,6 @@ pub fn wish(action: &Action) -> Option<bool> {
 /// What foreign keys are to be while a unit runs: the first wish in it.
 pub fn of_unit(actions: &[Action]) -> Option<bool> {
     actions.iter().find_map(wish)
-}
-
-fn wish_of(text: &str) -> Option<bool> {
-    let text = sql::canonical(Dialect::Sqlite, text).to_ascii_lowercase();
-    let words: String = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'' | '`' | ';')).collect();
-    let rest = words.strip_prefix("pragma")?;
-    let rest = rest.strip_prefix("main.").unwrap_or(rest).strip_prefix("foreign_keys")?;
-    let value = rest.strip_prefix('=').or_else(|| rest.strip_prefix('(').and_then(|r| r.strip_suffix(')')))?;
-    match value {
-        "on" | "yes" | "true" | "1" => Some(true),
-        "off" | "no" | "false" | "0" => Some(false),
-        _ => None,
-    }
 }
 
 /// Rows whose parent is missing, in words; `None` where there are none.
@@ -62,24 +49,4 @@ pub async fn violations(connection: &mut SqliteConnection) -> Result<Option<Stri
         named.push(format!("{} more", rows.len() - SHOWN));
     }
     Ok(Some(format!("foreign keys are violated after the handler: {}", named.join("; "))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pragma_is_told_from_others() {
-        for (text, wish) in [
-            ("PRAGMA foreign_keys=OFF", Some(false)),
-            ("pragma foreign_keys = on", Some(true)),
-            ("PRAGMA main.foreign_keys(0)", Some(false)),
-            ("PRAGMA foreign_keys", None),
-            ("PRAGMA foreign_key_check", None),
-            ("PRAGMA defer_foreign_keys = ON", None),
-            ("SELECT 'PRAGMA foreign_keys=OFF'", None),
-        ] {
-            assert_eq!(wish_of(text), wish, "{text}");
-        }
-    }
 }

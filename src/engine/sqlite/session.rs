@@ -73,6 +73,10 @@ impl FileSession {
 
     async fn linked(&self, mode: Option<Mode>) -> Result<Option<MappedMutexGuard<'_, Link>>, Failure> {
         let mut guard = self.link.lock().await;
+        // What was read of a file taken as unchanging may have changed since.
+        if mode == Some(Mode::Read) && (self.settings.quiet_log() || self.settings.log_file().exists()) {
+            *guard = None;
+        }
         if guard.is_none()
             && let Some(mode) = mode
         {

@@ -364,6 +364,47 @@ async fn reading_makes_no_file_and_says_so_little() {
 }
 
 #[tokio::test]
+async fn reading_a_file_with_a_log_leaves_no_file_and_sees_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.db");
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    run_script(&file, "PRAGMA journal_mode = wal; CREATE TABLE a (x);").unwrap();
+    let before = files();
+    let reader = Sqlite.open(&target(&file), Access::Read).await.unwrap();
+    assert_eq!(reader.ledger().await.unwrap().format, None);
+    assert_eq!(files(), before);
+    let session = open(&file).await;
+    let me = me("r1");
+    let hold = hold(session.as_ref(), &me).await;
+    hold.begin(&CREATE).await.unwrap();
+    assert_eq!(reader.ledger().await.unwrap().format, Some(Format::CURRENT));
+    hold.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_killed_writer_left_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (live, dead) = (folder.path().join("live.db"), folder.path().join("dead.db"));
+    run_script(&live, "CREATE TABLE a (x);").unwrap();
+    let settings = super::connect::Settings::of(&target(&live)).unwrap();
+    let mut writer = super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap());
+    // A cache of one page: the transaction's pages reach the file before it commits.
+    super::connect::execute(&mut writer.connection, "PRAGMA cache_size = 1").await.unwrap();
+    writer.begin().await.unwrap();
+    let much = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+                INSERT INTO a SELECT zeroblob(1000) FROM n";
+    super::connect::execute(&mut writer.connection, much).await.unwrap();
+    super::connect::execute(&mut writer.connection, "CREATE TABLE b (x)").await.unwrap();
+    std::fs::copy(&live, &dead).unwrap();
+    std::fs::copy(live.with_extension("db-journal"), dead.with_extension("db-journal")).unwrap();
+    writer.rollback().await;
+    assert!(std::fs::metadata(&dead).unwrap().len() > 100_000);
+    let session = Sqlite.open(&target(&dead), Access::Read).await.unwrap();
+    assert_eq!(session.ledger().await.unwrap().format, None);
+    assert_eq!(schema(&dead).await, ["CREATE TABLE a (x)"]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_opened_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let say = async |file: &Path| match Sqlite.open(&target(file), Access::Write).await {
@@ -435,7 +476,11 @@ async fn a_script_in_sqlite3_does_what_a_run_does() {
     let units = vec![
         unit(
             "a",
-            vec![sql("CREATE TABLE a (x DEFAULT 'it''s')"), sql(trigger), expect("SELECT count(*) = 0 FROM a -- ok")],
+            vec![
+                sql("CREATE TABLE a (id integer PRIMARY KEY, x DEFAULT 'it''s')"),
+                sql(trigger),
+                expect("SELECT count(*) = 0 FROM a -- ok"),
+            ],
         ),
         Unit { opens: vec![entry("b", full(PhaseState::Running))], ..unit("b", vec![alone("VACUUM")]) },
         unit("c", vec![sql("PRAGMA foreign_keys = OFF"), sql("CREATE TABLE c (x REFERENCES a)")]),
