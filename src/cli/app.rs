@@ -67,7 +67,7 @@ impl App {
         let built = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::new(format!("off,triphase={level}")))
             .with_writer(io::stderr)
-            .with_ansi(self.err.on())
+            .with_ansi(false)
             .without_time()
             .finish();
         // A second subscriber in one process is a test's; the first one stays.

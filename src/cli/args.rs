@@ -375,6 +375,8 @@ fn verb(text: &str) -> Result<Verb, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use clap::CommandFactory as _;
     use std::path::Path;

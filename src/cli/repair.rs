@@ -87,6 +87,8 @@ fn handler(dialect: Dialect, file: &Path) -> Result<Handler, Vec<Finding>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
 
     #[test]

@@ -33,11 +33,14 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
         return Ok(code);
     }
     let units: Vec<Unit> = cut(&look.plan, &look.facts.ledger).into_iter().map(|cut| cut.unit).collect();
-    let me = me::me(&app.command, &app.vars);
-    let script = scene
-        .driver
-        .script(&scene.target, &look.facts.ledger, &look.plan.begin, &units, &me)
-        .map_err(|finding| Halt::Findings(vec![finding]))?;
+    let script = if units.is_empty() {
+        "-- nothing to do\n".to_owned()
+    } else {
+        let me = me::me(&app.command, &app.vars);
+        let seen = &look.facts.ledger;
+        let script = scene.driver.script(&scene.target, seen, &look.plan.begin, &units, &me);
+        script.map_err(|finding| Halt::Findings(vec![finding]))?
+    };
     if app.global.json {
         app.document(&json::document("sql", json!({ "exit_code": code, "script": script })))?;
     } else {

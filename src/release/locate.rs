@@ -180,6 +180,7 @@ impl<'de> Visitor<'de> for Key<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::{At::*, *};
 
     fn line_column(text: &str, at: usize) -> (usize, usize) {

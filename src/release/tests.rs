@@ -169,3 +169,31 @@ fn an_unreadable_release_is_a_finding() {
         "releases/v1.yaml can't be read: it is no UTF-8 text\n"
     );
 }
+
+#[test]
+fn the_sample_project_is_clean_on_both_engines() {
+    let given = crate::load::files(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+        let project = project(&given, dialect);
+        assert_eq!(render(&project.findings), "");
+        let versions: Vec<_> = project.releases.iter().map(|r| r.version.as_str()).collect();
+        assert_eq!(versions, ["v1", "v2", "v3", "v4", "v5"]);
+        let concurrent = &project.releases[3].steps[0].handlers[&Verb::Add].actions[0];
+        assert_eq!(concurrent.alone(), dialect == Dialect::Postgres);
+        for step in project.releases.iter().flat_map(|release| &release.steps) {
+            for phase in [Phase::Add, Phase::Simdrop] {
+                let back = phase.rollback().unwrap();
+                assert_eq!(step.has(phase.verb()), step.has(back), "{} {phase}", step.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousand_steps_are_read_at_once() {
+    let mut text = "steps:\n".to_owned();
+    for n in 0..1000 {
+        text += &format!("  s{n}:\n    add: CREATE TABLE t{n} (id int)\n    rollback_add: DROP TABLE t{n}\n");
+    }
+    assert_eq!(good(&text, Dialect::Postgres).steps.len(), 1000);
+}

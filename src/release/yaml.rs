@@ -25,8 +25,8 @@ pub enum Tree {
     Map(Vec<(String, Self)>),
 }
 
-/// A file's text and tree.
-#[derive(Clone, Debug)]
+/// A file's text and tree. No `Debug`: a target file's text holds passwords.
+#[derive(Clone)]
 pub struct Document {
     file: Arc<str>,
     text: Arc<str>,
@@ -99,7 +99,7 @@ fn line_end(text: &str, start: usize) -> usize {
 }
 
 /// One value of a document, and the way to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Node<'a> {
     document: &'a Document,
     tree: &'a Tree,

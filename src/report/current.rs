@@ -42,6 +42,8 @@ pub fn json(place: &Where, ledger: &Ledger) -> Value {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use crate::{
         ledger::{Format, Row},

@@ -92,6 +92,8 @@ fn holder(run: &RunRow) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use crate::model::{Time, Version};
     use std::time::Duration;

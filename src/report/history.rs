@@ -37,6 +37,8 @@ fn cells(row: &HistoryRow) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use crate::model::Time;
 

@@ -219,6 +219,8 @@ fn end_findings(end: &End) -> &[Finding] {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use crate::{
         model::{Class, Phase, Time, Version},

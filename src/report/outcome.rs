@@ -63,8 +63,9 @@ pub fn waits(out: &mut impl Write, waits: &[Wait], paint: Paint) -> io::Result<(
         let head = if wait.blocks_add { paint.bad("stopped") } else { paint.warn("waits") };
         write!(out, "{head}: {} {} [{}] {}", wait.phase, wait.release, wait.rule, wait.why)?;
         match wait.until {
-            Some(time) => writeln!(out, "; earliest {time}")?,
-            None => writeln!(out)?,
+            // The guard's own words often name the time.
+            Some(time) if !wait.why.contains(&time.to_string()) => writeln!(out, "; earliest {time}")?,
+            Some(_) | None => writeln!(out)?,
         }
     }
     Ok(())
@@ -94,6 +95,8 @@ fn signal_name(signal: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use crate::model::{Phase, Time, Version};
 

@@ -84,6 +84,8 @@ const fn label(label: Label) -> &'static str {
 
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use crate::{
         action::{Checksum, Handler, Handlers},

@@ -94,7 +94,8 @@ impl Live {
 }
 
 fn draw() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    // Hidden until there is a plan: a question or a wait for the lock needs no bar.
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     if let Ok(style) = ProgressStyle::with_template("  {spinner} {pos}/{len} {wide_msg}") {
         bar.set_style(style);
     }
@@ -104,6 +105,7 @@ fn draw() -> ProgressBar {
 fn advance(bar: &ProgressBar, event: &Event) {
     match event {
         Event::Planned(plan) => {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
             bar.set_length(plan.tasks.len() as u64);
             bar.set_position(0);
             bar.enable_steady_tick(Duration::from_millis(120));

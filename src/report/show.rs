@@ -222,6 +222,8 @@ fn cell(row: &PhaseRow) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
     use crate::{
         action::{Action, Checksum, Handler, Handlers},

@@ -16,6 +16,9 @@ pub fn write(out: &mut impl Write, header: &[&str], rows: Vec<Vec<String>>, widt
         }
     }
     table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
     }
@@ -24,6 +27,8 @@ pub fn write(out: &mut impl Write, header: &[&str], rows: Vec<Vec<String>>, widt
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use super::*;
 
     #[test]

@@ -6,4 +6,5 @@ mod contract;
 mod harness;
 #[cfg(feature = "failpoints")]
 mod kill;
+mod readme;
 mod scenarios;

@@ -41,11 +41,6 @@ impl Batch {
         }
     }
 
-    /// Whether there is nothing to send.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     /// The text to send; the places stay.
     pub(super) fn text(&self) -> String {
         self.text.clone()
@@ -54,7 +49,9 @@ impl Batch {
     /// The statement that failed. A text is parsed before any of it runs, so a syntax error is told by its position.
     pub(super) fn failed(&self, broken: &Broken) -> Part {
         let index = match broken.position() {
-            Some(at) if broken.results.is_empty() => self.parts.partition_point(|(_, start)| *start <= at).saturating_sub(1),
+            Some(at) if broken.results.is_empty() => {
+                self.parts.partition_point(|(_, start)| *start <= at).saturating_sub(1)
+            }
             _ => broken.results.len(),
         };
         self.parts.get(index).or(self.parts.last()).map_or(Part::Frame, |(part, _)| *part)

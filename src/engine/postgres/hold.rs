@@ -98,8 +98,12 @@ impl<'a> Holding<'a> {
                 for action in actions {
                     if let Action::Shell { file } = action {
                         return Err(Failure::Refused(Box::new(
-                            Finding::new(Class::Usage, "F4", format!("`shell: {}` can't be run by this triphase", file.display()))
-                                .way_out("write its statements as `sql` or `sql_file`"),
+                            Finding::new(
+                                Class::Usage,
+                                "F4",
+                                format!("`shell: {}` can't be run by this triphase", file.display()),
+                            )
+                            .way_out("write its statements as `sql` or `sql_file`"),
                         )));
                     }
                 }
@@ -112,6 +116,9 @@ impl<'a> Holding<'a> {
     async fn together(&self, work: &mut Wire, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         let timeout = millis(&self.pg.target.lock_timeout);
         let count = unit.actions.len();
+        // What has happened is recorded, told to stop or not.
+        let never = Stop::never();
+        let stop = if count == 0 { &never } else { stop };
         let mut batch = Batch::default();
         self.frame(&mut batch, &timeout);
         batch.push(Part::Frame, &fence(&self.pg.rows, &self.me.run));
@@ -125,7 +132,10 @@ impl<'a> Holding<'a> {
                     let given = self.transaction(work, &std::mem::take(&mut batch), stop, count).await?;
                     if let Some(Err(found)) = given.last().map(truth) {
                         self.roll_back(work).await;
-                        return Err(Failure::Handler { at, why: anyhow!("expected a true value, found {found}: {query}") });
+                        return Err(Failure::Handler {
+                            at,
+                            why: anyhow!("expected a true value, found {found}: {query}"),
+                        });
                     }
                 }
                 Action::Shell { .. } => {}
@@ -163,10 +173,10 @@ impl<'a> Holding<'a> {
         if !self.still_held().await? {
             return Err(self.fenced().await);
         }
-        let index = probe::index(text);
+        let index = probe::created(text);
         if self.lease.is_none() {
             // With a timeout it would leave an invalid index behind, and it blocks nobody while it waits.
-            let timeout = if index.is_some() { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
+            let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
             let mut batch = Batch::default();
             batch.extend(Part::Frame, self.settings(&timeout).statements(false));
             self.statement(work, &batch, &Stop::never()).await?;
@@ -191,12 +201,19 @@ impl<'a> Holding<'a> {
             {
                 return Err(Failure::Handler { at: 0, why: anyhow!("index {left} was built, but is not valid") });
             }
-            self.together(work, &Unit { closes: unit.closes.clone(), ..Unit::default() }, stop).await
+            let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
+            self.together(work, &closes, stop).await
         }
         .await;
         failpoint::point("after closes");
         match closed {
-            Err(why @ (Failure::Busy(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Stopped | Failure::Refused(_))) => {
+            Err(
+                why @ (Failure::Busy(_)
+                | Failure::Fenced(_)
+                | Failure::Access(_)
+                | Failure::Stopped
+                | Failure::Refused(_)),
+            ) => {
                 // The statement is applied and its row is not: only the target can say so to whoever decides.
                 Err(Failure::Lost(anyhow!("a statement was applied and could not be recorded: {why}")))
             }
@@ -213,7 +230,13 @@ impl<'a> Holding<'a> {
     }
 
     /// Sends a part of a transaction, and rolls it back where it breaks.
-    async fn transaction(&self, work: &mut Wire, batch: &Batch, stop: &Stop, count: usize) -> Result<Vec<Given>, Failure> {
+    async fn transaction(
+        &self,
+        work: &mut Wire,
+        batch: &Batch,
+        stop: &Stop,
+        count: usize,
+    ) -> Result<Vec<Given>, Failure> {
         match self.send(work, batch, stop).await {
             Ok(given) => Ok(given),
             Err(broken) => {
@@ -308,7 +331,10 @@ impl<'a> Holding<'a> {
 
     async fn who_blocks(&self) -> Result<Vec<String>, Failure> {
         let at_work = if self.pid.is_empty() {
-            format!("(SELECT pid FROM pg_catalog.pg_stat_activity WHERE application_name = {} AND state <> 'idle')", literal(&lock::name(&self.me.run)))
+            format!(
+                "(SELECT pid FROM pg_catalog.pg_stat_activity WHERE application_name = {} AND state <> 'idle')",
+                literal(&lock::name(&self.me.run))
+            )
         } else {
             format!("(SELECT {}::int AS pid)", self.pid)
         };

@@ -1,7 +1,10 @@
 //! The lock as a row that is renewed (rule X3): for a connection whose server process changes from one transaction to the next.
 
 use super::{
-    super::{Failure, Held, Me, rows::{Rows, table}},
+    super::{
+        Failure, Held, Me,
+        rows::{Rows, table},
+    },
     error::Broken,
     lock::{self, Last},
     pooler::Mode,
@@ -77,7 +80,13 @@ pub(super) async fn renew(wire: &mut Wire, rows: &Rows, run: &str) -> Result<boo
 
 /// Tries for the lease, and creates the ledger's tables where there are none: there must be a row to hold. A runner that holds the
 /// lock by its session is respected.
-pub(super) async fn take(wire: &mut Wire, rows: &Rows, key: Key, me: &Me, wait: &str) -> Result<Result<(), Held>, Failure> {
+pub(super) async fn take(
+    wire: &mut Wire,
+    rows: &Rows,
+    key: Key,
+    me: &Me,
+    wait: &str,
+) -> Result<Result<(), Held>, Failure> {
     let last = lock::last(wire, rows).await?;
     if let Some(Last { run, live: true, .. }) = &last
         && run.run != me.run
@@ -98,9 +107,10 @@ pub(super) async fn take(wire: &mut Wire, rows: &Rows, key: Key, me: &Me, wait: 
     match taken {
         Ok(Ok(())) => Ok(Ok(())),
         Ok(Err(held)) => Ok(Err(held)),
-        Err(broken) if broken.busy() => {
-            Ok(Err(Held { by: last.map(|l| l.run), what: "a transaction of an earlier run that is still at work".to_owned() }))
-        }
+        Err(broken) if broken.busy() => Ok(Err(Held {
+            by: last.map(|l| l.run),
+            what: "a transaction of an earlier run that is still at work".to_owned(),
+        })),
         Err(broken) => Err(broken.access("cannot take the lock")),
     }
 }
@@ -140,7 +150,7 @@ async fn take_in_transaction(
         last.map_or(0, |l| l.epoch)
     ));
     let updated = wire.all(text.join(";\n")).await?;
-    if !updated.last().is_some_and(|r| r.count > 0) {
+    if updated.last().is_none_or(|r| r.count == 0) {
         return Ok(Err(Held { by: None, what: "the lock, which another run took just now".to_owned() }));
     }
     wire.all("COMMIT".to_owned()).await?;
@@ -155,10 +165,7 @@ async fn there(wire: &mut Wire, rows: &Rows) -> Result<bool, Broken> {
 
 /// Gives it back.
 pub(super) async fn give_back(wire: &mut Wire, rows: &Rows, run: &str) -> Result<(), Failure> {
-    let text = format!(
-        "UPDATE {} SET lease_until = NULL WHERE id = 1 AND run_id = {}",
-        rows.table(table::RUN),
-        literal(run)
-    );
+    let text =
+        format!("UPDATE {} SET lease_until = NULL WHERE id = 1 AND run_id = {}", rows.table(table::RUN), literal(run));
     wire.all(text).await.map(|_| ()).map_err(|b| b.access("cannot give the lock back"))
 }

@@ -1,7 +1,10 @@
 //! The lock as a session has it, and what is left of runs that had it before.
 
 use super::{
-    super::{Failure, Held, Me, rows::{Rows, table}},
+    super::{
+        Failure, Held, Me,
+        rows::{Rows, table},
+    },
     error::{Broken, NO_RIGHT, NO_TABLE},
     pooler::Mode,
     text::{Key, literal},
@@ -49,7 +52,12 @@ pub(super) async fn last(wire: &mut Wire, rows: &Rows) -> Result<Option<Last>, F
 }
 
 /// Tries for the session's lock. `Err`: who has it.
-pub(super) async fn take(wire: &mut Wire, rows: &Rows, key: Key, me: &Me) -> Result<Result<Option<Last>, Held>, Failure> {
+pub(super) async fn take(
+    wire: &mut Wire,
+    rows: &Rows,
+    key: Key,
+    me: &Me,
+) -> Result<Result<Option<Last>, Held>, Failure> {
     let results = wire
         .all(format!("SELECT pg_try_advisory_lock({})::text", key.arguments()))
         .await
@@ -69,10 +77,7 @@ pub(super) async fn take(wire: &mut Wire, rows: &Rows, key: Key, me: &Me) -> Res
 
 /// Who has the session's lock, as far as it says so.
 async fn held(wire: &mut Wire, rows: &Rows, key: Key) -> Result<Held, Failure> {
-    let holder = format!(
-        "SELECT l.pid::text FROM pg_catalog.pg_locks l WHERE {} LIMIT 1",
-        key.held()
-    );
+    let holder = format!("SELECT l.pid::text FROM pg_catalog.pg_locks l WHERE {} LIMIT 1", key.held());
     let pid = wire.all(holder).await.map_err(|b| b.access("cannot read who holds the lock"))?;
     let pid = pid.first().and_then(|r| r.first().map(str::to_owned));
     let last = last(wire, rows).await?;

@@ -1,7 +1,10 @@
 //! A target, to read; and the way to the lock.
 
 use super::{
-    super::{Access, Answer, Failure, Held, Hold, Me, Session, Where, rows::{Rows, TextRow, table}},
+    super::{
+        Answer, Failure, Held, Hold, Me, Session, Where,
+        rows::{Rows, TextRow, table},
+    },
     connect,
     error::{Broken, NO_TABLE},
     evict,
@@ -31,8 +34,16 @@ pub(super) struct Pg {
     pub key: Key,
     pub about: About,
     pub lock: Arc<Mutex<Wire>>,
-    /// The work connection of a try for the lock that was in vain, for the next one, and how the pooler question was answered.
-    spare: Mutex<(Option<(String, Wire)>, Option<Mode>)>,
+    tries: Mutex<Tries>,
+}
+
+/// What tries for the lock leave for the next one.
+#[derive(Default)]
+struct Tries {
+    /// The work connection of a try in vain, and whose run's name it has.
+    spare: Option<(String, Wire)>,
+    /// How the server's processes are given out.
+    mode: Option<Mode>,
 }
 
 /// What the server said of itself and of us.
@@ -49,7 +60,7 @@ pub(super) struct About {
 }
 
 impl Pg {
-    pub(super) async fn open(target: &Target, _access: Access) -> Result<Self, Failure> {
+    pub(super) async fn open(target: &Target) -> Result<Self, Failure> {
         let mut wire = connect::connect(target, "triphase").await?;
         let schema = target.schema.clone().unwrap_or_else(|| "public".to_owned());
         let about = about(&mut wire, target, &schema).await?;
@@ -60,7 +71,7 @@ impl Pg {
             schema,
             about,
             lock: Arc::new(Mutex::new(wire)),
-            spare: Mutex::new((None, None)),
+            tries: Mutex::default(),
         })
     }
 
@@ -89,9 +100,7 @@ impl Pg {
         match self.read(&[CLOCK, &format, &ledger]).await {
             Ok(given) => self.rows.ledger(self.rows.format(&given[1].rows)?, &given[2].rows),
             Err(broken) => match broken.results.as_slice() {
-                [clock] if broken.state() == Some(NO_TABLE) => {
-                    Ok(Ledger { now: time(clock)?, ..Ledger::default() })
-                }
+                [clock] if broken.state() == Some(NO_TABLE) => Ok(Ledger { now: time(clock)?, ..Ledger::default() }),
                 // A ledger of another format: that says more than what broke.
                 [_, format] => {
                     self.rows.format(&format.rows)?;
@@ -118,24 +127,38 @@ impl Pg {
         Ok(given.get(1).is_some_and(|g| truth(g).is_ok()))
     }
 
+    /// The first row's first column of a query, with the handlers' search path.
+    pub(super) async fn value(&self, query: &str) -> Result<Option<String>, Broken> {
+        let path = format!("SELECT set_config('search_path', {}, true)", literal(&self.about.path));
+        let given = self.read(&[&path, query]).await?;
+        Ok(given.get(1).and_then(|g| g.first().map(str::to_owned)))
+    }
+
     async fn try_for_lock<'a>(&'a self, me: &'a Me) -> Result<Result<Box<dyn Hold + 'a>, Held>, Failure> {
         if let Some(why) = &self.about.refuses {
             return Err(Failure::Access(anyhow!("{}: {why}", self.shown())));
         }
-        let mut spare = self.spare.lock().await;
-        let mut work = match spare.0.take() {
-            Some((run, wire)) if run == me.run => wire,
-            _ => connect::connect(&self.target, &lock::name(&me.run)).await?,
+        let mut tries = self.tries.lock().await;
+        let mut spare = tries.spare.take().filter(|(run, _)| *run == me.run).map(|(_, wire)| wire);
+        if let Some(wire) = &mut spare
+            && wire.all("SELECT 1".to_owned()).await.is_err()
+        {
+            // It was ended meanwhile, or timed out.
+            spare = None;
+        }
+        let mut work = match spare {
+            Some(wire) => wire,
+            None => connect::connect(&self.target, &lock::name(&me.run)).await?,
         };
         let mut wire = self.lock.lock().await;
-        let mode = match spare.1 {
+        let mode = match tries.mode {
             Some(mode) => mode,
             None => {
                 let mode = pooler::mode(&mut wire, &mut work).await.map_err(|b| {
                     b.access("cannot tell how connections are pooled; name an `admin_connection` that goes around the pooler")
                 })?;
                 tracing::info!(?mode, "how the lock will be held");
-                *spare.1.insert(mode)
+                *tries.mode.insert(mode)
             }
         };
         let had = match mode {
@@ -149,7 +172,7 @@ impl Pg {
         drop(wire);
         match had {
             Err(held) => {
-                spare.0 = Some((me.run.clone(), work));
+                tries.spare = Some((me.run.clone(), work));
                 Ok(Err(held))
             }
             Ok((holder, pid)) => {
@@ -294,7 +317,10 @@ pub(super) fn time(given: &Given) -> Result<Time, Failure> {
 }
 
 async fn process(wire: &mut Wire) -> Result<String, Failure> {
-    let given = wire.all("SELECT pg_backend_pid()::text".to_owned()).await.map_err(|b| b.access("cannot ask for the session"))?;
+    let given = wire
+        .all("SELECT pg_backend_pid()::text".to_owned())
+        .await
+        .map_err(|b| b.access("cannot ask for the session"))?;
     Ok(given.first().and_then(Given::first).unwrap_or_default().to_owned())
 }
 
@@ -320,7 +346,9 @@ async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, 
     let text = |index: usize| given.column(index).unwrap_or_default().to_owned();
     let version = text(1).split(' ').next().unwrap_or_default().to_owned();
     if text(0).parse::<u32>().is_ok_and(|number| number < 120_000) {
-        return Err(Failure::Access(anyhow!("{to} is PostgreSQL {version}; triphase works with PostgreSQL 12 and later")));
+        return Err(Failure::Access(anyhow!(
+            "{to} is PostgreSQL {version}; triphase works with PostgreSQL 12 and later"
+        )));
     }
     if let (None, Some(elsewhere), None) = (&target.schema, given.column(9), given.column(8)) {
         return Err(Failure::Refused(Box::new(
@@ -342,7 +370,11 @@ async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, 
         match (given.column(8), given.column(11)) {
             (Some("true"), _) | (None, Some("true")) => None,
             (Some(_), _) => Some(format!("user `{}` may not write the ledger ({schema}.{})", text(3), table::LEDGER)),
-            (None, _) => Some(format!("user `{0}` may not create the ledger; GRANT CREATE, USAGE ON SCHEMA {1} TO \"{0}\"", text(3), ident(schema))),
+            (None, _) => Some(format!(
+                "user `{0}` may not create the ledger; GRANT CREATE, USAGE ON SCHEMA {1} TO \"{0}\"",
+                text(3),
+                ident(schema)
+            )),
         }
     };
     let (inherited, own) = (text(6), ident(schema));

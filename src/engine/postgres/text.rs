@@ -1,6 +1,9 @@
 //! The SQL of one target that is not the ledger's own: settings, fence, lock keys.
 
-use super::{super::rows::{Rows, table}, error::FENCED};
+use super::{
+    super::rows::{Rows, table},
+    error::FENCED,
+};
 use crate::{
     model::{Dialect, Span},
     sql,
@@ -51,15 +54,13 @@ impl Settings<'_> {
             ("statement_timeout", "0"),
             ("idle_in_transaction_session_timeout", "0"),
         ];
-        let mut calls: Vec<String> =
-            settings.iter().map(|(name, value)| format!("set_config({}, {}, {local})", literal(name), literal(value))).collect();
+        let mut calls: Vec<String> = settings
+            .iter()
+            .map(|(name, value)| format!("set_config({}, {}, {local})", literal(name), literal(value)))
+            .collect();
         // A text is read as tokens before any of it runs, so this one has to hold for the next text too.
         calls.push("set_config('standard_conforming_strings', 'on', false)".to_owned());
-        vec![
-            "RESET SESSION AUTHORIZATION".to_owned(),
-            "RESET ROLE".to_owned(),
-            format!("SELECT {}", calls.join(", ")),
-        ]
+        vec!["RESET SESSION AUTHORIZATION".to_owned(), "RESET ROLE".to_owned(), format!("SELECT {}", calls.join(", "))]
     }
 }
 
