@@ -146,5 +146,8 @@ fn wildcards_stand_for_what_changes() {
     assert!(matches("a … b … c", "a 1 b 2 c") && !matches("a … b", "a 1 c") && matches("…", ""));
     assert!(lines_match(&["a", "…", "c"], &["a", "b", "b", "c"]) && lines_match(&["…"], &[]));
     assert!(!lines_match(&["a"], &["a", "b"]));
-    assert_eq!(words("repair accept v1/a --reason 'not  there'"), ["repair", "accept", "v1/a", "--reason", "not  there"]);
+    assert_eq!(
+        words("repair accept v1/a --reason 'not  there'"),
+        ["repair", "accept", "v1/a", "--reason", "not  there"]
+    );
 }
