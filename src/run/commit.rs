@@ -11,7 +11,7 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// How long a statement works before it is said that it does, and who blocks it.
+/// How long a statement works before it is looked who blocks it; sooner where it gives up sooner.
 const QUIET: Duration = Duration::from_secs(1);
 /// How often it is said again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -161,8 +161,12 @@ async fn until_committed(
     let began = Instant::now();
     let mut pause = Duration::from_millis(100);
     loop {
-        let answer = watched(context, hold, id, verb, unit, began).await;
-        let Err(Failure::Busy(what)) = answer else { return answer };
+        let mut by = Vec::new();
+        let answer = watched(context, hold, id, verb, unit, began, &mut by).await;
+        let Err(Failure::Busy(mut what)) = answer else { return answer };
+        if !by.is_empty() {
+            what = format!("{what}; blocked by {}", by.join(", "));
+        }
         if began.elapsed() + pause >= context.target.lock_retry_for.length() {
             let setting = &context.target.lock_retry_for;
             return Err(Failure::Busy(format!(
@@ -186,20 +190,24 @@ async fn watched(
     verb: Verb,
     unit: &Unit,
     began: Instant,
+    blocked: &mut Vec<String>,
 ) -> Result<Time, Failure> {
     let mut work = hold.commit(unit, &context.stop);
     let mut said = Instant::now();
+    let mut quiet = (context.target.lock_timeout.length() / 2).min(QUIET);
     loop {
         tokio::select! {
             answer = &mut work => return answer,
-            () = tokio::time::sleep(QUIET) => {}
+            () = tokio::time::sleep(quiet) => {}
         }
+        quiet = QUIET;
         // Who blocks is told for the reader's sake: where it can't be had, the work goes on.
         let by = tokio::select! {
             answer = &mut work => return answer,
             blockers = hold.blockers() => blockers.unwrap_or_default(),
         };
         if !by.is_empty() {
+            blocked.clone_from(&by);
             (context.tell)(Event::Blocked { id: id.clone(), waited: began.elapsed(), by, retry: false });
         }
         if said.elapsed() >= HEARTBEAT {

@@ -119,6 +119,8 @@ fn finish(bench: &Bench, line: &str) -> &'static str {
             0 => return outcome,
             5 => {
                 outcome = "asked";
+                // The only statement of these releases that nothing can decide.
+                assert!(run.said().contains("INSERT INTO log (n) VALUES (26)"), "{run:?}");
                 let say = |word: &str| {
                     run.said()
                         .lines()
@@ -129,7 +131,6 @@ fn finish(bench: &Bench, line: &str) -> &'static str {
                         .unwrap_or_else(|| panic!("no `repair {word}` in {run:?}"))
                 };
                 let (done, undone) = (say("done"), say("undone"));
-                // The only statement of these releases that nothing can decide.
                 let applied = bench.db.value("SELECT count(*) FROM log WHERE n = 26") == "1";
                 let answer = if applied { done } else { undone };
                 let answer = answer

@@ -204,8 +204,9 @@ impl Drop for Db {
     }
 }
 
+/// Runs SQL on a server, and gives its rows.
 #[track_caller]
-fn psql(url: &Url, sql: &str) -> Vec<String> {
+pub fn psql(url: &Url, sql: &str) -> Vec<String> {
     let output = Command::new("psql")
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &url.with_password(), "-c", sql])
         .output()

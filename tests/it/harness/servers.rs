@@ -100,13 +100,29 @@ impl Server {
     }
 }
 
-/// The server for all tests: `TRIPHASE_TEST_POSTGRES`, or one of our own. Its user may create databases and roles.
+/// The server for all tests: `TRIPHASE_TEST_POSTGRES` (a superuser's URL), or one of our own. The user is `tri`, who may create databases
+/// and roles, and whose password is full of characters that URLs escape.
 pub fn postgres() -> Url {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    match std::env::var("TRIPHASE_TEST_POSTGRES") {
-        Ok(url) => Url::parse(&url),
-        Err(_) => Url::parse(SERVER.get_or_init(|| Server::start("postgres", &[])).value("URL")),
-    }
+    static SERVER: OnceLock<(Option<Server>, Url)> = OnceLock::new();
+    let (_, url) = SERVER.get_or_init(|| {
+        let (server, url) = match std::env::var("TRIPHASE_TEST_POSTGRES") {
+            Ok(url) => (None, Url::parse(&url)),
+            Err(_) => {
+                let server = Server::start("postgres", &[]);
+                let url = Url::parse(server.value("URL"));
+                (Some(server), url)
+            }
+        };
+        let role = "DO $$BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'secretive') THEN CREATE ROLE secretive; END IF;
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tri') THEN CREATE ROLE tri LOGIN; END IF;
+            ALTER ROLE tri CREATEDB CREATEROLE PASSWORD 's3cret!@#';
+            GRANT secretive TO tri WITH ADMIN OPTION;
+        END$$";
+        super::db::psql(&url, role);
+        (server, url.as_user("tri", "s3cret!@#"))
+    });
+    url.clone()
 }
 
 /// A database behind pgbouncer, in transaction mode.

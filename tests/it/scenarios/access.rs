@@ -9,7 +9,7 @@ struct Role(Url, String);
 impl Role {
     fn new(bench: &Bench) -> Self {
         let name = format!("ro_{}", bench.db.server().database());
-        bench.db.query(&format!("CREATE ROLE {name} LOGIN PASSWORD 'look only'"));
+        bench.db.query(&format!("CREATE ROLE {name} LOGIN PASSWORD 'look only' IN ROLE secretive"));
         Self(bench.db.server().clone(), name)
     }
 

@@ -67,7 +67,7 @@ fn behind_traffic(engine: Engine, settings: &str) -> Bench {
 }
 
 fn traffic_is_waited_for_and_then_told(engine: Engine) {
-    let bench = behind_traffic(engine, "lock_timeout: 100ms\nlock_retry_for: 1s\n");
+    let bench = behind_traffic(engine, "lock_timeout: 3s\nlock_retry_for: 1s\n");
     let holder = Holder::new(&bench.db, "log");
     let run = bench.ends(4, "ff");
     if engine == Engine::Postgres {

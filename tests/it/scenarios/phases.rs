@@ -193,7 +193,8 @@ fn the_commands_end_with_what_to_run_next(engine: Engine) {
 
 fn what_this_version_lacks_is_refused_by_name(engine: Engine) {
     let bench = Bench::new(engine);
-    bench.release("v1", "template: true\nsteps:\n  one:\n    add:\n      - shell: one.sql\n");
+    bench.release("v1", "template: true\nsteps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
+    bench.write("sql/one.sql", "SELECT 1");
     bench.ends(2, "ff").says("error[F7]").says("error[F4]").says("releases/v1.yaml:5:9");
     assert!(bench.db.tables().is_empty());
 }
