@@ -11,7 +11,7 @@ mod played;
 mod repair;
 mod resume;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cut::{Broken, broken, cut};
 pub use repair::{About, Repair, RepairPlan, repair};
