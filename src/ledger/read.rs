@@ -34,6 +34,9 @@ pub struct PhaseRow {
     /// The action that was being attempted by itself when last heard of: whether it committed is an open question (rule L4).
     #[serde(default)]
     pub trying: Option<u32>,
+    /// It was applied only in part when its rollback began: what is left of the rollback asks each action first.
+    #[serde(default)]
+    pub partly: bool,
     /// How often the handler at work was begun.
     #[serde(default)]
     pub attempt: u32,
@@ -57,6 +60,7 @@ impl PhaseRow {
             checksum: None,
             upto: 0,
             trying: None,
+            partly: false,
             attempt: 0,
             hashes: Vec::new(),
             error: None,
@@ -106,9 +110,10 @@ impl Row {
         &self.phases[phase.index()]
     }
 
-    /// Whether anything of it is under way or done.
+    /// Whether a handler of it has left anything behind: an empty phase that was passed, or one that failed before its first commit,
+    /// is nothing that an earlier release's rollback could break, and nothing that a rollback of this step would take away.
     pub fn has_progress(&self) -> bool {
-        self.phases.iter().any(|p| !matches!(p.state, PhaseState::Pending | PhaseState::RolledBack))
+        self.phases.iter().any(PhaseRow::really)
     }
 }
 
