@@ -53,8 +53,9 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
                 empties.push(index);
                 unit.closes.push(entry);
             }
-            unit.closes.append(&mut entries);
             if actions.iter().any(Action::alone) {
+                // A rollback that stops at its first statement has begun all the same: the rollout is void from there.
+                unit.opens.append(&mut entries);
                 row = PhaseRow { state: busy(task.verb), trying: Some(first), ..row };
                 unit.opens.push(entry(
                     task,
@@ -63,6 +64,7 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
                     event(task, Some(first), Outcome::Attempting, None),
                 ));
             }
+            unit.closes.append(&mut entries);
             row = PhaseRow { state: busy(task.verb), upto, trying: None, ..row };
             let told = (several && !last).then_some(first);
             if last {
@@ -115,7 +117,8 @@ fn begun(task: &Task, found: PhaseRow, seq: &mut u64) -> PhaseRow {
     };
     let hashes = task.handler.actions.iter().map(Action::hash).collect();
     let fresh = !resumed || task.from == 0;
-    let mut row = PhaseRow { upto: task.from, trying: None, attempt: found.attempt + 1, hashes, error: None, ..found };
+    let (upto, attempt) = (task.from, found.attempt + 1);
+    let mut row = PhaseRow { upto, trying: None, partly: task.ask_each, attempt, hashes, error: None, ..found };
     if task.verb.way() == Way::Forward {
         row.empty = task.handler.actions.is_empty();
         row.checksum = (!row.empty).then(|| task.handler.checksum.clone());
