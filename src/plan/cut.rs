@@ -214,3 +214,15 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
     }
     entry(task, &row, keep, event(task, at, outcome, Some(why)))
 }
+
+/// By step: what a plan leaves done; for tests of the laws.
+#[cfg(test)]
+pub(super) fn closes(cuts: &[Cut]) -> std::collections::BTreeMap<String, PhaseState> {
+    cuts.iter()
+        .flat_map(|cut| &cut.unit.closes)
+        .filter_map(|entry| match entry {
+            Entry::Step { id, phase, row, .. } => Some((format!("{id} {phase}"), row.state)),
+            Entry::Replace { .. } | Entry::Keep { .. } | Entry::Rename { .. } | Entry::Rollout { .. } => None,
+        })
+        .collect()
+}

@@ -124,7 +124,9 @@ async fn skip_applied(
     // A step whose rollback has begun is rolled back once the rest is done by hand; one whose rollback has not is then as if never run.
     let word = match cut.before.state {
         PhaseState::RollingBack | PhaseState::RollbackFailed => "done",
-        PhaseState::Pending | PhaseState::Running | PhaseState::Done | PhaseState::Failed | PhaseState::RolledBack => "undone",
+        PhaseState::Pending | PhaseState::Running | PhaseState::Done | PhaseState::Failed | PhaseState::RolledBack => {
+            "undone"
+        }
     };
     let mut rest = Vec::new();
     let mut kept = Vec::new();
