@@ -1,10 +1,10 @@
 //! A test for each rule that refuses: where it lets pass, where it refuses, and what it says.
 
-use super::fixture::{guards, id, project, refusals, request, tasks, v};
+use super::fixture::{guards, project, refusals, request, tasks, v};
 use crate::{
     action::Action,
     ledger::{Facts, apply::Kept},
-    model::{Guards, Phase, PhaseState, Time},
+    model::{Guards, Phase, Time},
     plan::{Plan, cut, open, plan},
     release::Project,
 };
@@ -56,10 +56,6 @@ impl World {
     fn later(&mut self, span: &str) {
         let ledger = &mut self.kept.ledger;
         ledger.now = ledger.now.plus(humantime::parse_duration(span).unwrap());
-    }
-
-    pub fn state(&self, release: &str, step: &str, phase: Phase) -> PhaseState {
-        self.kept.ledger.steps.get(&id(release, step)).map_or(PhaseState::Pending, |row| row.phase(phase).state)
     }
 }
 
@@ -140,7 +136,11 @@ fn l7_editing_what_ran_is_drift_and_what_did_not_run_is_free() {
     let said = ["L7: the add handler of step `v1/a` was edited after it ran"];
     assert_eq!(world.refused(&drift, "simdrop v1"), said);
     assert_eq!(world.refused(&drift, "ff"), said);
-    assert_eq!(tasks(&world.plan(&drift, "rollback_add v1")), ["rollback_add v1/a"], "G8: rollbacks need the ledger alone");
+    assert_eq!(
+        tasks(&world.plan(&drift, "rollback_add v1")),
+        ["rollback_add v1/a"],
+        "G8: rollbacks need the ledger alone"
+    );
 }
 
 #[test]
@@ -229,7 +229,10 @@ fn g3_steps_and_releases_run_in_order() {
     let mut world = World::new("");
     world.run(&project(&[("v2", &["x add:X"])]), "add v2");
     let older = project(&[("v1", &["a add:A"]), ("v2", &["x add:X"])]);
-    assert_eq!(world.refused(&older, "add v1"), ["G3: cannot add release `v1`: release `v2`, which comes after it, has begun"]);
+    assert_eq!(
+        world.refused(&older, "add v1"),
+        ["G3: cannot add release `v1`: release `v2`, which comes after it, has begun"]
+    );
     assert_eq!(tasks(&world.plan(&older, "add v1 --out-of-order")), ["add v1/a"]);
 }
 
@@ -247,7 +250,11 @@ fn g4_no_rollback_add_while_simdropped_unless_cascaded() {
     let mut world = World::new("");
     world.run(&partly, "add v1");
     world.apply(&partly, "simdrop v1", 1);
-    assert_eq!(world.refused(&partly, "rollback_add v1").len(), 1, "a failed simdrop with a committed statement counts");
+    assert_eq!(
+        world.refused(&partly, "rollback_add v1").len(),
+        1,
+        "a failed simdrop with a committed statement counts"
+    );
 }
 
 #[test]
@@ -261,7 +268,10 @@ fn g5_no_way_back_past_a_drop_a_missing_handler_or_a_later_release() {
     let none = project(&[("v1", &["a add:A rollback_add:-A", "b add:B"])]);
     let mut world = World::new("");
     world.run(&none, "add v1");
-    assert_eq!(world.refused(&none, "rollback_add v1"), ["G5: cannot rollback_add step `v1/b`: it gives no `rollback_add` handler"]);
+    assert_eq!(
+        world.refused(&none, "rollback_add v1"),
+        ["G5: cannot rollback_add step `v1/b`: it gives no `rollback_add` handler"]
+    );
     let mut world = World::new("require_previous: added");
     for command in ["add v1", "simdrop v1", "add v2"] {
         world.run(&two(), command);
@@ -285,7 +295,9 @@ fn g6_drop_waits_for_its_age_and_both_for_the_rollout() {
     world.later("1d");
     assert_eq!(
         world.refused(&two(), "drop v1"),
-        ["G6: cannot drop release `v1` yet: it was simdropped at 1970-01-01T00:16:40Z (`min_simdrop_age: 7d`), 6days are left"]
+        [
+            "G6: cannot drop release `v1` yet: it was simdropped at 1970-01-01T00:16:40Z (`min_simdrop_age: 7d`), 6days are left"
+        ]
     );
     world.later("6d");
     assert_eq!(tasks(&world.plan(&two(), "drop v1")), ["drop v1/a"]);
@@ -359,10 +371,17 @@ fn g9_ff_stops_after_add_on_a_protected_target_unless_told_to_contract() {
     assert_eq!(tasks(&plan), ["add v1/a"]);
     assert_eq!(
         (plan.waits[0].rule, plan.waits[0].why.as_str(), plan.waits[0].blocks_add),
-        ("G9", "the target is `protected: true`: ff stops after add; run: triphase simdrop v1, or ff --contract", false)
+        (
+            "G9",
+            "the target is `protected: true`: ff stops after add; run: triphase simdrop v1, or ff --contract",
+            false
+        )
     );
     assert_eq!(tasks(&world.plan(&two(), "ff v1 --contract")).len(), 3);
-    assert!(world.run(&two(), "ff").waits.iter().any(|wait| wait.blocks_add && wait.rule == "G1"), "v2's add can't run");
+    assert!(
+        world.run(&two(), "ff").waits.iter().any(|wait| wait.blocks_add && wait.rule == "G1"),
+        "v2's add can't run"
+    );
 }
 
 #[test]

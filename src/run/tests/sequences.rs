@@ -97,13 +97,15 @@ impl Model {
         let works = left.iter().any(|s| has(*s, p));
         let g1 = p == 0 && (0..FILES.len()).any(|s| release(s) < r && (0..=self.reach).any(|q| !self.through(s, q)));
         let g2 = p > 0 && Self::steps(r).any(|s| !self.through(s, p - 1));
-        let inserted = left.iter().any(|s| has(*s, p) && Self::steps(r).any(|later| later > *s && self.really(later, p)));
+        let inserted =
+            left.iter().any(|s| has(*s, p) && Self::steps(r).any(|later| later > *s && self.really(later, p)));
         let late = p == 0 && works && Self::steps(r).any(|s| self.really(s, 1) || self.really(s, 2));
         let older = p == 0 && works && self.progress_after(r);
         let unsaid = p > 0 && works && self.rollout && !self.rollouts.contains(&r);
         let young = p == 2
             && works
-            && Self::steps(r).any(|s| has(s, 1) && self.state[s][1] == Done && self.hidden_at[s] + self.soak > self.now);
+            && Self::steps(r)
+                .any(|s| has(s, 1) && self.state[s][1] == Done && self.hidden_at[s] + self.soak > self.now);
         let back = !named && left.iter().any(|s| has(*s, p) && self.state[*s][p] == RolledBack);
         if g1 || g2 || inserted || late || older || unsaid || young || back {
             return Err(());
@@ -274,7 +276,11 @@ fn both(atomic: bool, settings: (usize, bool, bool), commands: &[(u8, usize)]) {
                         model.rollouts.insert(r);
                     }
                     let about = About::Rollout { release: fixture::v(&format!("v{r}")), said: true };
-                    assert_eq!(say(&fake, &project, about).await.end == End::Done, said, "rollout v{r} after {trail:?}");
+                    assert_eq!(
+                        say(&fake, &project, about).await.end == End::Done,
+                        said,
+                        "rollout v{r} after {trail:?}"
+                    );
                     trail.push(format!("rollout v{r}"));
                     continue;
                 }

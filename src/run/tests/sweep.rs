@@ -15,14 +15,38 @@ const FAULTS: [Fault; 4] = [Fault::Before, Fault::After, Fault::DeadBefore, Faul
 fn releases(atomic: bool) -> Project {
     if atomic {
         project(&[
-            ("v1", &["a add:A1;A2 simdrop:A3 drop:A4 rollback_add:-A2;-A1 rollback_simdrop:-A3", "b add:=true;B1 rollback_add:-B1"]),
-            ("v2", &["c add:C1;?C2;C3 simdrop:!C4 rollback_add:-C3;?-C2;-C1 rollback_simdrop:!-C4", "d simdrop:D1 rollback_simdrop:-D1"]),
+            (
+                "v1",
+                &[
+                    "a add:A1;A2 simdrop:A3 drop:A4 rollback_add:-A2;-A1 rollback_simdrop:-A3",
+                    "b add:=true;B1 rollback_add:-B1",
+                ],
+            ),
+            (
+                "v2",
+                &[
+                    "c add:C1;?C2;C3 simdrop:!C4 rollback_add:-C3;?-C2;-C1 rollback_simdrop:!-C4",
+                    "d simdrop:D1 rollback_simdrop:-D1",
+                ],
+            ),
             ("v3", &["@before add:E0", "e add:!E1;=true;E2 rollback_add:-E2;!-E1", "@after add:E9 rollback_add:-E9"]),
         ])
     } else {
         project(&[
-            ("v1", &["a add:!A1;?A2 simdrop:?A3 drop:!A4 rollback_add:?-A2;!-A1 rollback_simdrop:?-A3", "b add:=true;!B1;B2 rollback_add:!-B1"]),
-            ("v2", &["c add:!C1;?C2;C3 simdrop:!C4 rollback_add:!-C3;?-C2;-C1 rollback_simdrop:!-C4", "d simdrop:D1 rollback_simdrop:?-D1"]),
+            (
+                "v1",
+                &[
+                    "a add:!A1;?A2 simdrop:?A3 drop:!A4 rollback_add:?-A2;!-A1 rollback_simdrop:?-A3",
+                    "b add:=true;!B1;B2 rollback_add:!-B1",
+                ],
+            ),
+            (
+                "v2",
+                &[
+                    "c add:!C1;?C2;C3 simdrop:!C4 rollback_add:!-C3;?-C2;-C1 rollback_simdrop:!-C4",
+                    "d simdrop:D1 rollback_simdrop:?-D1",
+                ],
+            ),
             ("v3", &["@before add:?E0", "e add:!E1;=true;E2 rollback_add:!-E2;!-E1", "@after add:E9 rollback_add:-E9"]),
         ])
     }
@@ -55,13 +79,16 @@ async fn answer(fake: &Fake, project: &Project, way_out: &str) {
         let state = fake.state();
         let row = state.kept.ledger.steps[&id].phase(phase);
         let verb = match row.state {
-            crate::model::PhaseState::RollingBack | crate::model::PhaseState::RollbackFailed => phase.rollback().unwrap(),
+            crate::model::PhaseState::RollingBack | crate::model::PhaseState::RollbackFailed => {
+                phase.rollback().unwrap()
+            }
             _ => phase.verb(),
         };
         let text = state.kept.stored[&id][&verb].actions[statement as usize - 1].text();
         state.log.contains(&text)
     };
-    let about = About::Decide { step: Scope::Step(id.release, id.step), phase, statement: Some(statement), done: applied };
+    let about =
+        About::Decide { step: Scope::Step(id.release, id.step), phase, statement: Some(statement), done: applied };
     let outcome = say(fake, project, about).await;
     assert_eq!(outcome.end, End::Done);
 }
