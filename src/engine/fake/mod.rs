@@ -76,7 +76,14 @@ impl State {
                 Err(self.kill(session))
             }
             Some(Fault::Stolen) => {
-                let thief = RunRow { run: "thief".into(), who: "other@host".into(), host: "host".into(), pid: 7, since: self.clock, command: "ff".into() };
+                let thief = RunRow {
+                    run: "thief".into(),
+                    who: "other@host".into(),
+                    host: "host".into(),
+                    pid: 7,
+                    since: self.clock,
+                    command: "ff".into(),
+                };
                 self.lock = Some((0, thief.clone()));
                 self.kept.ledger.run = Some(thief);
                 work(self)

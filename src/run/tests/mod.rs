@@ -14,7 +14,11 @@ use crate::{
     plan::{Repair, tests::fixture},
     release::Project,
 };
-use std::{collections::BTreeMap, sync::atomic::{AtomicU32, Ordering}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 static RUNS: AtomicU32 = AtomicU32::new(1);
 
