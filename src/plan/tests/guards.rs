@@ -1,10 +1,10 @@
 //! A test for each rule that refuses: where it lets pass, where it refuses, and what it says.
 
-use super::fixture::{guards, id, project, refusals, request, tasks, v};
+use super::fixture::{guards, project, refusals, request, tasks, v};
 use crate::{
     action::Action,
     ledger::{Facts, apply::Kept},
-    model::{Guards, Phase, PhaseState, Time},
+    model::{Guards, Phase, Time},
     plan::{Plan, cut, open, plan},
     release::Project,
 };
@@ -56,10 +56,6 @@ impl World {
     fn later(&mut self, span: &str) {
         let ledger = &mut self.kept.ledger;
         ledger.now = ledger.now.plus(humantime::parse_duration(span).unwrap());
-    }
-
-    pub fn state(&self, release: &str, step: &str, phase: Phase) -> PhaseState {
-        self.kept.ledger.steps.get(&id(release, step)).map_or(PhaseState::Pending, |row| row.phase(phase).state)
     }
 }
 

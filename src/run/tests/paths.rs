@@ -1,0 +1,141 @@
+//! The other ways a run ends, one each.
+
+use super::{Asked, command, fixture, run, say, states, with};
+use crate::{
+    engine::{
+        Where,
+        fake::{Fake, Fault},
+    },
+    event::End,
+    model::{Guards, Phase, PhaseState},
+    plan::{
+        About, Scope,
+        tests::fixture::{guards, project},
+    },
+};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+fn decide(step: &str, phase: Phase, done: bool) -> About {
+    About::Decide { step: Scope::Step(fixture::v("v1"), step.into()), phase, statement: None, done }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_lost_its_lock_ends_with_4_and_writes_nothing_more() {
+    let files = project(&[("v1", &["a add:A;!B;C", "b add:D"])]);
+    let clean = Fake::new(true);
+    command(&clean, &Guards::default(), &files, "ff").await;
+    let calls = clean.state().calls;
+    let mut fenced = 0;
+    for at in 4..=calls {
+        let fake = Fake::new(true);
+        fake.fail_at(Some((at, Fault::Stolen)));
+        let outcome = command(&fake, &Guards::default(), &files, "ff").await;
+        // The last call gives the lock back: whoever has it by then keeps it.
+        assert_eq!(outcome.exit_code(), if at == calls { 0 } else { 4 }, "at {at}: {outcome:?}");
+        let state = fake.state();
+        assert_eq!(state.lock.as_ref().unwrap().1.run, "thief", "at {at}: another's lock is not given back");
+        assert_eq!(clean.state().log[..state.log.len()], state.log[..]);
+        fenced += u32::from(state.log.len() < clean.state().log.len());
+    }
+    assert!(fenced > 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_lock_names_its_holder() {
+    let files = project(&[("v1", &["a add:A"])]);
+    let fake = Fake::new(true);
+    fake.fail_at(Some((1, Fault::Stolen)));
+    let outcome = command(&fake, &Guards::default(), &files, "ff").await;
+    let End::Busy(text) = &outcome.end else { panic!("{outcome:?}") };
+    assert_eq!(
+        text,
+        "waited 0s for the lock, held by run thief of other@host (pid 7), `ff` since 1970-01-01T00:16:40Z"
+    );
+    assert!(fake.state().log.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_handler_leaves_what_committed_and_a_rerun_goes_on() {
+    let files = project(&[("v1", &["a add:A;!B;FAIL1;C", "b add:=false"])]);
+    let fake = Fake::new(true);
+    fake.state().failing = true;
+    assert_eq!(command(&fake, &Guards::default(), &files, "ff").await.exit_code(), 1);
+    assert_eq!(fake.state().log, ["A", "B"]);
+    assert_eq!(states(&fake)["v1/a add"], PhaseState::Failed);
+    fake.state().failing = false;
+    let outcome = command(&fake, &Guards::default(), &files, "ff").await;
+    assert_eq!((outcome.exit_code(), outcome.end), (1, End::Failed), "an expect of false fails");
+    assert_eq!(fake.state().log, ["A", "B", "FAIL1", "C"]);
+    let row = fake.state().kept.ledger.steps[&fixture::id("v1", "b")].phase(Phase::Add).clone();
+    assert_eq!(row.error.as_deref(), Some("expected true, found false"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_rollback_statement_that_failed_is_simply_run_again() {
+    let files = project(&[("v1", &["a add:A rollback_add:!-A;!FAIL-A;!-Z"])]);
+    let fake = Fake::new(false);
+    command(&fake, &Guards::default(), &files, "add v1").await;
+    fake.state().failing = true;
+    assert_eq!(command(&fake, &Guards::default(), &files, "rollback_add v1").await.exit_code(), 1);
+    assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.exit_code(), 7, "only the rollback goes on");
+    fake.state().failing = false;
+    assert_eq!(command(&fake, &Guards::default(), &files, "rollback_add v1").await.exit_code(), 0);
+    assert_eq!(fake.state().log, ["A", "-A", "FAIL-A", "-Z"]);
+}
+
+/// What is undecided says which word ends it, before its rollback began and after.
+#[tokio::test(start_paused = true)]
+async fn a_partly_applied_step_is_asked_and_a_person_ends_it() {
+    for (back, word, done, end) in [
+        ("rollback_add:!-B;!-A", "undone", false, PhaseState::Pending),
+        ("rollback_add:?-B;!-A", "done", true, PhaseState::RolledBack),
+    ] {
+        let files = project(&[("v1", &[format!("a add:!A;!FAIL {back}").as_str()])]);
+        let fake = Fake::new(false);
+        fake.state().failing = true;
+        assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.exit_code(), 1);
+        for _ in 0..2 {
+            let outcome = command(&fake, &Guards::default(), &files, "rollback_add v1").await;
+            assert_eq!(outcome.exit_code(), 5);
+            assert_eq!(
+                outcome.next,
+                format!("look, do by hand what is needed, then: triphase repair {word} v1/a add --reason …")
+            );
+        }
+        assert_eq!(say(&fake, &files, decide("a", Phase::Add, done)).await.end, End::Done);
+        assert_eq!(fake.state().kept.ledger.steps[&fixture::id("v1", "a")].phase(Phase::Add).state, end);
+        assert_eq!(command(&fake, &Guards::default(), &files, "rollback_add v1").await.exit_code(), 0);
+    }
+}
+
+/// G9: who says no, and where nobody can be asked; what is only added asks nothing.
+#[tokio::test(start_paused = true)]
+async fn a_protected_target_asks_before_drops_and_rollbacks() {
+    let files = project(&[("v1", &["a add:A simdrop:B drop:C rollback_simdrop:-B"])]);
+    let fake = Fake::new(true);
+    let target = fixture::target(guards("protected: true"));
+    let asked = AtomicU32::new(0);
+    let no = |_: &Where, _: &Asked<'_>| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        Ok(false)
+    };
+    let nobody = |_: &Where, _: &Asked<'_>| Err("there is no terminal: --yes".to_owned());
+    for text in ["add v1", "simdrop v1"] {
+        let context = super::Context { confirm: &no, ..with(&fake, &target) };
+        assert_eq!(run(&context, &files, &fixture::request(text)).await.end, End::Done);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    for text in ["drop v1", "rollback_simdrop v1"] {
+        let context = super::Context { confirm: &no, ..with(&fake, &target) };
+        assert_eq!(run(&context, &files, &fixture::request(text)).await.end, End::Declined);
+        let context = super::Context { confirm: &nobody, ..with(&fake, &target) };
+        assert_eq!(run(&context, &files, &fixture::request(text)).await.exit_code(), 7);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(fake.state().log, ["A", "B"]);
+    assert_eq!(
+        command(&fake, &Guards::default(), &files, "drop v1").await.exit_code(),
+        0,
+        "the ledger's guard asks, and yes is said"
+    );
+}
