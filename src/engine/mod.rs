@@ -2,6 +2,7 @@
 //!
 //! An engine reads and commits what it is given. It knows no rule of phases: no `plan`, no `release`.
 
+#[cfg(test)]
 pub mod fake;
 pub mod postgres;
 pub mod rows;

@@ -1,5 +1,7 @@
 //! What a target remembers of every step and phase, and what it is asked to remember next. Pure: engines keep the rows.
 
+#[cfg(test)]
+pub(crate) mod apply;
 pub mod drift;
 mod read;
 mod write;

@@ -34,6 +34,9 @@ pub struct PhaseRow {
     /// The action that was being attempted by itself when last heard of: whether it committed is an open question (rule L4).
     #[serde(default)]
     pub trying: Option<u32>,
+    /// It was applied only in part when its rollback began: what is left of the rollback asks each action first.
+    #[serde(default)]
+    pub partly: bool,
     /// How often the handler at work was begun.
     #[serde(default)]
     pub attempt: u32,
@@ -57,6 +60,7 @@ impl PhaseRow {
             checksum: None,
             upto: 0,
             trying: None,
+            partly: false,
             attempt: 0,
             hashes: Vec::new(),
             error: None,
@@ -106,14 +110,10 @@ impl Row {
         &self.phases[phase.index()]
     }
 
-    /// Whether anything of it is under way or done. Once its `add` was taken back, empty phases that were passed are nothing (rule L1).
+    /// Whether a handler of it has left anything behind: an empty phase that was passed, or one that failed before its first commit,
+    /// is nothing that an earlier release's rollback could break, and nothing that a rollback of this step would take away.
     pub fn has_progress(&self) -> bool {
-        let taken_back = self.phase(Phase::Add).state == PhaseState::RolledBack;
-        self.phases.iter().any(|p| match p.state {
-            PhaseState::Pending | PhaseState::RolledBack => false,
-            PhaseState::Done => !(taken_back && p.empty),
-            PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => true,
-        })
+        self.phases.iter().any(PhaseRow::really)
     }
 }
 

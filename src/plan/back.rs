@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     action::Handler,
-    ledger::{PhaseRow, Row},
-    model::{Finding, Phase, PhaseState, StepId, Verb, Version, Way},
+    ledger::{PhaseRow, Row, Verdict},
+    model::{Finding, Phase, StepId, Verb, Version, Way},
 };
 use std::cmp::Reverse;
 
@@ -88,6 +88,11 @@ pub(super) fn back(
     back
 }
 
+/// Whether a statement of the phase has committed, or may have: one that stands open and was not applied has not.
+fn committed(played: &Played<'_>, id: &StepId, phase: &PhaseRow) -> bool {
+    phase.upto > 0 || (phase.trying.is_some() && played.facts.verdicts.get(id) != Some(&Verdict::Not))
+}
+
 /// Whether a rollback of the phase has anything to do.
 pub(super) fn takes(phase: &PhaseRow) -> bool {
     next(phase.state, Way::Back, phase.committed()) != Next::Nothing
@@ -150,7 +155,7 @@ fn task(
             None => Err(guards::no_handler(verb, id)),
         }
     };
-    let (handler, from, ask_each) = match next(phase.state, Way::Back, phase.committed()) {
+    let (handler, from, ask_each) = match next(phase.state, Way::Back, committed(played, id, phase)) {
         Next::Run if phase.empty => (nothing(), 0, false),
         Next::Run => whole(false)?,
         Next::RunAsking => whole(true)?,
@@ -159,7 +164,7 @@ fn task(
             let (handler, _, _) = whole(false)?;
             let from = resume::resume(played, id, verb, phase, Some(&handler))?;
             // Begun on a step that was applied only in part, it may meet what was never there: it goes on asking.
-            (handler, from, phase.state == PhaseState::RollbackFailed || from > 0)
+            (handler, from, phase.partly)
         }
         Next::Nothing | Next::OnlyIfNamed | Next::FinishRollback => {
             unreachable!("`takes` lets only rows through that a rollback has something to do for")

@@ -53,8 +53,9 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
                 empties.push(index);
                 unit.closes.push(entry);
             }
-            unit.closes.append(&mut entries);
             if actions.iter().any(Action::alone) {
+                // A rollback that stops at its first statement has begun all the same: the rollout is void from there.
+                unit.opens.append(&mut entries);
                 row = PhaseRow { state: busy(task.verb), trying: Some(first), ..row };
                 unit.opens.push(entry(
                     task,
@@ -63,6 +64,7 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
                     event(task, Some(first), Outcome::Attempting, None),
                 ));
             }
+            unit.closes.append(&mut entries);
             row = PhaseRow { state: busy(task.verb), upto, trying: None, ..row };
             let told = (several && !last).then_some(first);
             if last {
@@ -115,7 +117,8 @@ fn begun(task: &Task, found: PhaseRow, seq: &mut u64) -> PhaseRow {
     };
     let hashes = task.handler.actions.iter().map(Action::hash).collect();
     let fresh = !resumed || task.from == 0;
-    let mut row = PhaseRow { upto: task.from, trying: None, attempt: found.attempt + 1, hashes, error: None, ..found };
+    let (upto, attempt) = (task.from, found.attempt + 1);
+    let mut row = PhaseRow { upto, trying: None, partly: task.ask_each, attempt, hashes, error: None, ..found };
     if task.verb.way() == Way::Forward {
         row.empty = task.handler.actions.is_empty();
         row.checksum = (!row.empty).then(|| task.handler.checksum.clone());
@@ -210,4 +213,16 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
         keep.insert(task.verb, task.handler.clone());
     }
     entry(task, &row, keep, event(task, at, outcome, Some(why)))
+}
+
+/// By step: what a plan leaves done; for tests of the laws.
+#[cfg(test)]
+pub(super) fn closes(cuts: &[Cut]) -> std::collections::BTreeMap<String, PhaseState> {
+    cuts.iter()
+        .flat_map(|cut| &cut.unit.closes)
+        .filter_map(|entry| match entry {
+            Entry::Step { id, phase, row, .. } => Some((format!("{id} {phase}"), row.state)),
+            Entry::Replace { .. } | Entry::Keep { .. } | Entry::Rename { .. } | Entry::Rollout { .. } => None,
+        })
+        .collect()
 }

@@ -11,7 +11,7 @@ mod played;
 mod repair;
 mod resume;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cut::{Broken, broken, cut};
 pub use repair::{About, Repair, RepairPlan, repair};
@@ -271,7 +271,10 @@ fn files_are_sound(played: &mut Played<'_>) -> bool {
 fn ahead(played: &mut Played<'_>) {
     let Some(version) = drift::ahead(played.project, &played.facts.ledger) else { return };
     let said = format!("the target is ahead: it has release `{version}`, newer than all in the files");
-    if played.plan.tasks.is_empty() && played.plan.waits.iter().all(|wait| !wait.blocks_add) {
+    // An empty phase counts as done, run or not (L1): left to the checkout that is newest.
+    let pending = played.plan.tasks.iter().any(|task| !task.handler.actions.is_empty());
+    if !pending && played.plan.waits.iter().all(|wait| !wait.blocks_add) {
+        played.plan.tasks.clear();
         played.plan.notes.push(said);
     } else {
         played.plan.waits.clear();

@@ -195,6 +195,10 @@ fn decide(
             (true, true) => PhaseState::RolledBack,
             (true, false) => PhaseState::RollbackFailed,
         };
+        if at.state == PhaseState::RolledBack {
+            at.upto = 0;
+            at.hashes.clear();
+        }
     } else {
         at.trying = None;
         at.error = None;

@@ -2,7 +2,7 @@
 
 use super::played::Played;
 use crate::{
-    action::Handler,
+    action::{Action, Handler},
     ledger::{PhaseRow, Verdict},
     model::{Class, Finding, StepId, Verb},
 };
@@ -27,7 +27,7 @@ pub(super) fn resume(
         },
     };
     let done = row.hashes.iter().take(from as usize);
-    let now: Vec<_> = handler.map(|h| h.actions.iter().map(crate::action::Action::hash).collect()).unwrap_or_default();
+    let now: Vec<_> = handler.map(|h| h.actions.iter().map(Action::hash).collect()).unwrap_or_default();
     if from as usize > now.len() || done.zip(&now).any(|(then, now)| then != now) {
         return Err(Finding::new(
             Class::Drift,
@@ -38,7 +38,10 @@ pub(super) fn resume(
         )
         .way_out("put them back as they ran, and edit only what comes after them"));
     }
-    Ok(from)
+    // An `expect` guards what comes after it, and that is not done: it is asked again (F3).
+    let expects = handler.into_iter().flat_map(|h| h.actions[..from as usize].iter().rev());
+    let again = expects.take_while(|action| matches!(action, Action::Expect { .. })).count();
+    Ok(from - u32::try_from(again).unwrap_or(from))
 }
 
 /// The question that only a person can answer, and the two commands that do.

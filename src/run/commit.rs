@@ -6,7 +6,7 @@ use crate::{
     engine::{Failure, Hold, Session, Stop},
     event::{End, Event},
     ledger::{Unit, Verdict},
-    model::{Class, Finding, StepId, Time, Verb},
+    model::{Class, Finding, PhaseState, StepId, Time, Verb},
     plan::{Broken, Cut, Plan, broken},
 };
 use std::time::{Duration, Instant};
@@ -121,6 +121,13 @@ async fn skip_applied(
     cut: &mut Cut,
     indices: &mut Vec<u32>,
 ) -> Result<Option<End>, Failure> {
+    // A step whose rollback has begun is rolled back once the rest is done by hand; one whose rollback has not is then as if never run.
+    let word = match cut.before.state {
+        PhaseState::RollingBack | PhaseState::RollbackFailed => "done",
+        PhaseState::Pending | PhaseState::Running | PhaseState::Done | PhaseState::Failed | PhaseState::RolledBack => {
+            "undone"
+        }
+    };
     let mut rest = Vec::new();
     let mut kept = Vec::new();
     for (action, index) in cut.unit.actions.iter().zip(indices.iter()) {
@@ -136,7 +143,7 @@ async fn skip_applied(
                         action.text()
                     ),
                 )
-                .way_out(format!("look, do by hand what is needed, then: triphase repair undone {id} {} --reason …", verb.phase()));
+                .way_out(format!("look, do by hand what is needed, then: triphase repair {word} {id} {} --reason …", verb.phase()));
                 return Ok(Some(End::Undecided(vec![finding])));
             }
             Verdict::Not | Verdict::Unknown => {

@@ -5,6 +5,8 @@
 mod commit;
 mod lock;
 mod look;
+#[cfg(test)]
+mod tests;
 
 pub use look::{Look, history, ledger, look};
 

@@ -73,6 +73,7 @@ fn full(state: PhaseState) -> PhaseRow {
         checksum: Some(Checksum::of(["x"])),
         upto: 3,
         trying: Some(4),
+        partly: true,
         attempt: 2,
         hashes: vec!["a'b".to_owned(), "c".to_owned()],
         error: Some("no such \"table\"".to_owned()),

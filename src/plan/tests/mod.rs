@@ -1,0 +1,7 @@
+//! The laws of planning, and a test for each rule.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+pub(crate) mod fixture;
+mod guards;
+mod laws;

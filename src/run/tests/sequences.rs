@@ -1,0 +1,313 @@
+//! Random commands against a small model of the contract, written from its rules and not from the code.
+
+use super::{command, fixture, say, states};
+use crate::{
+    engine::fake::Fake,
+    event::End,
+    model::PhaseState::{self, Done, Failed, Pending, RolledBack},
+    plan::About,
+};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+const HOUR: i64 = 3_600_000_000;
+const PHASES: [&str; 3] = ["add", "simdrop", "drop"];
+
+/// The files: release, step, and the three phases' handlers: `.` none, `+` one, `!` one that fails on demand. Then whether there are
+/// rollbacks for add and simdrop.
+const FILES: [(usize, &str, &str, bool); 6] = [
+    (1, "a", "+!+", true),
+    (1, "b", "!..", true),
+    (2, "c", "++.", true),
+    (2, "d", ".+!", true),
+    (3, "e", "!+.", true),
+    (3, "f", "+..", false),
+];
+
+fn has(step: usize, phase: usize) -> bool {
+    &FILES[step].2[phase..=phase] != "."
+}
+
+fn fails(step: usize, phase: usize) -> bool {
+    &FILES[step].2[phase..=phase] == "!"
+}
+
+fn release(step: usize) -> usize {
+    FILES[step].0
+}
+
+/// Where each action commits by itself, what fails has one statement before it that is committed by then.
+fn files(atomic: bool) -> crate::release::Project {
+    let mark = if atomic { "" } else { "?" };
+    let step = |step: usize| {
+        let (_, name, _, rolls) = FILES[step];
+        let mut text = name.to_owned();
+        for (phase, verb) in PHASES.iter().enumerate().filter(|(phase, _)| has(step, *phase)) {
+            let what = if fails(step, phase) { "FAIL" } else { "ok" };
+            text += &format!(" {verb}:{mark}first-{name}-{verb};{mark}{what}-{name}-{verb}");
+            if phase < 2 && rolls {
+                text += &format!(" rollback_{verb}:{mark}back-{name}-{verb}");
+            }
+        }
+        text
+    };
+    let texts: Vec<(usize, String)> = (0..FILES.len()).map(|s| (release(s), step(s))).collect();
+    let of = |r| texts.iter().filter(|(of, _)| *of == r).map(|(_, text)| text.as_str()).collect::<Vec<_>>();
+    fixture::project(&[("v1", &of(1)), ("v2", &of(2)), ("v3", &of(3))])
+}
+
+#[derive(Clone, Debug)]
+struct Model {
+    atomic: bool,
+    reach: usize,
+    soak: i64,
+    rollout: bool,
+    failing: bool,
+    now: i64,
+    state: [[PhaseState; 3]; 6],
+    hidden_at: [i64; 6],
+    rollouts: BTreeSet<usize>,
+}
+
+impl Model {
+    fn steps(r: usize) -> impl Iterator<Item = usize> {
+        (0..FILES.len()).filter(move |s| release(*s) == r)
+    }
+
+    /// L1: an empty phase counts as done, run or not.
+    fn through(&self, s: usize, p: usize) -> bool {
+        self.state[s][p] == Done || !has(s, p)
+    }
+
+    /// A handler ran, or left a statement behind.
+    fn really(&self, s: usize, p: usize) -> bool {
+        has(s, p) && (self.state[s][p] == Done || (self.state[s][p] == Failed && !self.atomic))
+    }
+
+    fn progress_after(&self, r: usize) -> bool {
+        (0..FILES.len()).any(|s| release(s) > r && (0..3).any(|p| self.really(s, p)))
+    }
+
+    /// The steps that a phase is to run for, or a refusal.
+    fn forward(&self, r: usize, p: usize, named: bool) -> Result<Vec<(usize, usize)>, ()> {
+        let left: Vec<usize> = Self::steps(r).filter(|s| self.state[*s][p] != Done).collect();
+        if left.is_empty() {
+            return Ok(Vec::new());
+        }
+        let works = left.iter().any(|s| has(*s, p));
+        let g1 = p == 0 && (0..FILES.len()).any(|s| release(s) < r && (0..=self.reach).any(|q| !self.through(s, q)));
+        let g2 = p > 0 && Self::steps(r).any(|s| !self.through(s, p - 1));
+        let inserted =
+            left.iter().any(|s| has(*s, p) && Self::steps(r).any(|later| later > *s && self.really(later, p)));
+        let late = p == 0 && works && Self::steps(r).any(|s| self.really(s, 1) || self.really(s, 2));
+        let older = p == 0 && works && self.progress_after(r);
+        let unsaid = p > 0 && works && self.rollout && !self.rollouts.contains(&r);
+        let young = p == 2
+            && works
+            && Self::steps(r)
+                .any(|s| has(s, 1) && self.state[s][1] == Done && self.hidden_at[s] + self.soak > self.now);
+        let back = !named && left.iter().any(|s| has(*s, p) && self.state[*s][p] == RolledBack);
+        if g1 || g2 || inserted || late || older || unsaid || young || back {
+            return Err(());
+        }
+        Ok(left.into_iter().map(|s| (s, p)).collect())
+    }
+
+    /// Runs tasks in order: 0 or 1. Empty phases are recorded with what commits next to them.
+    fn go(&mut self, tasks: &[(usize, usize)]) -> u8 {
+        let mut waiting = Vec::new();
+        for (s, p) in tasks.iter().copied() {
+            if !has(s, p) {
+                waiting.push((s, p));
+                continue;
+            }
+            let broken = self.failing && fails(s, p);
+            // What fails after a statement that is committed brings its neighbours' empty phases along; on a resume nothing is before it.
+            if !broken || (!self.atomic && self.state[s][p] != Failed) {
+                for (s, p) in waiting.drain(..) {
+                    self.state[s][p] = Done;
+                }
+            }
+            self.state[s][p] = if broken { Failed } else { Done };
+            if broken {
+                return 1;
+            }
+            if p == 1 {
+                self.hidden_at[s] = self.now;
+            }
+        }
+        for (s, p) in waiting {
+            self.state[s][p] = Done;
+        }
+        0
+    }
+
+    fn auto(&mut self, p: usize) -> u8 {
+        let pending: Vec<usize> =
+            (1..=3).filter(|r| Self::steps(*r).any(|s| has(s, p) && self.state[s][p] != Done)).collect();
+        let eligible: Vec<_> = pending.iter().filter_map(|r| self.forward(*r, p, false).ok()).collect();
+        match (pending.len(), eligible.as_slice()) {
+            (0, _) => 0,
+            (_, []) => 7,
+            (_, [tasks]) => {
+                let tasks = tasks.clone();
+                self.go(&tasks)
+            }
+            (_, _) => 2,
+        }
+    }
+
+    fn ff(&mut self, to: Option<usize>) -> u8 {
+        let mut ahead = Self { failing: false, ..self.clone() };
+        let (mut tasks, mut blocked) = (Vec::new(), false);
+        for r in 1..=to.unwrap_or(3) {
+            for p in 0..3 {
+                let Ok(more) = ahead.forward(r, p, to == Some(r)) else {
+                    blocked |= p == 0;
+                    break;
+                };
+                ahead.go(&more);
+                tasks.extend(more);
+            }
+        }
+        match self.go(&tasks) {
+            0 if blocked => 7,
+            code => code,
+        }
+    }
+
+    /// The steps that a rollback takes, or a refusal.
+    fn back(&self, r: usize, p: usize, cascade: bool) -> Result<Vec<(usize, usize)>, ()> {
+        let rows: Vec<usize> = Self::steps(r).filter(|s| matches!(self.state[*s][p], Done | Failed)).collect();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let dropped = Self::steps(r).any(|s| self.really(s, 2));
+        let hidden = p == 0 && rows.iter().any(|s| self.really(*s, 1));
+        let built_on = match p {
+            0 => self.progress_after(r),
+            _ => (0..FILES.len()).any(|s| release(s) > r && (self.really(s, 1) || self.really(s, 2))),
+        };
+        let missing = rows.iter().any(|s| self.really(*s, p) && !FILES[*s].3);
+        if dropped || (hidden && !cascade) || built_on || missing {
+            return Err(());
+        }
+        let mut taken = if hidden { self.back(r, 1, false)? } else { Vec::new() };
+        taken.extend(rows.into_iter().map(|s| (s, p)));
+        Ok(taken)
+    }
+
+    fn rollback(&mut self, r: usize, p: usize, cascade: bool) -> u8 {
+        let Ok(taken) = self.back(r, p, cascade) else { return 7 };
+        if !taken.is_empty() {
+            self.rollouts.remove(&r);
+        }
+        for (s, p) in taken {
+            self.state[s][p] = RolledBack;
+        }
+        0
+    }
+
+    fn states(&self) -> BTreeMap<String, PhaseState> {
+        let mut states = BTreeMap::new();
+        for (s, row) in self.state.iter().enumerate() {
+            for (p, state) in row.iter().enumerate().filter(|(_, state)| **state != Pending) {
+                states.insert(format!("v{}/{} {}", release(s), FILES[s].1, PHASES[p]), *state);
+            }
+        }
+        states
+    }
+}
+
+fn both(atomic: bool, settings: (usize, bool, bool), commands: &[(u8, usize)]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (reach, soak, rollout) = settings;
+        let mut text = format!("require_previous: {}\n", ["added", "simdropped", "dropped"][reach]);
+        if soak {
+            text += "min_simdrop_age: 2h\n";
+        }
+        if rollout {
+            text += "require_rollout: true\n";
+        }
+        let guards = fixture::guards(&text);
+        let (fake, project) = (Fake::new(atomic), files(atomic));
+        let mut model = Model {
+            atomic,
+            reach,
+            soak: if soak { 2 * HOUR } else { 0 },
+            rollout,
+            failing: false,
+            now: fake.state().clock.0,
+            state: [[Pending; 3]; 6],
+            hidden_at: [0; 6],
+            rollouts: BTreeSet::new(),
+        };
+        let mut trail = Vec::new();
+        for (what, r) in commands.iter().copied() {
+            let (text, code) = match what {
+                0..=2 => (format!("{} v{r}", PHASES[usize::from(what)]), {
+                    match model.forward(r, usize::from(what), true) {
+                        Ok(tasks) => model.go(&tasks),
+                        Err(()) => 7,
+                    }
+                }),
+                3..=5 => (PHASES[usize::from(what - 3)].to_owned(), model.auto(usize::from(what - 3))),
+                6 => ("ff".to_owned(), model.ff(None)),
+                7 => (format!("ff v{r}"), model.ff(Some(r))),
+                8 => (format!("rollback_add v{r}"), model.rollback(r, 0, false)),
+                9 => (format!("rollback_add v{r} --cascade"), model.rollback(r, 0, true)),
+                10 => (format!("rollback_simdrop v{r}"), model.rollback(r, 1, false)),
+                11 => {
+                    model.failing = !model.failing;
+                    fake.state().failing = model.failing;
+                    trail.push("switch".to_owned());
+                    continue;
+                }
+                12 => {
+                    model.now += HOUR;
+                    fake.state().clock.0 += HOUR;
+                    trail.push("an hour".to_owned());
+                    continue;
+                }
+                _ => {
+                    let said = Model::steps(r).any(|s| model.state[s][0] == Done);
+                    if said {
+                        model.rollouts.insert(r);
+                    }
+                    let about = About::Rollout { release: fixture::v(&format!("v{r}")), said: true };
+                    assert_eq!(
+                        say(&fake, &project, about).await.end == End::Done,
+                        said,
+                        "rollout v{r} after {trail:?}"
+                    );
+                    trail.push(format!("rollout v{r}"));
+                    continue;
+                }
+            };
+            let outcome = command(&fake, &guards, &project, &text).await;
+            assert_eq!(outcome.exit_code(), code, "`{text}` after {trail:?}, {guards:?}: {outcome:?}");
+            assert_eq!(states(&fake), model.states(), "`{text}` after {trail:?}, {guards:?}");
+            assert!(fake.state().lock.is_none());
+            trail.push(text);
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn runs_do_what_the_model_says(
+        atomic: bool,
+        settings in (0..3_usize, prop::bool::weighted(0.3), prop::bool::weighted(0.3)),
+        commands in prop::collection::vec((0..14_u8, 1..4_usize), 1..40),
+    ) {
+        both(atomic, settings, &commands);
+    }
+}
