@@ -506,6 +506,7 @@ async fn a_script_leaves_what_a_run_leaves() {
             .args(["-X", "-h", to.host.as_deref().unwrap(), "-p", &to.port.unwrap().to_string()])
             .args(["-U", to.username.as_deref().unwrap(), "-d", &to.database, "-f"])
             .arg(&file)
+            .env("PGPASSWORD", to.password.as_ref().map_or("", Secret::reveal))
             .env("PGPASSWORD", to.password.as_ref().unwrap().reveal())
             .output()
             .unwrap()
