@@ -37,7 +37,7 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
             waiting.extend(entries.into_iter().map(|entry| (index, entry)));
             continue;
         }
-        let mut groups = groups(task.from, rest).peekable();
+        let mut groups = groups(task.from, rest).into_iter().peekable();
         let several = groups.len() > 1 || rest.iter().any(Action::alone);
         let mut keep = task.keep.clone();
         if several {
