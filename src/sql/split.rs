@@ -356,7 +356,8 @@ mod tests {
                 for statement in &statements {
                     prop_assert_eq!(&text[statement.span.clone()], &statement.text);
                 }
-                prop_assert_eq!(texts(*dialect, &parts.join(";")), parts);
+                // Apart from what stands before the `;`: SQLite reads on to a blank in a `$name(` that is never closed.
+                prop_assert_eq!(texts(*dialect, &parts.join("\n;\n")), parts);
             }
         }
 
