@@ -18,7 +18,7 @@ pub use repair::{About, Repair, RepairPlan, repair};
 
 use crate::{
     action::{Action, Handler, Handlers},
-    ledger::{Begin, Facts, Format, Ledger, PhaseRow, Unit, Verdict, drift},
+    ledger::{Begin, Facts, Ledger, PhaseRow, Unit, Verdict, drift},
     model::{Class, Finding, Guards, Label, Phase, PhaseState, StepId, Time, Verb, Version, Way},
     release::{Project, Release, Step},
 };
@@ -217,19 +217,6 @@ pub fn open(facts: &Facts) -> Vec<Open> {
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
 pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) -> Plan {
     let mut played = Played::new(project, facts, file);
-    if let Some(format) = facts.ledger.format
-        && format.major != Format::CURRENT.major
-    {
-        played.plan.findings.push(
-            Finding::new(
-                Class::Access,
-                "L8",
-                format!("the ledger's format is {format}; this binary writes {}", Format::CURRENT),
-            )
-            .way_out("use the triphase that wrote it, or one that knows that format"),
-        );
-        return played.plan;
-    }
     match &request.ask {
         Ask::Ff { to, phase } => {
             if files_are_sound(&mut played) {
