@@ -156,7 +156,8 @@ fn task(
         }
     };
     let (handler, from, ask_each) = match next(phase.state, Way::Back, committed(played, id, phase)) {
-        Next::Run if phase.empty => (nothing(), 0, false),
+        // A hook may have a rollback of its own where its phase had nothing to run (F6).
+        Next::Run if phase.empty && !(id.is_hook() && handler.is_some()) => (nothing(), 0, false),
         Next::Run => whole(false)?,
         Next::RunAsking => whole(true)?,
         Next::MarkRolledBack => (nothing(), 0, false),

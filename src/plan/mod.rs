@@ -236,7 +236,14 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
     }
     let mut plan = played.plan;
     if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
-        plan.notes.push("nothing to do".into());
+        let back = matches!(&request.ask, Ask::Verb { verb, .. } if verb.way() == Way::Back);
+        // At night a mistyped target must not look like a rollback that went well.
+        let nowhere = back && facts.ledger.format.is_none();
+        plan.notes.push(if nowhere {
+            "nothing to do: this target has no ledger".into()
+        } else {
+            "nothing to do".into()
+        });
     }
     if !plan.findings.is_empty() {
         plan.tasks.clear();
@@ -427,6 +434,12 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
             findings.push(resume::undecided(&played, &open.id, open.verb, open.index));
         }
     }
+    for (id, verb) in unfinished_rollbacks(&facts.ledger) {
+        findings.push(
+            Finding::new(Class::Pending, "", format!("{verb} of step `{id}` has begun and is not done"))
+                .way_out(format!("triphase {verb} {}", id.release)),
+        );
+    }
     for release in &project.releases {
         let verbs: Vec<_> = ff::pending_verbs(&played, release).into_iter().map(Verb::name).collect();
         if let Some(first) = verbs.first() {
@@ -443,8 +456,21 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+/// The rollbacks that have begun and are not done.
+fn unfinished_rollbacks(ledger: &Ledger) -> impl Iterator<Item = (&StepId, Verb)> {
+    ledger.steps.iter().flat_map(|(id, row)| {
+        Phase::ALL
+            .iter()
+            .filter(|phase| matches!(row.phase(**phase).state, PhaseState::RollingBack | PhaseState::RollbackFailed))
+            .filter_map(move |phase| Some((id, phase.rollback()?)))
+    })
+}
+
 /// What to run next, given the ledger as it is after a command.
 pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
+    if let Some((id, verb)) = unfinished_rollbacks(&facts.ledger).next() {
+        return format!("triphase {verb} {}", id.release);
+    }
     let played = Played::new(project, facts, file);
     let next =
         project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));

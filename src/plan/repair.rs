@@ -203,6 +203,8 @@ fn decide(
         at.trying = None;
         at.error = None;
         at.state = match (back, done) {
+            // What was applied only in part before its rollback began is not done because the rollback is not.
+            (true, false) if at.partly => PhaseState::Failed,
             (false, true) | (true, false) => PhaseState::Done,
             (false, false) => PhaseState::Pending,
             (true, true) => PhaseState::RolledBack,
@@ -241,7 +243,7 @@ fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> 
         let at = &mut row.phases[phase.index()];
         if at.state == PhaseState::Done {
             at.checksum = filed.checksum(*phase).filter(|_| filed.has(phase.verb())).cloned();
-        } else if at.committed()
+        } else if matches!(at.state, PhaseState::Running | PhaseState::Failed)
             && let Some(handler) = filed.handlers.get(&phase.verb())
         {
             at.hashes = handler.actions.iter().map(crate::action::Action::hash).collect();

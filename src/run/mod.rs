@@ -82,7 +82,15 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
         End::Refused(findings) | End::Undecided(findings) => {
             findings.iter().map(|f| f.way_out.clone()).find(|w| !w.is_empty()).unwrap_or(next)
         }
-        End::Failed => "mend the handler or the data, then run the same command again; or roll back".into(),
+        End::Failed => match &request.ask {
+            plan::Ask::Verb { verb, .. } if verb.way() == Way::Back => format!(
+                "mend the data, or replace the stored handler (triphase repair handler vN/step {verb} --file F --reason …), then run the \
+                 same command again"
+            ),
+            plan::Ask::Verb { .. } | plan::Ask::Ff { .. } => {
+                "mend the handler or the data, then run the same command again; or roll back".into()
+            }
+        },
         End::Busy(_) | End::Interrupted(_) => "run the same command again".into(),
         End::Fenced(_) => "see what the other run does: triphase show".into(),
         End::Access(_) => "see that the target can be reached, then run the same command again".into(),
@@ -136,12 +144,7 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
         Err(failure) => return ended(failure, state),
     };
     let outcome = locked(context, project, request, session, hold.as_ref(), state).await;
-    // Given back on every path; what happened inside is what matters, a lock that could not be given back ends with its session.
-    if let Err(failure) = hold.release().await {
-        (context.tell)(Event::Warning(format!(
-            "the lock was not given back by itself: {failure}; it ends with this process"
-        )));
-    }
+    give_back(context, hold).await;
     match outcome {
         Ok(end) => Ok(end),
         Err(failure) => ended(failure, state),
@@ -326,8 +329,17 @@ async fn word(
         Ok(End::Done)
     }
     .await;
-    hold.release().await?;
+    give_back(context, hold).await;
     outcome
+}
+
+/// Gives the lock back, whatever happened under it. What matters is that: a lock that could not be given back ends with its session.
+async fn give_back(context: &Context<'_>, hold: Box<dyn Hold + '_>) {
+    if let Err(failure) = hold.release().await {
+        (context.tell)(Event::Warning(format!(
+            "the lock was not given back by itself: {failure}; it ends with this process"
+        )));
+    }
 }
 
 /// Ends the holder's session or lease (`unlock`, rule X3). Says what it did.

@@ -181,19 +181,22 @@ impl<'a> Holding<'a> {
             batch.extend(Part::Frame, self.settings(&timeout).statements(false));
             self.statement(work, &batch, &Stop::never()).await?;
         }
-        if let Some(index) = &index
-            && let Some(left) = index.left(self.pg).await?
-        {
-            tracing::info!(left, "dropping the invalid index of a failed attempt");
-            let mut batch = Batch::default();
-            batch.push(Part::Action(0), &format!("DROP INDEX CONCURRENTLY {left}"));
-            self.statement(work, &batch, stop).await?;
-            failpoint::point("after dropping an invalid index");
+        if let Some(index) = &index {
+            self.drop_left(work, index, stop).await?;
         }
         let mut batch = Batch::default();
         batch.push(Part::Action(0), text);
         failpoint::point("before a lone statement");
-        self.statement(work, &batch, stop).await?;
+        if let Err(failure) = self.statement(work, &batch, stop).await {
+            // A concurrent index that failed is there all the same, invalid, and a unique one refuses rows: nothing of it is to stay.
+            let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped);
+            if let Some(index) = index.as_ref().filter(|_| answered)
+                && let Err(why) = self.drop_left(work, index, &Stop::never()).await
+            {
+                tracing::warn!(%why, "the invalid index of the failed attempt could not be dropped");
+            }
+            return Err(failure);
+        }
         failpoint::point("after a lone statement");
         let closed = async {
             if let Some(index) = &index
@@ -219,6 +222,18 @@ impl<'a> Holding<'a> {
             }
             other @ (Ok(_) | Err(Failure::Handler { .. } | Failure::Lost(_))) => other,
         }
+    }
+
+    /// Drops the invalid index that a failed attempt left.
+    async fn drop_left(&self, work: &mut Wire, index: &probe::Index, stop: &Stop) -> Result<(), Failure> {
+        if let Some(left) = index.left(self.pg).await? {
+            tracing::info!(left, "dropping the invalid index of a failed attempt");
+            let mut batch = Batch::default();
+            batch.push(Part::Action(0), &format!("DROP INDEX CONCURRENTLY {left}"));
+            self.statement(work, &batch, stop).await?;
+            failpoint::point("after dropping an invalid index");
+        }
+        Ok(())
     }
 
     /// Sends statements outside any transaction.

@@ -47,11 +47,15 @@ impl Index {
         )
     }
 
+    /// A query for `head` and its qualified name, if a failed attempt left it invalid.
+    pub(super) fn left_query(&self, head: &str) -> String {
+        let name = format!("{} || quote_ident(n.nspname) || '.' || quote_ident(c.relname)", literal(head));
+        self.query(&name, "NOT (i.indisvalid AND i.indisready)")
+    }
+
     /// Its qualified name, if a failed attempt left it invalid.
     pub(super) async fn left(&self, pg: &Pg) -> Result<Option<String>, Failure> {
-        let query = self
-            .query("quote_ident(n.nspname) || '.' || quote_ident(c.relname)", "NOT (i.indisvalid AND i.indisready)");
-        pg.value(&query).await.map_err(|b| b.access("cannot look for an invalid index"))
+        pg.value(&self.left_query("")).await.map_err(|b| b.access("cannot look for an invalid index"))
     }
 
     /// A statement that fails unless the index is there and valid.

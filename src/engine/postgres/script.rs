@@ -80,7 +80,7 @@ impl Script<'_> {
         self.push(BEGIN);
         let (stands, message) = match seen.format {
             Some(format) => (
-                self.rows.stands(&format.to_string(), seen.revision),
+                self.rows.stands(&format.to_string(), seen),
                 "the ledger is no longer as it was when this script was made: make it again",
             ),
             None => (
@@ -131,6 +131,10 @@ impl Script<'_> {
                 }
                 let timeout = if probe::patient(text) { "0".to_owned() } else { self.timeout.clone() };
                 self.settings("SET", &timeout);
+                if let Some(index) = probe::created(text) {
+                    // An index that an earlier attempt left invalid: psql runs what the query gives.
+                    self.text.push_str(&format!("{} \\gexec\n", index.left_query("DROP INDEX CONCURRENTLY ")));
+                }
                 self.push(text);
                 if let Some(index) = probe::created(text) {
                     self.push(&index.demand());

@@ -4,7 +4,7 @@ use super::{FORMAT, GUARDS, ROLLOUT, Rows, TOOL, handler_column, phase_columns, 
 use crate::{
     action::Handlers,
     engine::Me,
-    ledger::{Begin, Entry, Event, Outcome, PhaseRow, Row},
+    ledger::{Begin, Entry, Event, Ledger, Outcome, PhaseRow, Row},
     model::{Guards, Phase, StepId},
 };
 
@@ -115,18 +115,23 @@ impl Rows {
         format!("SELECT 1 FROM {} WHERE {}{}", self.table(table::RUN), self.is_run(run), self.flavour.lock_row())
     }
 
-    /// A condition that holds as long as the ledger stands at `revision` and its format is the one this binary writes to.
-    pub fn stands(&self, format: &str, revision: u64) -> String {
-        format!(
-            "(SELECT coalesce(max({}), 0) FROM {}) = {revision} AND (SELECT {} FROM {} WHERE {} = {}) = {}",
-            self.ident("id"),
-            self.table(table::HISTORY),
+    /// A condition that holds as long as the ledger is the one that was `seen`, and stands where it stood: as many events, and the last
+    /// of them by the same run, whose id no other ledger has.
+    pub fn stands(&self, format: &str, seen: &Ledger) -> String {
+        let (id, history) = (self.ident("id"), self.table(table::HISTORY));
+        let mut stands = format!(
+            "(SELECT coalesce(max({id}), 0) FROM {history}) = {} AND (SELECT {} FROM {} WHERE {} = {}) = {}",
+            seen.revision,
             self.ident("value"),
             self.table(table::META),
             self.ident("key"),
             self.literal(FORMAT),
             self.literal(format)
-        )
+        );
+        if let Some(run) = &seen.run {
+            stands.push_str(&format!(" AND {}", self.fence(&run.run)));
+        }
+        stands
     }
 
     /// A row for the audit trail.

@@ -56,7 +56,7 @@ impl Script<'_> {
         }
         self.statement("BEGIN IMMEDIATE");
         let condition = match seen.format {
-            Some(format) => self.rows.stands(&format.to_string(), seen.revision),
+            Some(format) => self.rows.stands(&format.to_string(), seen),
             None => "NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name IN ('triphase_meta', 'triphase_ledger'))"
                 .to_owned(),
         };

@@ -505,6 +505,11 @@ async fn a_script_in_sqlite3_does_what_a_run_does() {
     let stale = Ledger { revision: 1, ..after.0.clone() };
     let script = Sqlite.script(&target(&scripted), &stale, &Begin::default(), &units, &me).unwrap();
     assert!(run_script(&scripted, &script).unwrap_err().contains("the ledger is not as it was"));
+    // Another ledger may have as many events, but never the same run.
+    let mut other = after.0.clone();
+    other.run.as_mut().unwrap().run = "another".into();
+    let script = Sqlite.script(&target(&scripted), &other, &Begin::default(), &units, &me).unwrap();
+    assert!(run_script(&scripted, &script).unwrap_err().contains("the ledger is not as it was"));
     assert_eq!(timeless(&scripted).await, after);
 
     // What a run refuses, the script refuses, with nothing of the unit left.
