@@ -194,6 +194,8 @@ pub enum Broken {
     Failed,
     /// A signal.
     Interrupted,
+    /// The target refused a statement that may have committed part of its work: whether it is applied is an open question (L4).
+    Undecided,
 }
 
 /// The entry that records a unit of which nothing is applied: what is committed stays counted, the phase is failed.
@@ -204,10 +206,14 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
         Way::Back => PhaseState::RollbackFailed,
     };
     let outcome = match how {
-        Broken::Failed => Outcome::Failed,
+        Broken::Failed | Broken::Undecided => Outcome::Failed,
         Broken::Interrupted => Outcome::Interrupted,
     };
-    let row = PhaseRow { state, upto: cut.first, trying: None, error: Some(why.to_owned()), ..cut.before.clone() };
+    let trying = match how {
+        Broken::Failed | Broken::Interrupted => None,
+        Broken::Undecided => Some(cut.first),
+    };
+    let row = PhaseRow { state, upto: cut.first, trying, error: Some(why.to_owned()), ..cut.before.clone() };
     let mut keep = task.keep.clone();
     if task.handler.actions.iter().any(Action::alone) {
         keep.insert(task.verb, task.handler.clone());

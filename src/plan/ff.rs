@@ -12,7 +12,12 @@ pub(super) fn ff(played: &mut Played<'_>, to: &FfTo, stop_after: Option<Phase>, 
     let project = played.project;
     let range: Vec<&Release> = match to {
         FfTo::All => project.releases.iter().collect(),
-        FfTo::Next => project.releases.iter().find(|r| work_left(played, r)).into_iter().collect(),
+        FfTo::Next => project
+            .releases
+            .iter()
+            .find(|r| if request.within.is_some() { request.may_mean(&r.version) } else { work_left(played, r) })
+            .into_iter()
+            .collect(),
         FfTo::Release(version) => match super::known(project, version) {
             Ok(_) => project.releases.iter().filter(|r| r.version <= *version).collect(),
             Err(finding) => return played.plan.findings.push(finding),

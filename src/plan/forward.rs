@@ -94,6 +94,8 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
     let from = resume::resume(played, &step.id, verb, row.phase(phase), Some(&handler)).unwrap_or(0);
     let keep: Handlers = phase
         .rollback()
+        // What was stored when the phase really began stays what takes it back (L2).
+        .filter(|back| !(row.phase(phase).committed() && row.stored.contains(back)))
         .and_then(|back| step.handlers.get_key_value(&back))
         .map(|(back, handler)| (*back, handler.clone()))
         .into_iter()

@@ -38,12 +38,30 @@ pub struct Request {
     pub contract: bool,
     /// `--from-files` (L2): rollbacks take the files' handlers.
     pub from_files: bool,
+    /// The one release that a request without a version was found to mean: a run that looks again must not go on to the next.
+    pub within: Option<Version>,
 }
 
 impl Request {
+    /// Whether a release may be what a request without a version means.
+    fn may_mean(&self, version: &Version) -> bool {
+        self.within.as_ref().is_none_or(|within| within == version)
+    }
+
+    /// The same request, held to the release that its first plan chose, where it names none itself.
+    #[must_use]
+    pub fn held_to(&self, plan: &Plan) -> Self {
+        let open = match &self.ask {
+            Ask::Verb { scope, .. } => *scope == Scope::Auto,
+            Ask::Ff { to, .. } => *to == FfTo::Next,
+        };
+        let chosen = plan.tasks.first().map(|task| task.id.release.clone());
+        Self { within: self.within.clone().or(chosen.filter(|_| open)), ..self.clone() }
+    }
+
     /// A request without flags.
     pub const fn new(ask: Ask) -> Self {
-        Self { ask, out_of_order: false, cascade: false, contract: false, from_files: false }
+        Self { ask, out_of_order: false, cascade: false, contract: false, from_files: false, within: None }
     }
 }
 
@@ -314,7 +332,8 @@ fn auto(played: &mut Played<'_>, verb: Verb, request: &Request) {
     let project = played.project;
     let mut refused = Vec::new();
     let mut eligible = Vec::new();
-    for release in project.releases.iter().filter(|r| forward::pending(played, r, verb)) {
+    for release in project.releases.iter().filter(|r| request.may_mean(&r.version) && forward::pending(played, r, verb))
+    {
         let mut advance = forward::advance(played, release, verb.phase(), None, false, request.out_of_order);
         let mut findings = ff::edited(played, &[release]);
         findings.append(&mut advance.findings);
@@ -361,7 +380,7 @@ fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Reque
             let mut refused = None;
             let mut eligible = Vec::new();
             let releases: std::collections::BTreeSet<_> = played.steps.keys().map(|id| id.release.clone()).collect();
-            for release in &releases {
+            for release in releases.iter().filter(|release| request.may_mean(release)) {
                 let back = back::back(played, release, verb, None, request);
                 if !back.findings.is_empty() {
                     refused = Some(back.findings);

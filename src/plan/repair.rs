@@ -221,7 +221,7 @@ fn decide(
     let changed = at.clone();
     let keep = phase
         .rollback()
-        .filter(|_| changed.state == PhaseState::Done)
+        .filter(|back| changed.state == PhaseState::Done && !row.stored.contains(back))
         .and_then(|back| filed.and_then(|step| step.handlers.get(&back)).map(|handler| (back, handler.clone())))
         .into_iter()
         .collect();

@@ -51,7 +51,10 @@ pub(super) async fn commit(
             text: action.text(),
         });
     }
-    let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit).await {
+    // A procedure may commit on its way: of one that failed it is not known how much is applied, and it is not sent again.
+    let commits = |action: &Action| action.alone() && crate::sql::commits_inside(session.dialect(), &action.text());
+    let inside = cut.unit.actions.iter().any(commits);
+    let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit, inside).await {
         Ok(_) => {
             // Told in the plan's order: some that rode along come before the unit's own task, some after it.
             let mut ended = cut.empties.clone();
@@ -76,7 +79,6 @@ pub(super) async fn commit(
         Err(Failure::Handler { at, why }) => {
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
-            record(hold, &broken(plan, &cut, index, &error, Broken::Failed)).await?;
             let text =
                 index.and_then(|k| task.handler.actions.get(k as usize)).map_or_else(|| "COMMIT".into(), Action::text);
             (context.tell)(Event::Failed {
@@ -85,20 +87,24 @@ pub(super) async fn commit(
                 index: index.unwrap_or(cut.first),
                 text,
                 committed: cut.first,
-                error,
+                error: error.clone(),
             });
+            let how = if inside { Broken::Undecided } else { Broken::Failed };
+            record(context, hold, &broken(plan, &cut, index, &error, how)).await?;
             End::Failed
         }
         Err(Failure::Busy(what)) => {
             // A statement that stands alone was announced; that it was not applied is known, and said.
             if !cut.unit.opens.is_empty() {
-                record(hold, &broken(plan, &cut, Some(cut.first), &what, Broken::Failed)).await?;
+                let how = if inside { Broken::Undecided } else { Broken::Failed };
+                record(context, hold, &broken(plan, &cut, Some(cut.first), &what, how)).await?;
             }
             End::Busy(format!("{} of step `{}`: {what}", task.verb, task.id))
         }
         Err(Failure::Stopped) => {
             let signal = context.stop.signal().unwrap_or(2);
-            record(hold, &broken(plan, &cut, None, "interrupted", Broken::Interrupted)).await?;
+            let how = if inside { Broken::Undecided } else { Broken::Interrupted };
+            record(context, hold, &broken(plan, &cut, None, "interrupted", how)).await?;
             End::Interrupted(signal)
         }
         Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => {
@@ -108,8 +114,22 @@ pub(super) async fn commit(
     Ok(Some(end))
 }
 
-async fn record(hold: &dyn Hold, entry: &crate::ledger::Entry) -> Result<Time, Failure> {
-    hold.commit(&Unit { closes: vec![entry.clone()], ..Unit::default() }, &Stop::never()).await
+/// Records how a unit ended. What happened is told already: where it can't be recorded, that is one more thing to tell, and nothing is
+/// run again for it.
+async fn record(context: &Context<'_>, hold: &dyn Hold, entry: &crate::ledger::Entry) -> Result<(), Failure> {
+    let unit = Unit { closes: vec![entry.clone()], ..Unit::default() };
+    for attempt in 0.. {
+        match hold.commit(&unit, &Stop::never()).await {
+            Ok(_) => return Ok(()),
+            Err(Failure::Busy(_)) if attempt < 20 => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(fenced @ Failure::Fenced(_)) => return Err(fenced),
+            Err(why) => {
+                (context.tell)(Event::Warning(format!("how it ended could not be recorded: {why}")));
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Asks each action of a step that is applied only in part, and takes out what is so already. What nothing decides is run where a failure
@@ -131,7 +151,7 @@ async fn skip_applied(
     let mut rest = Vec::new();
     let mut kept = Vec::new();
     for (action, index) in cut.unit.actions.iter().zip(indices.iter()) {
-        match session.ask(action).await? {
+        match super::look::verdict(session, action).await? {
             Verdict::Applied => {}
             Verdict::Unknown if action.alone() => {
                 let finding = Finding::new(
@@ -164,6 +184,7 @@ async fn until_committed(
     id: &StepId,
     verb: Verb,
     unit: &Unit,
+    once: bool,
 ) -> Result<Time, Failure> {
     let began = Instant::now();
     let mut pause = Duration::from_millis(100);
@@ -173,6 +194,9 @@ async fn until_committed(
         let Err(Failure::Busy(mut what)) = answer else { return answer };
         if !by.is_empty() {
             what = format!("{what}; blocked by {}", by.join(", "));
+        }
+        if once {
+            return Err(Failure::Busy(what));
         }
         if began.elapsed() + pause >= context.target.lock_retry_for.length() {
             let setting = &context.target.lock_retry_for;

@@ -4,7 +4,7 @@ use super::ended;
 use crate::{
     engine::{Access, Driver, Failure, Session, Where},
     event::End,
-    ledger::{Facts, HistoryRow, Ledger},
+    ledger::{Facts, HistoryRow, Ledger, Verdict},
     plan::{self, Plan, Request},
     release::Project,
     target::Target,
@@ -56,10 +56,21 @@ async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::St
         facts.stored = session.stored(wanted).await?;
     }
     for open in plan::open(&facts) {
-        let verdict = session.ask(&open.action).await?;
+        let verdict = verdict(session, &open.action).await?;
         facts.verdicts.insert(open.id, verdict);
     }
     Ok(facts)
+}
+
+/// Whether an action has been applied. A `done_when` that fails decides nothing, and must not keep anybody from looking.
+pub(super) async fn verdict(session: &dyn Session, action: &crate::action::Action) -> Result<Verdict, Failure> {
+    match session.ask(action).await {
+        Err(Failure::Handler { why, .. }) => {
+            tracing::warn!("{why:#}");
+            Ok(Verdict::Unknown)
+        }
+        answer => answer,
+    }
 }
 
 /// The ledger and its open questions (`show`, `current`, `check`).

@@ -108,6 +108,8 @@ struct Going {
     done: Vec<(StepId, Verb)>,
     /// The task whose answer was lost: done, if the next plan has it no more.
     lost: Option<(StepId, Verb)>,
+    /// The request, held to the release that the first look chose.
+    held: Option<Request>,
     waits: Vec<plan::Wait>,
     notes: Vec<String>,
     advice: Option<String>,
@@ -126,10 +128,15 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
         state.told_host = true;
         (context.tell)(Event::Host(session.place()));
     }
+    let held = state.held.clone();
+    let request = held.as_ref().unwrap_or(request);
     let (facts, seen) = match look::plan(session, context.target, project, request).await {
         Ok(both) => both,
         Err(failure) => return ended(failure, state),
     };
+    let held = request.held_to(&seen);
+    let request = &held;
+    state.held = Some(held.clone());
     if let Some(end) = nothing_to_do(context, project, &facts, &seen, state, false) {
         return Ok(end);
     }

@@ -43,3 +43,10 @@ pub struct SqlError {
     /// Byte range in the source.
     pub span: Range<usize>,
 }
+
+/// Whether a statement may commit by itself in the middle of its work: a procedure or an anonymous block run outside a transaction.
+pub fn commits_inside(dialect: crate::model::Dialect, text: &str) -> bool {
+    let canonical = canonical(dialect, text);
+    let word = canonical.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    word.eq_ignore_ascii_case("CALL") || word.eq_ignore_ascii_case("DO")
+}

@@ -99,6 +99,7 @@ pub(crate) fn request(text: &str) -> Request {
         cascade: has("--cascade"),
         contract: has("--contract"),
         from_files: has("--from-files"),
+        within: None,
     }
 }
 
