@@ -451,3 +451,37 @@ fn what_never_applied_needs_no_rollback_statement() {
     facts.verdicts.insert(open[0].id.clone(), crate::ledger::Verdict::Unknown);
     assert_eq!(tasks(&plan(&files, &facts, &world.guards, &request("rollback_add v1"))), ["rollback_add v1/a"]);
 }
+
+#[test]
+fn f6_a_hook_with_a_rollback_alone_runs_it() {
+    let files = project(&[("v1", &["@before rollback_add:H", "a add:A rollback_add:-A"])]);
+    let mut world = World::new("");
+    world.run(&files, "ff");
+    assert_eq!(tasks(&world.run(&files, "rollback_add v1")), ["rollback_add v1/@before", "rollback_add v1/a"]);
+}
+
+#[test]
+fn c_a_command_without_a_version_is_held_to_the_release_it_meant() {
+    let mut world = World::new("require_previous: added");
+    for text in ["add", "ff +1"] {
+        let first = world.plan(&two(), text);
+        assert_eq!(first.tasks[0].id.release, super::fixture::v("v1"));
+        let held = request(text).held_to(&first);
+        let mut later = World::new("require_previous: added");
+        later.run(&two(), "ff v1");
+        assert_eq!(tasks(&plan(&two(), &later.facts(), &later.guards, &held)), [""; 0], "{text}");
+    }
+    world.run(&two(), "add v1");
+}
+
+#[test]
+fn l2_a_resume_leaves_the_stored_rollback_alone() {
+    let files = project(&[("v1", &["a add:A rollback_add:-A"])]);
+    let mut world = World::new("");
+    world.run(&files, "add v1");
+    if let Some(row) = world.kept.ledger.steps.get_mut(&super::fixture::id("v1", "a")) {
+        let add = &mut row.phases[Phase::Add.index()];
+        (add.state, add.upto) = (crate::model::PhaseState::Failed, 1);
+    }
+    assert!(world.plan(&files, "add v1").tasks.iter().all(|task| task.keep.is_empty()));
+}

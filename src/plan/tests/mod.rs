@@ -5,3 +5,4 @@
 pub(crate) mod fixture;
 mod guards;
 mod laws;
+mod repair;
