@@ -243,6 +243,9 @@ async fn a_concurrent_index_is_built_again_where_an_attempt_left_it_invalid() {
     let failure = failed(hold.commit(&alone(text), &Stop::never()).await);
     assert!(matches!(failure, Failure::Handler { at: 0, .. }), "{failure}");
     assert_eq!(state(&*session).await, PhaseState::Running);
+    // Nothing of a failed one stays. What a killed one leaves is found before it is built again.
+    assert_eq!(one(&mut wire, "SELECT to_regclass('i')::text").await, "NULL");
+    assert!(wire.all(text.to_owned()).await.is_err());
     assert_eq!(one(&mut wire, "SELECT indisvalid::text FROM pg_index WHERE indexrelid = 'i'::regclass").await, "false");
     assert_eq!(session.ask(&lone(text)).await.unwrap(), Verdict::Not);
     wire.all("DELETE FROM t".to_owned()).await.unwrap();
