@@ -55,6 +55,9 @@ pub struct Context<'a> {
     pub confirm: Confirm<'a>,
 }
 
+/// The signal that is assumed where none is known.
+const SIGINT: i32 = 2;
+
 /// How often a run goes round again after lost answers that brought it no step further.
 const ROUNDS: u32 = 5;
 
@@ -72,9 +75,16 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
                     break End::Access(why);
                 }
                 (context.tell)(Event::Reconnecting { why });
-                tokio::time::sleep(Duration::from_millis(200 * u64::from(rounds))).await;
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(200 * u64::from(rounds))) => {}
+                    () = context.stop.pulled() => break End::Interrupted(SIGINT),
+                }
             }
         }
+    };
+    let end = match end {
+        End::Interrupted(signal) => End::Interrupted(context.stop.signal().unwrap_or(signal)),
+        end => end,
     };
     let next = state.advice.unwrap_or_default();
     let next = match &end {
@@ -104,7 +114,7 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
 struct Going {
     told_host: bool,
     /// The tasks that a person said yes to.
-    confirmed: Option<Vec<(StepId, Verb)>>,
+    confirmed: Option<Vec<plan::Task>>,
     done: Vec<(StepId, Verb)>,
     /// The task whose answer was lost: done, if the next plan has it no more.
     lost: Option<(StepId, Verb)>,
@@ -117,7 +127,11 @@ struct Going {
 
 /// One round: `Err` is a lost answer.
 async fn round(context: &Context<'_>, project: &Project, request: &Request, state: &mut Going) -> Result<End, String> {
-    let session = match context.driver.open(context.target, crate::engine::Access::Write).await {
+    let opened = tokio::select! {
+        opened = context.driver.open(context.target, crate::engine::Access::Write) => opened,
+        () = context.stop.pulled() => Err(Failure::Stopped),
+    };
+    let session = match opened {
         Ok(session) => session,
         // It was there a moment ago: a server that restarts is given the time of a few rounds.
         Err(Failure::Access(why)) if state.told_host => return Err(format!("{why:#}")),
@@ -166,15 +180,10 @@ fn ended(failure: Failure, state: &mut Going) -> Result<End, String> {
         Failure::Handler { why, .. } => Ok(End::Access(format!("{why:#}"))),
         Failure::Busy(what) => Ok(End::Busy(what)),
         fenced @ Failure::Fenced(_) => Ok(End::Fenced(fenced.to_string())),
-        Failure::Stopped => Ok(End::Interrupted(libc_sigint())),
+        Failure::Stopped => Ok(End::Interrupted(SIGINT)),
         Failure::Access(why) => Ok(End::Access(format!("{why:#}"))),
         Failure::Refused(finding) => Ok(End::Refused(vec![*finding])),
     }
-}
-
-/// SIGINT's number, for a stop whose signal is not known.
-const fn libc_sigint() -> i32 {
-    2
 }
 
 /// Ends here: refused, or nothing to run. Before the lock, open decisions alone are no reason: the run that makes them may be alive.
@@ -224,7 +233,7 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
     }
     match (context.confirm)(&session.place(), &Asked::Plan(plan)) {
         Ok(true) => {
-            state.confirmed = Some(named(plan));
+            state.confirmed = Some(plan.tasks.clone());
             None
         }
         Ok(false) => Some(End::Declined),
@@ -232,8 +241,9 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
     }
 }
 
-fn named(plan: &Plan) -> Vec<(StepId, Verb)> {
-    plan.tasks.iter().map(|task| (task.id.clone(), task.verb)).collect()
+/// Whether a task is the one that was said yes to; it may have come further meanwhile.
+fn same(yes: &plan::Task, task: &plan::Task) -> bool {
+    (&yes.id, yes.verb, &yes.handler) == (&task.id, task.verb, &task.handler)
 }
 
 /// All that happens under the lock.
@@ -250,7 +260,7 @@ async fn locked(
         return Ok(end);
     }
     match &state.confirmed {
-        Some(yes) if named(&plan).iter().any(|task| !yes.contains(task)) => {
+        Some(yes) if !plan.tasks.iter().all(|task| yes.iter().any(|yes| same(yes, task))) => {
             return Ok(End::Refused(vec![
                 Finding::new(
                     Class::Guard,
