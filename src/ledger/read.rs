@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRow {
     /// How far it has come.
+    #[serde(default = "pending")]
     pub state: PhaseState,
     /// It has no handler, as far as the last run that touched the step knew (rule L1).
     #[serde(default)]
@@ -46,6 +47,10 @@ pub struct PhaseRow {
     /// Why it failed.
     #[serde(default)]
     pub error: Option<String>,
+}
+
+const fn pending() -> PhaseState {
+    PhaseState::Pending
 }
 
 impl PhaseRow {

@@ -1,14 +1,20 @@
 //! Release order (rule F1).
 
-use serde::{Deserialize, Serialize};
-use std::{cmp::Ordering, fmt};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 /// A release's version: `v`, then components split at `.` `-` `_`. Numbers compare as numbers and before words; a version
 /// that ends first comes first. Two spellings of one version (`v1`, `v001`) are ordered by their text, so that `Ord` agrees
 /// with `Eq`; [`Version::same`] tells that they are one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Version(String);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Version(Arc<Spelt>);
+
+/// Every row of a ledger is looked up by its version, so its place in the order is worked out once.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Spelt {
+    order: Vec<u8>,
+    text: String,
+}
 
 impl Version {
     /// Reads a version.
@@ -27,49 +33,45 @@ impl Version {
         if rest.split(['.', '-', '_']).any(str::is_empty) {
             return Err(format!("`{text}` is no version: a component of it is empty"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(Arc::new(Spelt { order: order(rest), text: text.to_owned() })))
     }
 
     /// The version as written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
     }
 
     /// Whether both name one version, however spelt.
     pub fn same(&self, other: &Self) -> bool {
-        self.order(other) == Ordering::Equal
-    }
-
-    fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        self.0[1..].split(['.', '-', '_']).map(Component::of)
-    }
-
-    fn order(&self, other: &Self) -> Ordering {
-        self.components().cmp(other.components())
+        self.0.order == other.0.order
     }
 }
 
-/// Digits without leading zeros compare as numbers of any length: first by how many there are, then as text.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Component<'a> {
-    Number(usize, &'a str),
-    Word(&'a str),
-}
-
-impl<'a> Component<'a> {
-    fn of(text: &'a str) -> Self {
-        if text.bytes().all(|b| b.is_ascii_digit()) {
-            let digits = text.trim_start_matches('0');
-            Self::Number(digits.len(), digits)
+/// Bytes that compare as the components do. Digits without leading zeros compare as numbers of any length: first by how many there are,
+/// then as text. A word ends with a byte that no word has.
+fn order(components: &str) -> Vec<u8> {
+    const NUMBER: u8 = 1;
+    const WORD: u8 = 2;
+    const END: u8 = 0;
+    let mut order = Vec::with_capacity(components.len() + 8);
+    for component in components.split(['.', '-', '_']) {
+        if component.bytes().all(|b| b.is_ascii_digit()) {
+            let digits = component.trim_start_matches('0');
+            order.push(NUMBER);
+            order.extend(digits.len().to_be_bytes());
+            order.extend(digits.bytes());
         } else {
-            Self::Word(text)
+            order.push(WORD);
+            order.extend(component.bytes());
+            order.push(END);
         }
     }
+    order
 }
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.order(other).then_with(|| self.0.cmp(&other.0))
+        self.0.cmp(&other.0)
     }
 }
 
@@ -81,7 +83,26 @@ impl PartialOrd for Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 

@@ -38,8 +38,7 @@ pub(super) fn advance(
     let mut advance = Advance::default();
     let mut todo = Vec::new();
     for step in guards::counted(release).filter(|step| only.is_none_or(|only| only.id == step.id)) {
-        let row = played.row_of(step);
-        let at = row.phase(phase);
+        let at = played.phase_of(step, phase);
         match next(at.state, Way::Forward, at.committed()) {
             Next::Nothing => {}
             Next::Run => todo.push(step),
@@ -89,13 +88,13 @@ pub(super) fn advance(
 
 fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
     let verb = phase.verb();
-    let row = played.row_of(step);
+    let at = played.phase_of(step, phase);
     let handler = step.handlers.get(&verb).cloned().unwrap_or_else(nothing);
-    let from = resume::resume(played, &step.id, verb, row.phase(phase), Some(&handler)).unwrap_or(0);
+    let from = resume::resume(played, &step.id, verb, at, Some(&handler)).unwrap_or(0);
     let keep: Handlers = phase
         .rollback()
         // What was stored when the phase really began stays what takes it back (L2).
-        .filter(|back| !(row.phase(phase).committed() && row.stored.contains(back)))
+        .filter(|back| !(at.committed() && played.row(&step.id).is_some_and(|row| row.stored.contains(back))))
         .and_then(|back| step.handlers.get_key_value(&back))
         .map(|(back, handler)| (*back, handler.clone()))
         .into_iter()
@@ -116,8 +115,7 @@ pub(super) fn nothing() -> Handler {
 /// The steps of a release that a forward verb has anything to record for.
 pub(super) fn pending(played: &Played<'_>, release: &Release, verb: Verb) -> bool {
     guards::counted(release).any(|step| {
-        let row = played.row_of(step);
-        let at = row.phase(verb.phase());
+        let at = played.phase_of(step, verb.phase());
         next(at.state, Way::Forward, at.committed()) != Next::Nothing && step.has(verb)
     })
 }

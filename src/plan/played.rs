@@ -3,7 +3,7 @@
 use super::{Plan, Task};
 use crate::{
     ledger::{Facts, PhaseRow, Row},
-    model::{Guards, PhaseState, StepId, Time, Verb, Version, Way},
+    model::{Guards, Phase, PhaseState, StepId, Time, Verb, Version, Way},
     release::{Project, Step},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,9 +45,10 @@ impl<'a> Played<'a> {
         self.steps.get(id)
     }
 
-    /// A step's row; one that never ran is pending.
-    pub fn row_of(&self, step: &Step) -> Row {
-        self.row(&step.id).cloned().unwrap_or_else(|| Row::pending(&step.name))
+    /// A step's phase; one that never ran is pending.
+    pub fn phase_of(&self, step: &Step, phase: Phase) -> &PhaseRow {
+        static PENDING: PhaseRow = PhaseRow::pending();
+        self.row(&step.id).map_or(&PENDING, |row| row.phase(phase))
     }
 
     /// Adds tasks, and what they leave behind.

@@ -76,9 +76,11 @@ impl Rows {
     fn create_table(&self, name: &str, columns: &[(&str, String)], key: Option<&[&str]>) -> String {
         let mut parts: Vec<String> =
             columns.iter().map(|(column, kind)| format!("{} {kind}", self.ident(column))).collect();
+        let mut end = "";
         if let Some(key) = key {
             parts.push(format!("PRIMARY KEY ({})", self.idents(key.iter().copied())));
+            end = self.flavour.by_key();
         }
-        format!("CREATE TABLE {} ({})", self.table(name), parts.join(", "))
+        format!("CREATE TABLE {} ({}){end}", self.table(name), parts.join(", "))
     }
 }

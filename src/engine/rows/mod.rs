@@ -5,7 +5,7 @@ mod create;
 mod read;
 mod write;
 
-pub use read::TextRow;
+pub use read::{TextRow, WIDTH};
 
 use crate::{
     model::{Dialect, Phase, Time, Verb},
@@ -102,7 +102,16 @@ impl Flavour {
     const fn identity(self) -> &'static str {
         match self {
             Self::Postgres => "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            Self::Sqlite => "integer PRIMARY KEY AUTOINCREMENT",
+            // Rows are never deleted, so the next number is a new one even without AUTOINCREMENT's table of numbers.
+            Self::Sqlite => "integer PRIMARY KEY",
+        }
+    }
+
+    /// The end of the ledger's own table: rows lie by their key, and there is no second tree to write beside them.
+    const fn by_key(self) -> &'static str {
+        match self {
+            Self::Postgres => "",
+            Self::Sqlite => " WITHOUT ROWID",
         }
     }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub type TextRow = Vec<Option<String>>;
 
 /// Columns of [`Rows::ledger_query`]: what the row is, and the 17 of a step.
-const WIDTH: usize = 18;
+pub const WIDTH: usize = 18;
 
 impl Rows {
     /// Asks for the ledger's format. The engine tells "no such table" apart (rule L9), and asks nothing else of a format that
@@ -350,16 +350,10 @@ fn phase_row(
         ))
     })?;
     let Some(detail) = detail else { return Ok(PhaseRow { state, at, ..PhaseRow::pending() }) };
-    let parsed = serde_json::from_str::<serde_json::Value>(detail).and_then(|mut value| {
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("state".to_owned(), state.name().into());
-            fields.insert("at".to_owned(), at.map_or(serde_json::Value::Null, |t| t.0.into()));
-        }
-        serde_json::from_value(value)
-    });
-    parsed
+    let row: PhaseRow = serde_json::from_str(detail)
         .with_context(|| format!("the ledger's detail of {phase} of step `{id}` can't be read"))
-        .map_err(Failure::Access)
+        .map_err(Failure::Access)?;
+    Ok(PhaseRow { state, at, ..row })
 }
 
 fn handler(id: &StepId, verb: Verb, text: &str) -> Result<Handler, Failure> {

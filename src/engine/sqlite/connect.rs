@@ -1,7 +1,10 @@
 //! One connection: opening it, the settings triphase relies on, and answers as cells.
 
 use super::failure;
-use crate::{engine::Failure, engine::rows::TextRow, target::Target};
+use crate::{
+    engine::{Failure, Stop, rows::TextRow},
+    target::Target,
+};
 use anyhow::anyhow;
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _,
@@ -10,6 +13,7 @@ use sqlx::{
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// How the file is opened.
@@ -124,8 +128,8 @@ impl Settings {
         PathBuf::from(name)
     }
 
-    /// The settings triphase relies on, as statements: set again before each unit, so that none leaks from one handler to the next
-    /// (rule L9). Each is the default of a bare `sqlite3`, but the two that the target names.
+    /// The settings triphase relies on, as statements: set again after each handler that may have changed one, so that none leaks to the
+    /// next (rule L9). Each is the default of a bare `sqlite3`, but the two that the target names.
     pub fn pragmas(&self) -> Vec<String> {
         let on_off = if self.foreign_keys { "ON" } else { "OFF" };
         vec![
@@ -144,23 +148,52 @@ impl Settings {
     }
 }
 
-/// A connection, and whether a transaction of ours was left open on it (a future that was dropped half-way).
+/// A connection, and what was left open on it by a future that was dropped half-way.
 pub struct Link {
     pub connection: SqliteConnection,
-    pub in_transaction: bool,
+    /// Whether a transaction of ours may be open.
+    in_transaction: bool,
+    /// Whether [`Settings::pragmas`] are known to be in force.
+    settled: bool,
+    watch: Watch,
 }
 
 impl Link {
-    pub const fn new(connection: SqliteConnection) -> Self {
-        Self { connection, in_transaction: false }
+    pub async fn new(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
+        let watch = Watch::default();
+        watch.install(&mut connection).await?;
+        Ok(Self { connection, in_transaction: false, settled: false, watch })
     }
 
-    /// Begins a transaction that may write.
-    pub async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    /// Puts the settings in force, unless they are known to be.
+    pub async fn settle(&mut self, settings: &Settings) -> Result<(), sqlx::Error> {
+        if !self.settled {
+            execute(&mut self.connection, &settings.pragmas().join(";")).await?;
+            self.settled = true;
+        }
+        Ok(())
+    }
+
+    /// What runs next may change settings.
+    pub const fn unsettle(&mut self) {
+        self.settled = false;
+    }
+
+    /// Until [`Link::rollback`] or [`Link::unwatch`], a statement ends early once told to stop.
+    pub fn watch(&self, stop: &Stop) {
+        self.watch.set(Some(stop.clone()));
+    }
+
+    /// From here on statements end by themselves alone.
+    pub fn unwatch(&self) {
+        self.watch.set(None);
+    }
+
+    /// Begins a transaction that may write, and asks a query in the same breath: every message to the thread that has the file costs two
+    /// switches between threads.
+    pub async fn begin(&mut self, query: &str) -> Result<Vec<TextRow>, sqlx::Error> {
         self.in_transaction = true;
-        let begun = execute(&mut self.connection, "BEGIN IMMEDIATE").await;
-        self.in_transaction = begun.is_ok();
-        begun
+        texts(&mut self.connection, &format!("BEGIN IMMEDIATE; {query}")).await
     }
 
     /// Commits. After an error the transaction is rolled back, where SQLite has not done so itself.
@@ -175,25 +208,42 @@ impl Link {
 
     /// Ends a transaction, if there is one, with nothing applied.
     pub async fn rollback(&mut self) {
+        self.unwatch();
         if self.in_transaction {
-            // The one error there is says that SQLite has rolled back by itself.
+            // The one error there is says that there is none, or that SQLite has rolled back by itself.
             let _ = execute(&mut self.connection, "ROLLBACK").await;
             self.in_transaction = false;
         }
     }
 }
 
-/// Runs a statement; its rows are passed over.
-pub async fn execute(connection: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(|_| ())
+/// Cancels what runs once told to stop (rule X4). It stays with the connection: setting it anew for each statement would cost two more
+/// messages to the thread that has the file.
+#[derive(Clone, Default)]
+struct Watch(Arc<Mutex<Option<Stop>>>);
+
+impl Watch {
+    async fn install(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        /// Virtual-machine instructions between two looks: well under a millisecond.
+        const EVERY: i32 = 1000;
+        let watch = self.clone();
+        connection.lock_handle().await?.set_progress_handler(EVERY, move || !watch.told_to_stop());
+        Ok(())
+    }
+
+    fn set(&self, stop: Option<Stop>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stop;
+    }
+
+    fn told_to_stop(&self) -> bool {
+        let stop = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stop.as_ref().is_some_and(|stop| stop.signal().is_some())
+    }
 }
 
-/// Runs statements in order.
-pub async fn execute_all(connection: &mut SqliteConnection, sql: &[String]) -> Result<(), sqlx::Error> {
-    for statement in sql {
-        execute(connection, statement).await?;
-    }
-    Ok(())
+/// Runs statements; their rows are passed over.
+pub async fn execute(connection: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(|_| ())
 }
 
 /// Asks, every column as text.

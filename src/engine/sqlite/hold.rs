@@ -1,14 +1,14 @@
 //! The lock, held, and the writes it allows. Every transaction first looks whether this run is still the one that may write (rule X2).
 
 use super::{
-    connect::{Cell, Link, cells, execute, execute_all, texts},
+    connect::{Cell, Link, cells, execute, texts},
     failure, foreign_keys,
     lock::FileLock,
     session::FileSession,
 };
 use crate::{
     action::Action,
-    engine::{Answer, Failure, Hold, Me, Stop},
+    engine::{Answer, Failure, Hold, Me, Stop, rows::TextRow},
     failpoint,
     ledger::{Begin, Entry, Unit},
     model::Time,
@@ -44,13 +44,13 @@ impl<'a> FileHold<'a> {
         let mut link = self.session.link_or_create().await?;
         let link = &mut *link;
         let written = async {
-            execute_all(&mut link.connection, &self.session.settings.pragmas()).await?;
+            link.settle(&self.session.settings).await?;
             failpoint::point("before begin");
-            link.begin().await?;
             // The session at work is this process: the lock file tells whether it lives.
             let session = format!("pid {}", self.me.pid);
-            execute_all(&mut link.connection, &self.session.rows.begin(begin, self.me, &session)).await?;
-            let now = clock(link).await?;
+            let mut statements = self.session.rows.begin(begin, self.me, &session);
+            statements.push(self.session.rows.clock_query());
+            let now = clock(&link.begin(&statements.join(";")).await?);
             link.commit().await?;
             failpoint::point("after begin");
             Ok(now)
@@ -63,8 +63,7 @@ impl<'a> FileHold<'a> {
     async fn write_unit(&self, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         let mut link = self.link().await?;
         let link = &mut *link;
-        // A handler must not meet what an earlier one set.
-        execute_all(&mut link.connection, &self.session.settings.pragmas()).await.map_err(|e| self.access(e))?;
+        link.settle(&self.session.settings).await.map_err(|e| self.access(e))?;
         if stop.signal().is_some() {
             return Err(Failure::Stopped);
         }
@@ -73,13 +72,16 @@ impl<'a> FileHold<'a> {
             self.entries(link, &unit.opens, 0).await?;
             failpoint::point("after opens");
         }
+        if unit.actions.iter().any(sets) {
+            link.unsettle();
+        }
         let done = match unit.actions.as_slice() {
             [action] if action.alone() => self.alone(link, action, &unit.closes, stop).await,
             actions => self.together(link, actions, &unit.closes, stop).await,
         };
         link.rollback().await;
         // The handler's own settings end with it, whatever became of it.
-        let restored = execute_all(&mut link.connection, &self.session.settings.pragmas()).await;
+        let restored = link.settle(&self.session.settings).await;
         if let (Ok(_), Err(error)) = (&done, restored) {
             tracing::warn!("settings could not be restored after a handler: {error}");
         }
@@ -115,8 +117,7 @@ impl<'a> FileHold<'a> {
             let pragma = format!("PRAGMA foreign_keys = {}", if on { "ON" } else { "OFF" });
             execute(&mut link.connection, &pragma).await.map_err(|e| self.access(e))?;
         }
-        link.begin().await.map_err(|e| self.access(e))?;
-        self.fence(link).await?;
+        self.begin_fenced(link).await?;
         for (at, action) in actions.iter().enumerate() {
             if stop.signal().is_some() {
                 return Err(Failure::Stopped);
@@ -139,8 +140,7 @@ impl<'a> FileHold<'a> {
 
     /// Entries in a transaction of their own.
     async fn entries(&self, link: &mut Link, entries: &[Entry], at: usize) -> Result<Time, Failure> {
-        link.begin().await.map_err(|e| self.access(e))?;
-        let written = match self.fence(link).await {
+        let written = match self.begin_fenced(link).await {
             Ok(()) => self.close(link, entries, at).await,
             Err(failed) => Err(failed),
         };
@@ -150,18 +150,31 @@ impl<'a> FileHold<'a> {
 
     /// Entries, the clock, and the commit.
     async fn close(&self, link: &mut Link, entries: &[Entry], at: usize) -> Result<Time, Failure> {
-        let statements = self.session.rows.entries(entries, self.me);
-        execute_all(&mut link.connection, &statements).await.map_err(|e| failure::action(at, e))?;
-        let now = clock(link).await.map_err(|e| failure::action(at, e))?;
+        let mut statements = self.session.rows.entries(entries, self.me);
+        statements.push(self.session.rows.clock_query());
+        let answer = texts(&mut link.connection, &statements.join(";")).await.map_err(|e| failure::action(at, e))?;
+        let now = clock(&answer);
         failpoint::point("before commit");
         link.commit().await.map_err(|e| failure::commit(at, e))?;
         failpoint::point("after commit");
         Ok(now)
     }
 
+    /// Begins a transaction, if this run may still write.
+    async fn begin_fenced(&self, link: &mut Link) -> Result<(), Failure> {
+        let mine = link.begin(&self.session.rows.fence_query(&self.me.run)).await.map_err(|e| self.access(e))?;
+        self.fenced(link, &mine).await
+    }
+
     async fn fence(&self, link: &mut Link) -> Result<(), Failure> {
+        let query = self.session.rows.fence_query(&self.me.run);
+        let mine = texts(&mut link.connection, &query).await.map_err(|e| self.access(e))?;
+        self.fenced(link, &mine).await
+    }
+
+    /// Whether the answer to the fence's query lets this run write.
+    async fn fenced(&self, link: &mut Link, mine: &[TextRow]) -> Result<(), Failure> {
         let rows = &self.session.rows;
-        let mine = texts(&mut link.connection, &rows.fence_query(&self.me.run)).await.map_err(|e| self.access(e))?;
         if !mine.is_empty() {
             return Ok(());
         }
@@ -197,15 +210,19 @@ impl Hold for FileHold<'_> {
 
 /// Runs an action; the statement in flight is cancelled once told to stop (rule X4).
 async fn watched(link: &mut Link, stop: &Stop, at: usize, action: &Action) -> Result<(), Failure> {
-    /// Virtual-machine instructions between two looks: well under a millisecond.
-    const EVERY: i32 = 1000;
-    let lost = |error| Failure::Lost(failure::words(error));
-    let watch = stop.clone();
-    link.connection.lock_handle().await.map_err(lost)?.set_progress_handler(EVERY, move || watch.signal().is_none());
+    link.watch(stop);
     let done = run(link, at, action).await;
-    // Gone before any COMMIT or ROLLBACK, which must not be cancelled.
-    link.connection.lock_handle().await.map_err(lost)?.remove_progress_handler();
+    // Before any COMMIT or ROLLBACK, which must not be cancelled.
+    link.unwatch();
     done
+}
+
+/// Whether an action may change settings: SQLite's are all set by pragmas.
+fn sets(action: &Action) -> bool {
+    match action {
+        Action::Sql { text, .. } | Action::Expect { query: text } => text.to_ascii_lowercase().contains("pragma"),
+        Action::Shell { .. } => false,
+    }
 }
 
 async fn run(link: &mut Link, at: usize, action: &Action) -> Result<(), Failure> {
@@ -236,8 +253,8 @@ fn expected(rows: &[Vec<Cell>]) -> Result<(), anyhow::Error> {
     Err(anyhow!("expected one row with one value, true or not zero; found {found}"))
 }
 
-async fn clock(link: &mut Link) -> Result<Time, sqlx::Error> {
-    let answer = texts(&mut link.connection, &crate::engine::rows::Rows::sqlite().clock_query()).await?;
-    let micros = answer.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
-    Ok(Time(micros.unwrap_or_default()))
+/// The answer to [`Rows::clock_query`](crate::engine::rows::Rows::clock_query), the last row there is.
+fn clock(answer: &[TextRow]) -> Time {
+    let micros = answer.last().and_then(|row| row.first()?.as_deref()?.parse().ok());
+    Time(micros.unwrap_or_default())
 }

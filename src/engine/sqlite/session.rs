@@ -2,7 +2,7 @@
 //! first write (rules L10, T3).
 
 use super::{
-    connect::{Cell, Link, Mode, Settings, cells, folder, texts},
+    connect::{Link, Mode, Settings, folder, texts},
     failure,
     hold::FileHold,
     lock::FileLock,
@@ -10,13 +10,16 @@ use super::{
 };
 use crate::{
     action::{Action, Handlers},
-    engine::{Access, Answer, Failure, Held, Hold, Me, Session, Where, holder, rows::Rows},
+    engine::{
+        Access, Answer, Failure, Held, Hold, Me, Session, Where, holder,
+        rows::{Rows, TextRow, WIDTH},
+    },
     ledger::{HistoryRow, Ledger, RunRow, Verdict},
     model::{Dialect, StepId, Time},
     target::Target,
 };
 use anyhow::anyhow;
-use sqlx::Connection as _;
+use sqlx::{Connection as _, SqliteConnection};
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
@@ -48,9 +51,16 @@ impl FileSession {
         if access == Access::Write {
             may_write(&settings, target)?;
         }
-        let session =
-            Self { version: version().await?, rows: Rows::sqlite(), access, link: Mutex::new(None), settings };
-        session.link().await?;
+        let mut session =
+            Self { version: String::new(), rows: Rows::sqlite(), access, link: Mutex::new(None), settings };
+        let version = match session.link().await? {
+            Some(mut link) => version(&mut link.connection).await,
+            None => match SqliteConnection::connect("sqlite::memory:").await {
+                Ok(mut connection) => version(&mut connection).await,
+                Err(error) => Err(error),
+            },
+        };
+        session.version = version.map_err(|error| Failure::Access(failure::words(error)))?;
         Ok(session)
     }
 
@@ -82,7 +92,8 @@ impl FileSession {
         {
             let connection =
                 self.settings.connect(mode).await.map_err(|error| failure::access(&self.settings.file, error))?;
-            *guard = Some(Link::new(connection));
+            let link = Link::new(connection).await.map_err(|error| failure::access(&self.settings.file, error))?;
+            *guard = Some(link);
         }
         if let Some(link) = guard.as_mut() {
             link.rollback().await;
@@ -101,7 +112,7 @@ impl FileSession {
             }
             Err(error) => return Err(access(error)),
         };
-        let answer = texts(connection, &self.rows.ledger_query()).await.map_err(access)?;
+        let answer = packed(connection, &self.rows.ledger_query(), WIDTH).await.map_err(access)?;
         self.rows.ledger(format, &answer)
     }
 
@@ -192,6 +203,16 @@ impl Session for FileSession {
     }
 }
 
+/// Asks, every column as text, the whole answer as one value: a row by itself costs more on its way here than it costs to read. `query`
+/// gives so many columns of text.
+async fn packed(connection: &mut SqliteConnection, query: &str, columns: usize) -> Result<Vec<TextRow>, sqlx::Error> {
+    let names = (0..columns).map(|at| format!("c{at}")).collect::<Vec<_>>().join(", ");
+    let packed = format!("WITH answer ({names}) AS ({query}) SELECT json_group_array(json_array({names})) FROM answer");
+    let answer = texts(connection, &packed).await?;
+    let text = answer.first().and_then(|row| row.first()?.as_deref()).unwrap_or("[]");
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
 /// Refuses before anything runs where the file can't be written or created (rules L9, T3).
 fn may_write(settings: &Settings, target: &Target) -> Result<(), Failure> {
     let file = &settings.file;
@@ -238,18 +259,9 @@ fn may_write(settings: &Settings, target: &Target) -> Result<(), Failure> {
 }
 
 /// SQLite's version, of the library in this binary.
-async fn version() -> Result<String, Failure> {
-    let ask = async {
-        let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await?;
-        let answer = cells(&mut connection, "SELECT sqlite_version()").await?;
-        connection.close().await?;
-        Ok::<_, sqlx::Error>(answer)
-    };
-    let answer = ask.await.map_err(|error| Failure::Access(failure::words(error)))?;
-    Ok(match answer.first().and_then(|row| row.first()) {
-        Some(Cell::Text(text)) => text.clone(),
-        Some(_) | None => String::new(),
-    })
+async fn version(connection: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    let answer = texts(connection, "SELECT sqlite_version()").await?;
+    Ok(answer.into_iter().flatten().flatten().next().unwrap_or_default())
 }
 
 /// SQLite's clock is the host's (rule G6), to the millisecond.

@@ -332,8 +332,9 @@ async fn traffic_is_busy_and_a_stop_is_obeyed() {
     let hold = hold(session.as_ref(), &me).await;
     hold.begin(&CREATE).await.unwrap();
     let settings = super::connect::Settings::of(&target(&file)).unwrap();
-    let mut traffic = super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap());
-    traffic.begin().await.unwrap();
+    let mut traffic =
+        super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap()).await.unwrap();
+    traffic.begin("SELECT 1").await.unwrap();
     let failed = hold.commit(&unit("a", vec![sql("CREATE TABLE a (x)")]), &Stop::never()).await.unwrap_err();
     assert!(matches!(failed, Failure::Busy(_)), "{failed:?}");
     traffic.rollback().await;
@@ -388,10 +389,11 @@ async fn what_a_killed_writer_left_can_be_read() {
     let (live, dead) = (folder.path().join("live.db"), folder.path().join("dead.db"));
     run_script(&live, "CREATE TABLE a (x);").unwrap();
     let settings = super::connect::Settings::of(&target(&live)).unwrap();
-    let mut writer = super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap());
+    let mut writer =
+        super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap()).await.unwrap();
     // A cache of one page: the transaction's pages reach the file before it commits.
     super::connect::execute(&mut writer.connection, "PRAGMA cache_size = 1").await.unwrap();
-    writer.begin().await.unwrap();
+    writer.begin("SELECT 1").await.unwrap();
     let much = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
                 INSERT INTO a SELECT zeroblob(1000) FROM n";
     super::connect::execute(&mut writer.connection, much).await.unwrap();
