@@ -37,8 +37,8 @@ pub struct Global {
     /// The target: a file of conf.d, without .yaml [or: TRIPHASE_ENV]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub env: Option<String>,
-    /// The target's URL, instead of a file of conf.d
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "env")]
+    /// The target's URL, instead of a file of conf.d; goes before -e
+    #[arg(long, global = true, value_name = "URL")]
     pub conn: Option<String>,
     /// Say what would be done, as plan does; take no lock, write nothing
     #[arg(short, long, global = true)]
@@ -237,7 +237,7 @@ pub struct Show {
 #[derive(Args, Debug)]
 pub struct History {
     /// How many events
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }
 
@@ -461,7 +461,7 @@ mod tests {
             ("ff --phase contract", "add, simdrop or drop"),
             ("repair accept v1", "v1/STEP"),
             ("--wait-lock soon ff", "500ms"),
-            ("-e a --conn sqlite://x ff", "cannot be used with"),
+            ("history --limit 0", "0 is not in 1.."),
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

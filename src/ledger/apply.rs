@@ -21,11 +21,14 @@ impl Kept {
         self.ledger.revision += 1;
         let steps = &mut self.ledger.steps;
         match entry {
-            Entry::Step { id, name, phase, row, keep, event } => {
+            Entry::Step { id, name, phase, row, marks, keep, event } => {
                 let at = steps.entry(id.clone()).or_insert_with(|| Row::pending(name));
                 at.name.clone_from(name);
                 at.stored.extend(keep.keys().copied());
                 at.phases[phase.index()] = row.clone();
+                for (other, mark) in marks {
+                    at.phases[other.index()] = mark.clone();
+                }
                 at.phases[phase.index()].at = Some(now);
                 at.phases[phase.index()].who = who.to_owned();
                 self.stored.entry(id.clone()).or_default().extend(keep.clone());

@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct PhaseRow {
     /// How far it has come.
     pub state: PhaseState,
-    /// It has no handler, as far as the last run that touched the step knew (rule L1).
+    /// It has no handler, as far as the last run that touched the step knew (rule L1): said of a pending phase too, whichever phase
+    /// was run, so that a release with only empty phases left is known to be finished once its file is gone.
     #[serde(default)]
     pub empty: bool,
     /// When it last changed, by the target's clock.
@@ -164,6 +165,20 @@ impl Ledger {
         self.steps.iter().filter(move |(id, _)| id.release == *release)
     }
 
+    /// A version as this ledger spells it: whatever was respelt in the files stays the release that it was.
+    #[must_use]
+    pub fn spelt(&self, version: &Version) -> Version {
+        let first = StepId::new(version.clone(), "");
+        let kept = self.steps.range(first..).next().map(|(id, _)| &id.release).filter(|kept| *kept == version);
+        kept.or_else(|| self.rollouts.get_key_value(version).map(|(kept, _)| kept)).unwrap_or(version).clone()
+    }
+
+    /// A step's identity as this ledger spells it.
+    #[must_use]
+    pub fn spelt_step(&self, id: &StepId) -> StepId {
+        StepId::new(self.spelt(&id.release), id.step.clone())
+    }
+
     /// The next place in the order of phases.
     pub fn next_seq(&self) -> u64 {
         self.steps.values().flat_map(|r| &r.phases).map(|p| p.seq).max().unwrap_or(0) + 1
@@ -188,8 +203,16 @@ pub struct Facts {
     pub ledger: Ledger,
     /// The stored handlers that the plan wanted.
     pub stored: BTreeMap<StepId, Handlers>,
-    /// For the open statements (`trying`) of the steps that the plan wanted.
-    pub verdicts: BTreeMap<StepId, Verdict>,
+    /// For the open statements (`trying`) of the steps that the plan wanted. By phase too: a simdrop that stands open while the step's
+    /// `rollback_add` goes on can leave two of them.
+    pub verdicts: BTreeMap<(StepId, Phase), Verdict>,
+}
+
+impl Facts {
+    /// What became of the statement that stands open in a phase; nothing decides it, unless something was found to.
+    pub fn verdict(&self, id: &StepId, phase: Phase) -> Verdict {
+        self.verdicts.get(&(id.clone(), phase)).copied().unwrap_or(Verdict::Unknown)
+    }
 }
 
 /// One row of the audit trail.

@@ -1,14 +1,22 @@
 //! Release order (rule F1).
 
 use serde::{Deserialize, Serialize};
-use std::{cmp::Ordering, fmt};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 /// A release's version: `v`, then components split at `.` `-` `_`. Numbers compare as numbers and before words; a version
-/// that ends first comes first. Two spellings of one version (`v1`, `v001`) are ordered by their text, so that `Ord` agrees
-/// with `Eq`; [`Version::same`] tells that they are one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Version(String);
+/// that ends first comes first. Two spellings of one version (`v1`, `v001`) are equal: a file that was respelt is still the release
+/// that the ledger knows.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Version {
+    text: String,
+    /// Compares bytewise as the versions do.
+    key: Vec<u8>,
+}
 
 impl Version {
     /// Reads a version.
@@ -27,49 +35,64 @@ impl Version {
         if rest.split(['.', '-', '_']).any(str::is_empty) {
             return Err(format!("`{text}` is no version: a component of it is empty"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self { text: text.to_owned(), key: key(rest) })
     }
 
     /// The version as written.
     pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether both name one version, however spelt.
-    pub fn same(&self, other: &Self) -> bool {
-        self.order(other) == Ordering::Equal
-    }
-
-    fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        self.0[1..].split(['.', '-', '_']).map(Component::of)
-    }
-
-    fn order(&self, other: &Self) -> Ordering {
-        self.components().cmp(other.components())
+        &self.text
     }
 }
 
-/// Digits without leading zeros compare as numbers of any length: first by how many there are, then as text.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Component<'a> {
-    Number(usize, &'a str),
-    Word(&'a str),
-}
-
-impl<'a> Component<'a> {
-    fn of(text: &'a str) -> Self {
-        if text.bytes().all(|b| b.is_ascii_digit()) {
-            let digits = text.trim_start_matches('0');
-            Self::Number(digits.len(), digits)
+/// A number is its length and its digits, leading zeros left out; a word is its bytes and an end that no word has. Each begins with
+/// its kind, and numbers come first.
+fn key(components: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(components.len() + 6);
+    for component in components.split(['.', '-', '_']) {
+        if component.bytes().all(|b| b.is_ascii_digit()) {
+            let digits = component.trim_start_matches('0');
+            key.push(1);
+            key.extend(u32::try_from(digits.len()).unwrap_or(u32::MAX).to_be_bytes());
+            key.extend(digits.bytes());
         } else {
-            Self::Word(text)
+            key.push(2);
+            key.extend(component.bytes());
+            key.push(0);
         }
+    }
+    key
+}
+
+impl TryFrom<String> for Version {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.text
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Version {}
+
+impl Hash for Version {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
     }
 }
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.order(other).then_with(|| self.0.cmp(&other.0))
+        self.key.cmp(&other.key)
     }
 }
 
@@ -79,9 +102,15 @@ impl PartialOrd for Version {
     }
 }
 
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Version").field(&self.text).finish()
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.text)
     }
 }
 
@@ -102,7 +131,7 @@ mod tests {
         {
             assert!(v(pair[0]) < v(pair[1]), "{} before {}", pair[0], pair[1]);
         }
-        assert!(v("v1").same(&v("v001")) && v("v1.2").same(&v("v1-2")) && !v("v1").same(&v("v1.0")));
+        assert!(v("v1") == v("v001") && v("v1.2") == v("v1-2") && v("v1") != v("v1.0"));
     }
 
     #[test]

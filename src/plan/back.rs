@@ -13,7 +13,7 @@ use crate::{
     ledger::{PhaseRow, Row, Verdict},
     model::{Finding, Phase, StepId, Verb, Version, Way},
 };
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// What a rollback comes to.
 #[derive(Default)]
@@ -50,16 +50,19 @@ pub(super) fn back(
         return back;
     }
     if verb == Verb::RollbackAdd {
-        let hidden: Vec<_> =
-            rows.iter().filter(|(_, row)| row.phase(Phase::Simdrop).really()).map(|(id, _)| *id).collect();
+        // A hook has no step of its own to go by: what it hid, it hid for every step of the release.
+        let mut hidden: Vec<_> = of_release()
+            .filter(|(id, row)| (only.is_none_or(|only| only == *id) || id.is_hook()) && row.phase(Phase::Simdrop).really())
+            .map(|(id, _)| id)
+            .collect();
         if !hidden.is_empty() && request.cascade {
             let first = self::back(played, release, Verb::RollbackSimdrop, only, request);
+            hidden.retain(|id| only.is_some_and(|only| only != *id));
             back.findings.extend(first.findings);
             back.warnings.extend(first.warnings);
             back.tasks.extend(first.tasks);
-        } else {
-            back.findings.extend(hidden.into_iter().map(guards::not_simdropped));
         }
+        back.findings.extend(hidden.into_iter().map(guards::not_simdropped));
     }
     later(played, release, verb, &mut back);
     if let Some(only) = only
@@ -89,8 +92,8 @@ pub(super) fn back(
 }
 
 /// Whether a statement of the phase has committed, or may have: one that stands open and was not applied has not.
-fn committed(played: &Played<'_>, id: &StepId, phase: &PhaseRow) -> bool {
-    phase.upto > 0 || (phase.trying.is_some() && played.facts.verdicts.get(id) != Some(&Verdict::Not))
+fn committed(played: &Played<'_>, id: &StepId, phase: Phase, row: &PhaseRow) -> bool {
+    row.upto > 0 || (row.trying.is_some() && played.facts.verdict(id, phase) != Verdict::Not)
 }
 
 /// Whether a rollback of the phase has anything to do.
@@ -155,7 +158,7 @@ fn task(
             None => Err(guards::no_handler(verb, id)),
         }
     };
-    let (handler, from, ask_each) = match next(phase.state, Way::Back, committed(played, id, phase)) {
+    let (handler, from, ask_each) = match next(phase.state, Way::Back, committed(played, id, verb.phase(), phase)) {
         // A hook may have a rollback of its own where its phase had nothing to run (F6).
         Next::Run if phase.empty && !(id.is_hook() && handler.is_some()) => (nothing(), 0, false),
         Next::Run => whole(false)?,
@@ -174,7 +177,18 @@ fn task(
     let label = handler.label;
     let keep =
         if request.from_files && handler.actions.is_empty() { Default::default() } else { kept(verb, filed, request) };
-    Ok(Task { id: id.clone(), name: row.name.clone(), verb, handler, from, keep, label, ask_each })
+    Ok(Task {
+        id: id.clone(),
+        name: row.name.clone(),
+        verb,
+        handler,
+        from,
+        keep,
+        label,
+        ask_each,
+        asked: BTreeMap::new(),
+        marks: Vec::new(),
+    })
 }
 
 /// With `--from-files`, the file's handler is what the ledger keeps from now on: a resume must find what ran.

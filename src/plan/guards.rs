@@ -2,7 +2,7 @@
 
 use super::Played;
 use crate::{
-    model::{Class, Finding, Phase, PhaseState, Span, StepId, Time, Verb, Version},
+    model::{Class, Finding, Phase, PhaseState, Reach, Span, StepId, Time, Verb, Version, spell},
     release::{Release, Step},
 };
 
@@ -37,20 +37,24 @@ pub(super) fn counted(release: &Release) -> impl Iterator<Item = &Step> {
     release.steps.iter().filter(|step| !step.deleted)
 }
 
-/// G1: every earlier release has come as far as `require_previous` says.
-pub(super) fn earlier_finished(played: &Played<'_>, release: &Release) -> Option<Finding> {
+/// G1: every earlier release has come as far as `require_previous` says. Those that have not, each with its first step that stands in
+/// the way.
+pub(super) fn earlier_unfinished<'a>(
+    played: &'a Played<'_>,
+    release: &'a Release,
+) -> impl Iterator<Item = Finding> + 'a {
     let reach = played.guards.reach();
-    let asked = Phase::ALL.iter().filter(|p| **p <= reach.phase());
-    let (earlier, step, phase) = played
-        .project
-        .releases
-        .iter()
-        .filter(|earlier| earlier.version < release.version)
-        .flat_map(|earlier| counted(earlier).map(move |step| (earlier, step)))
-        .find_map(|(earlier, step)| {
-            asked.clone().find(|phase| !through(played, step, **phase)).map(|phase| (earlier, step, *phase))
-        })?;
-    Some(refuse(
+    let asked = move || Phase::ALL.iter().filter(move |p| **p <= reach.phase());
+    let earlier = played.project.releases.iter().take_while(|earlier| earlier.version < release.version);
+    earlier.filter_map(move |earlier| {
+        let (step, phase) = counted(earlier)
+            .find_map(|step| asked().find(|phase| !through(played, step, **phase)).map(|phase| (step, *phase)))?;
+        Some(unfinished(release, earlier, step, phase, reach))
+    })
+}
+
+fn unfinished(release: &Release, earlier: &Release, step: &Step, phase: Phase, reach: Reach) -> Finding {
+    refuse(
         "G1",
         format!(
             "cannot add release `{}`: earlier release `{}` is not finished (step `{}` is not {})",
@@ -63,7 +67,7 @@ pub(super) fn earlier_finished(played: &Played<'_>, release: &Release) -> Option
             "run: triphase {phase} {}; the guard is `require_previous: {reach}`, a weaker one (`simdropped`, `added`) lets releases overlap",
             earlier.version
         ),
-    ))
+    )
 }
 
 /// G2: every step of the release is through the phase before.
@@ -183,8 +187,8 @@ pub(super) fn soaked(played: &Played<'_>, release: &Release) -> Option<Refusal> 
 }
 
 /// A duration in whole seconds, rounded up, so that "left" is never shown as nothing.
-fn rounded(span: std::time::Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(std::time::Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)))
+fn rounded(span: std::time::Duration) -> String {
+    spell(std::time::Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)))
 }
 
 /// G6, rollout: where `require_rollout: true`, somebody has said that the release's application is live.

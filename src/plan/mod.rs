@@ -24,6 +24,7 @@ use crate::{
 };
 use back::Back;
 use played::Played;
+use std::collections::BTreeMap;
 
 /// What a command asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +126,11 @@ pub struct Task {
     pub label: Label,
     /// Each action is asked first, and skipped where it is so already: a partly applied step is rolled back.
     pub ask_each: bool,
+    /// Where each action is asked: what the target said of it, by index, when the plan was made to be shown or scripted. A run asks in
+    /// its own time.
+    pub asked: BTreeMap<u32, Verdict>,
+    /// The step's other phases that are pending, where the ledger learns now whether they are empty (L1).
+    pub marks: Vec<(Phase, PhaseRow)>,
 }
 
 /// What must wait, and until when.
@@ -273,10 +279,20 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
 /// Bad files and lost steps refuse every forward command (G8).
 fn files_are_sound(played: &mut Played<'_>) -> bool {
     played.plan.findings.extend(played.project.findings.iter().cloned());
+    if played.plan.findings.is_empty() && played.project.releases.is_empty() {
+        played.plan.findings.push(no_releases());
+    }
     if played.plan.findings.is_empty() {
         played.plan.findings.extend(drift::missing(played.project, &played.facts.ledger));
     }
     played.plan.findings.is_empty()
+}
+
+/// No release at all is a wrong folder, or a checkout that is not there, far more often than a project without any: a deployment must
+/// not go on as if all were done.
+fn no_releases() -> Finding {
+    Finding::new(Class::Usage, "F1", "no releases found in releases/")
+        .way_out("give the project folder with --path, or write a first release: triphase init")
 }
 
 /// A target that is ahead of the files (L11): nothing of its own pending is fine, anything else is refused.
@@ -334,6 +350,10 @@ fn auto(played: &mut Played<'_>, verb: Verb, request: &Request) {
     let mut eligible = Vec::new();
     for release in project.releases.iter().filter(|r| request.may_mean(&r.version) && forward::pending(played, r, verb))
     {
+        // Only the first refusal is told; of a long history nobody wants all those of the releases behind it.
+        if verb == Verb::Add && !refused.is_empty() && guards::earlier_unfinished(played, release).next().is_some() {
+            continue;
+        }
         let mut advance = forward::advance(played, release, verb.phase(), None, false, request.out_of_order);
         let mut findings = ff::edited(played, &[release]);
         findings.append(&mut advance.findings);
@@ -446,10 +466,16 @@ fn near(a: &str, b: &str) -> f64 {
 pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
     let played = Played::new(project, facts, &Guards::default());
     let mut findings = project.findings.clone();
-    findings.extend(drift::missing(project, &facts.ledger));
+    if project.releases.is_empty() && !facts.ledger.steps.is_empty() {
+        if findings.is_empty() {
+            findings.push(no_releases());
+        }
+    } else {
+        findings.extend(drift::missing(project, &facts.ledger));
+    }
     findings.extend(ff::edited(&played, &project.releases.iter().collect::<Vec<_>>()));
     for open in open(facts) {
-        if facts.verdicts.get(&open.id).copied().unwrap_or(Verdict::Unknown) == Verdict::Unknown {
+        if facts.verdict(&open.id, open.verb.phase()) == Verdict::Unknown {
             findings.push(resume::undecided(&played, &open.id, open.verb, open.index));
         }
     }

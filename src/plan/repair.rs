@@ -1,6 +1,6 @@
 //! A person's word about the ledger (`repair`, `rollout`): what becomes of the rows. Pure.
 
-use super::Scope;
+use super::{Scope, forward::marks};
 use crate::{
     action::Handler,
     ledger::{Entry, Event, Ledger, Outcome, Row},
@@ -172,7 +172,7 @@ fn decide(
     };
     let (id, mut row) = match (row(ledger, step), filed) {
         (Ok(found), _) => found,
-        (Err(_), Some(filed)) => (filed.id.clone(), Row::pending(&filed.name)),
+        (Err(_), Some(filed)) => (ledger.spelt_step(&filed.id), Row::pending(&filed.name)),
         (Err(finding), None) => return Err(finding),
     };
     let seq = ledger.next_seq();
@@ -219,6 +219,7 @@ fn decide(
         }
     }
     let changed = at.clone();
+    let marks = filed.map_or_else(Vec::new, |step| marks(&row, step, phase));
     let keep = phase
         .rollback()
         .filter(|back| changed.state == PhaseState::Done && !row.stored.contains(back))
@@ -227,7 +228,7 @@ fn decide(
         .collect();
     let note = format!("{phase} of step `{id}` is recorded as {}", changed.state);
     let event = event(&id, word, statement.map(|k| k - 1), &repair.reason);
-    Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, keep, event }], note))
+    Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, marks, keep, event }], note))
 }
 
 fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> Word {
@@ -247,6 +248,8 @@ fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> 
             && let Some(handler) = filed.handlers.get(&phase.verb())
         {
             at.hashes = handler.actions.iter().map(crate::action::Action::hash).collect();
+        } else if at.state == PhaseState::Pending {
+            at.empty = !filed.has(phase.verb());
         }
     }
     let note = format!("the files' text of step `{id}` is accepted as what ran");
@@ -267,12 +270,14 @@ fn rename(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope, to:
     if ledger.steps.contains_key(&filed.id) {
         return Err(refuse(Class::Usage, format!("the ledger has step `{}` already", filed.id), "see: triphase show"));
     }
-    let note = format!("step `{from}` is `{}` from now on", filed.id);
+    let to = ledger.spelt_step(&filed.id);
+    let note = format!("step `{from}` is `{to}` from now on");
     let event = event(&from, "rename", None, &repair.reason);
-    Ok((vec![Entry::Rename { from, to: filed.id.clone(), name: filed.name.clone(), event }], note))
+    Ok((vec![Entry::Rename { from, to, name: filed.name.clone(), event }], note))
 }
 
 fn rollout(project: &Project, ledger: &Ledger, repair: &Repair, release: &Version, said: bool) -> Word {
+    let release = &ledger.spelt(release);
     let added = ledger.of(release).any(|(_, row)| row.phase(Phase::Add).state == PhaseState::Done);
     if project.release(release).is_none() && !added {
         return Err(refuse(

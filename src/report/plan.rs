@@ -109,6 +109,8 @@ pub(super) mod tests {
             keep: Handlers::new(),
             label: Label::Lossy,
             ask_each: false,
+            asked: Default::default(),
+            marks: Vec::new(),
         }
     }
 

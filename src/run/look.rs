@@ -57,7 +57,7 @@ async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::St
     }
     for open in plan::open(&facts) {
         let verdict = verdict(session, &open.action).await?;
-        facts.verdicts.insert(open.id, verdict);
+        facts.verdicts.insert((open.id, open.verb.phase()), verdict);
     }
     Ok(facts)
 }

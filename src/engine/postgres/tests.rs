@@ -112,7 +112,7 @@ fn entry(name: &str, state: PhaseState) -> Entry {
         detail: None,
     };
     let row = PhaseRow { state, seq: 1, ..PhaseRow::pending() };
-    Entry::Step { id: step(name), name: name.into(), phase: Phase::Add, row, keep: Default::default(), event }
+    Entry::Step { id: step(name), name: name.into(), phase: Phase::Add, row, marks: Vec::new(), keep: Default::default(), event }
 }
 
 fn sql(text: &str) -> Action {
@@ -124,7 +124,7 @@ fn lone(text: &str) -> Action {
 }
 
 fn unit(actions: Vec<Action>) -> Unit {
-    Unit { opens: Vec::new(), actions, closes: vec![entry("a", PhaseState::Done)] }
+    Unit { actions, closes: vec![entry("a", PhaseState::Done)], ..Unit::default() }
 }
 
 fn alone(text: &str) -> Unit {
@@ -132,6 +132,7 @@ fn alone(text: &str) -> Unit {
         opens: vec![entry("a", PhaseState::Running)],
         actions: vec![lone(text)],
         closes: vec![entry("a", PhaseState::Done)],
+        ..Unit::default()
     }
 }
 

@@ -123,6 +123,9 @@ impl Rows {
                 "run" => ledger.run = Some(self.run_row(&mut cells)?),
                 "step" => {
                     let (id, row) = self.step_row(&mut cells)?;
+                    if let Some((kept, _)) = ledger.steps.get_key_value(&id) {
+                        return Err(two_spellings(kept, &id));
+                    }
                     ledger.steps.insert(id, row);
                 }
                 other => return Err(Failure::Access(anyhow!("the ledger query gave a row of kind `{other}`"))),
@@ -320,6 +323,13 @@ impl<'a> Cells<'a> {
         let text = self.text();
         text.parse().map_err(|_| Failure::Access(anyhow!("the ledger has `{text}` for {what}")))
     }
+}
+
+/// One step in two rows: whichever were taken, the other's history would be lost.
+fn two_spellings(one: &StepId, other: &StepId) -> Failure {
+    let message = format!("the ledger has steps `{one}` and `{other}`, which are one: their versions are equal");
+    let way_out = format!("delete the row of the one that is not right from {} by hand", table::LEDGER);
+    Failure::Refused(Box::new(Finding::new(Class::Decision, "F1", message).way_out(way_out)))
 }
 
 fn step_id(cells: &mut Cells<'_>) -> Result<StepId, Failure> {

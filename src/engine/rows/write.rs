@@ -47,10 +47,14 @@ impl Rows {
     /// One change of the ledger, its history row last. Send in one transaction.
     pub fn entry(&self, entry: &Entry, me: &Me) -> Vec<String> {
         match entry {
-            Entry::Step { id, name, phase, row, keep, event } => {
+            Entry::Step { id, name, phase, row, marks, keep, event } => {
                 let row = PhaseRow { who: me.who.clone(), ..row.clone() };
                 let mut columns = self.key_columns(id, name);
                 columns.extend(self.phase(*phase, &row, self.flavour.clock().to_owned()));
+                for (other, mark) in marks {
+                    let [_, _, detail] = phase_columns(*other);
+                    columns.push((detail, self.literal(&detail_json(mark))));
+                }
                 columns.extend(self.handlers(keep));
                 vec![self.upsert(table::LEDGER, &["release", "step"], &columns), self.history(event, me)]
             }
