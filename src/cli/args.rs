@@ -299,6 +299,9 @@ pub enum About {
         after_help = "Example:\n  triphase repair handler v2/customers rollback_add --file fixed.sql --reason 'wrong column'"
     )]
     Handler(HandlerArgs),
+    /// Give the ledger the newest format; older versions of triphase can't work on it any more
+    #[command(after_help = "Example:\n  triphase repair upgrade-ledger --reason 'all runners have the new version'")]
+    UpgradeLedger,
 }
 
 /// `repair done`, `repair undone`.

@@ -11,7 +11,7 @@ pub fn me(command: &str, vars: &BTreeMap<String, String>) -> Me {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let named = ["USER", "LOGNAME"].iter().find_map(|name| vars.get(*name).filter(|user| !user.is_empty()).cloned());
     // A container often has neither; the system's own list of users has a name, or else there is a number.
-    let user = named.or_else(|| named_by_system()).unwrap_or_else(number);
+    let user = named.or_else(named_by_system).unwrap_or_else(number);
     Me {
         run: run_id(SystemTime::now(), fastrand::u128(..)),
         who: format!("{user}@{host}"),
@@ -27,10 +27,9 @@ fn named_by_system() -> Option<String> {
     user.name().to_str().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
-/// The number of who owns this process.
+/// Who runs this process, as a number.
 fn number() -> String {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |meta| format!("uid{}", meta.uid()))
+    format!("uid{}", uzers::get_effective_uid())
 }
 
 /// 26 characters that sort by time: 48 bits of milliseconds, 80 of chance.

@@ -1,6 +1,6 @@
 //! What entries do to a ledger: the plain meaning that every engine's SQL must equal. For tests.
 
-use super::{Entry, Event, Ledger, Row, Unit};
+use super::{Entry, Event, Format, Ledger, Row, Unit};
 use crate::{
     action::Handlers,
     model::{Rollout, StepId, Time},
@@ -61,6 +61,10 @@ impl Kept {
                 if let Some(handlers) = self.stored.remove(from) {
                     self.stored.insert(to.clone(), handlers);
                 }
+                self.history.push(event.clone());
+            }
+            Entry::Upgrade { from: _, event } => {
+                self.ledger.format = Some(Format::CURRENT);
                 self.history.push(event.clone());
             }
             Entry::Rollout { release, said, event } => {

@@ -1,6 +1,6 @@
 //! What a target is asked to remember.
 
-use super::{PhaseRow, Row};
+use super::{Format, PhaseRow, Row};
 use crate::{
     action::{Action, Handlers},
     model::{Guards, Phase, StepId, Version, named},
@@ -92,6 +92,13 @@ pub enum Entry {
         to: StepId,
         /// The name it gets.
         name: String,
+        /// For the audit trail.
+        event: Event,
+    },
+    /// The ledger gets the format that this binary writes (`repair upgrade-ledger`).
+    Upgrade {
+        /// The format it had.
+        from: Format,
         /// For the audit trail.
         event: Event,
     },

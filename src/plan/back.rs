@@ -52,7 +52,9 @@ pub(super) fn back(
     if verb == Verb::RollbackAdd {
         // A hook has no step of its own to go by: what it hid, it hid for every step of the release.
         let mut hidden: Vec<_> = of_release()
-            .filter(|(id, row)| (only.is_none_or(|only| only == *id) || id.is_hook()) && row.phase(Phase::Simdrop).really())
+            .filter(|(id, row)| {
+                (only.is_none_or(|only| only == *id) || id.is_hook()) && row.phase(Phase::Simdrop).really()
+            })
             .map(|(id, _)| id)
             .collect();
         if !hidden.is_empty() && request.cascade {

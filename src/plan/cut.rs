@@ -241,7 +241,11 @@ pub(super) fn closes(cuts: &[Cut]) -> std::collections::BTreeMap<String, PhaseSt
         .flat_map(|cut| &cut.unit.closes)
         .filter_map(|entry| match entry {
             Entry::Step { id, phase, row, .. } => Some((format!("{id} {phase}"), row.state)),
-            Entry::Replace { .. } | Entry::Keep { .. } | Entry::Rename { .. } | Entry::Rollout { .. } => None,
+            Entry::Replace { .. }
+            | Entry::Keep { .. }
+            | Entry::Rename { .. }
+            | Entry::Upgrade { .. }
+            | Entry::Rollout { .. } => None,
         })
         .collect()
 }

@@ -94,9 +94,7 @@ pub(super) fn unsound(played: &Played<'_>, release: &Release, phase: Phase) -> V
     let unsound = |step: &Step| {
         let at = played.row(&step.id)?.phase(phase);
         match next(at.state, Way::Forward, at.committed()) {
-            Next::Resume => {
-                resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())).err()
-            }
+            Next::Resume => resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())).err(),
             Next::Run | Next::Nothing | Next::OnlyIfNamed | Next::FinishRollback => None,
             Next::MarkRolledBack | Next::RunAsking => None,
         }

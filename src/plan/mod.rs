@@ -133,6 +133,13 @@ pub struct Task {
     pub marks: Vec<(Phase, PhaseRow)>,
 }
 
+impl Task {
+    /// Whether an action is not run: it is done already, or was found to be so.
+    pub fn skips(&self, index: u32) -> bool {
+        index < self.from || self.asked.get(&index) == Some(&Verdict::Applied)
+    }
+}
+
 /// What must wait, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait {
@@ -241,6 +248,9 @@ pub fn open(facts: &Facts) -> Vec<Open> {
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
 pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) -> Plan {
     let mut played = Played::new(project, facts, file);
+    if let Some(finding) = facts.ledger.format.and_then(repair::old_format) {
+        return Plan { findings: vec![finding], ..Plan::default() };
+    }
     match &request.ask {
         Ask::Ff { to, phase } => {
             if files_are_sound(&mut played) {

@@ -112,7 +112,15 @@ fn entry(name: &str, state: PhaseState) -> Entry {
         detail: None,
     };
     let row = PhaseRow { state, seq: 1, ..PhaseRow::pending() };
-    Entry::Step { id: step(name), name: name.into(), phase: Phase::Add, row, marks: Vec::new(), keep: Default::default(), event }
+    Entry::Step {
+        id: step(name),
+        name: name.into(),
+        phase: Phase::Add,
+        row,
+        marks: Vec::new(),
+        keep: Default::default(),
+        event,
+    }
 }
 
 fn sql(text: &str) -> Action {

@@ -56,9 +56,16 @@ impl Rows {
                 format!("the ledger has format {format}; this triphase ({TOOL}) knows formats up to {known}.x"),
                 format!("use a triphase that knows ledger format {}.x", format.major),
             )),
+            // Read, and no more: whatever would write it is refused by the plan, but for the upgrade.
+            std::cmp::Ordering::Less if Self::upgrades(format.major) => Ok(format),
             std::cmp::Ordering::Less => Err(refused(
-                format!("the ledger has the old format {format}; this triphase ({TOOL}) works on {known}.x"),
-                "run `triphase repair upgrade-ledger`, or use the triphase that wrote it".to_owned(),
+                format!(
+                    "the ledger has the old format {format}; this triphase ({TOOL}) works on {known}.x and has no way from there"
+                ),
+                format!(
+                    "use the triphase that wrote it, or one between that knows both {}.x and a later format",
+                    format.major
+                ),
             )),
         }
     }

@@ -84,6 +84,11 @@ impl Rows {
                     format!("UPDATE {} SET {} WHERE {}", self.table(table::LEDGER), set.join(", "), self.is(from));
                 vec![renamed, self.history(event, me)]
             }
+            Entry::Upgrade { from, event } => {
+                let mut statements = self.upgrade(*from);
+                statements.push(self.history(event, me));
+                statements
+            }
             Entry::Rollout { release, said, event } => {
                 let key = format!("{ROLLOUT}{release}");
                 let statement = if *said {
@@ -186,7 +191,7 @@ impl Rows {
         keep.iter().map(|(&verb, handler)| (handler_column(verb), self.literal(&json(handler)))).collect()
     }
 
-    fn meta(&self, key: &str, value: &str) -> String {
+    pub(super) fn meta(&self, key: &str, value: &str) -> String {
         self.upsert(table::META, &["key"], &[("key", self.literal(key)), ("value", value.to_owned())])
     }
 

@@ -101,7 +101,8 @@ impl FileSession {
             }
             Err(error) => return Err(access(error)),
         };
-        let answer = texts(connection, &self.rows.ledger_query()).await.map_err(access)?;
+        let query = self.rows.older_ledger_query(format).unwrap_or_else(|| self.rows.ledger_query());
+        let answer = texts(connection, &query).await.map_err(access)?;
         self.rows.ledger(format, &answer)
     }
 

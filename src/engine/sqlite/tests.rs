@@ -83,7 +83,15 @@ fn full(state: PhaseState) -> PhaseRow {
 fn entry(name: &str, row: PhaseRow) -> Entry {
     let keep = Handlers::from([(Verb::RollbackAdd, handler("DROP TABLE 'a'"))]);
     let id = step(name);
-    Entry::Step { event: event(&id, Outcome::Done), id, name: name.to_owned(), phase: Phase::Add, row, marks: Vec::new(), keep }
+    Entry::Step {
+        event: event(&id, Outcome::Done),
+        id,
+        name: name.to_owned(),
+        phase: Phase::Add,
+        row,
+        marks: Vec::new(),
+        keep,
+    }
 }
 
 fn sql(text: &str) -> Action {
