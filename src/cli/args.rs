@@ -37,7 +37,7 @@ pub struct Global {
     /// The target: a file of conf.d, without .yaml [or: TRIPHASE_ENV]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub env: Option<String>,
-    /// The target's URL, instead of a file of conf.d; goes before -e
+    /// The target's URL, instead of a file of conf.d
     #[arg(long, global = true, value_name = "URL")]
     pub conn: Option<String>,
     /// Say what would be done, as plan does; take no lock, write nothing

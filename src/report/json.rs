@@ -266,6 +266,9 @@ mod tests {
             Where { engine: "SQLite".into(), host: "/srv".into(), database: "a.db".into(), schema: String::new() };
         let value = plan(&place, &plan_value, true, 0);
         let statements = &value["tasks"][0]["statements"];
+        let text = value.to_string();
+        assert!(text.starts_with(r#"{"schema_version":1,"type":"plan","target":{"engine":"SQLite","#), "{text}");
+        assert!(text.contains(r#""tasks":[{"release":"v1","step":"customers","verb":"add","name":"#), "{text}");
         assert_eq!(statements[0], json!({"kind": "sql", "text": "A", "n": 1, "alone": false, "skipped": true}));
         assert_eq!(statements[1]["alone"], true);
         assert_eq!(value["tasks"][0]["label"], "lossy");

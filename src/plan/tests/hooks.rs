@@ -26,10 +26,8 @@ fn g4_what_a_hook_has_hidden_stands_in_the_way_of_every_steps_rollback_add() {
             [said.as_str()],
             "the hook is not of that step"
         );
-        assert!(
-            tasks(&world.plan(&files, "rollback_add v1 --cascade"))
-                .starts_with(&[format!("rollback_simdrop v1/{hook}")])
-        );
+        let cascaded = tasks(&world.plan(&files, "rollback_add v1 --cascade"));
+        assert!(cascaded.contains(&format!("rollback_simdrop v1/{hook}")), "{cascaded:?}");
         world.run(&files, "rollback_simdrop v1");
         assert_eq!(tasks(&world.plan(&files, "rollback_add v1/a")), ["rollback_add v1/a"]);
     }

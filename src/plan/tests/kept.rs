@@ -1,7 +1,7 @@
 //! What the ledger knows by itself: which phases are empty, how a version is spelt, what stands open in which phase, its own format.
 
 use super::{
-    fixture::{guards, id, project, refusals, request, tasks, v},
+    fixture::{guards, id, project, refusals, request, tasks},
     guards::World,
 };
 use crate::{
@@ -62,7 +62,7 @@ fn f1_a_respelt_version_is_the_release_that_the_ledger_knows() {
     );
     assert_eq!(
         tasks(&world.run(&more, "rollback_simdrop v1")),
-        ["rollback_simdrop v001/a", "(rollback_simdrop v001/b)"]
+        ["(rollback_simdrop v001/b)", "rollback_simdrop v001/a"]
     );
 }
 
@@ -162,5 +162,4 @@ fn g10_a_guard_is_kept_and_told_as_it_was_written() {
     world.run(&super::guards::two(), "simdrop v1");
     let said = world.refused(&super::guards::two(), "drop v1");
     assert!(said[0].ends_with("(`min_simdrop_age: 1h 30m`), 1h 30m are left"), "{said:?}");
-    assert!(v("v1") == v("v01"));
 }
