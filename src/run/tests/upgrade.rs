@@ -62,7 +62,11 @@ async fn an_old_ledger_is_read_refused_and_upgraded() {
     let between = repair(&context, &files, &word).await;
     assert_eq!((refused(&between.end), between.exit_code()), ("L8", 7), "v1 lies between add and drop");
 
-    by_hand(&target, "UPDATE triphase_ledger SET simdrop_state = 'done', drop_state = 'done'").await;
+    by_hand(&target, "UPDATE triphase_meta SET value = '1.0' WHERE key = 'format'").await;
+    for text in ["simdrop v1", "drop v1"] {
+        assert_eq!(run(&context, &files, &request(text)).await.end, End::Done);
+    }
+    by_hand(&target, "UPDATE triphase_meta SET value = '0.9' WHERE key = 'format'").await;
     let declined = Context { confirm: &no, ..context.clone() };
     assert_eq!(repair(&declined, &files, &word).await.end, End::Declined);
     assert_eq!(read(&target).await.format.map(|f| f.major), Some(0));
