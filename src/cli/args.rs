@@ -290,9 +290,7 @@ pub enum About {
     #[command(after_help = "Example:\n  triphase repair forget v2/customers --reason 'never released'")]
     Forget(Whose),
     /// A step has another name in the files now: the ledger follows
-    #[command(
-        after_help = "Example:\n  triphase repair rename v2/customers v2/customer_names --reason 'a better name'"
-    )]
+    #[command(after_help = "Example:\n  triphase repair rename v2/customers v2/clients --reason 'a better name'")]
     Rename(RenameArgs),
     /// Replace a handler that the ledger has kept
     #[command(
