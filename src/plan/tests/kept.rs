@@ -135,6 +135,7 @@ fn l8_an_old_format_is_read_and_only_upgraded() {
     for text in ["ff", "rollback_add v1"] {
         assert_eq!(world.refused(&files, text), [old], "{text}");
     }
+    assert_eq!(refusals(&check(&files, &world.facts()))[0], old);
     let between = upgrade(&world);
     assert_eq!(refusals(&between.findings), ["L8: releases lie between add and drop: v1"]);
     assert_eq!((between.findings[0].class, between.entries.len()), (Class::Guard, 0));
