@@ -38,7 +38,7 @@ pub struct Global {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub env: Option<String>,
     /// The target's URL, instead of a file of conf.d
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "env")]
+    #[arg(long, global = true, value_name = "URL")]
     pub conn: Option<String>,
     /// Say what would be done, as plan does; take no lock, write nothing
     #[arg(short, long, global = true)]
@@ -237,7 +237,7 @@ pub struct Show {
 #[derive(Args, Debug)]
 pub struct History {
     /// How many events
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }
 
@@ -290,15 +290,16 @@ pub enum About {
     #[command(after_help = "Example:\n  triphase repair forget v2/customers --reason 'never released'")]
     Forget(Whose),
     /// A step has another name in the files now: the ledger follows
-    #[command(
-        after_help = "Example:\n  triphase repair rename v2/customers v2/customer_names --reason 'a better name'"
-    )]
+    #[command(after_help = "Example:\n  triphase repair rename v2/customers v2/clients --reason 'a better name'")]
     Rename(RenameArgs),
     /// Replace a handler that the ledger has kept
     #[command(
         after_help = "Example:\n  triphase repair handler v2/customers rollback_add --file fixed.sql --reason 'wrong column'"
     )]
     Handler(HandlerArgs),
+    /// Give the ledger the newest format; older versions of triphase can't work on it any more
+    #[command(after_help = "Example:\n  triphase repair upgrade-ledger --reason 'all runners have the new version'")]
+    UpgradeLedger,
 }
 
 /// `repair done`, `repair undone`.
@@ -461,7 +462,7 @@ mod tests {
             ("ff --phase contract", "add, simdrop or drop"),
             ("repair accept v1", "v1/STEP"),
             ("--wait-lock soon ff", "500ms"),
-            ("-e a --conn sqlite://x ff", "cannot be used with"),
+            ("history --limit 0", "0 is not in 1.."),
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -1,7 +1,7 @@
 //! Who runs: run id, person, host, and the command without its secrets.
 
 use crate::engine::Me;
-use std::{collections::BTreeMap, ffi::OsString, os::unix::fs::MetadataExt as _, time::SystemTime};
+use std::{collections::BTreeMap, ffi::OsString, time::SystemTime};
 
 /// Crockford's base32: no letter that looks like a digit.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -10,10 +10,8 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 pub fn me(command: &str, vars: &BTreeMap<String, String>) -> Me {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let named = ["USER", "LOGNAME"].iter().find_map(|name| vars.get(*name).filter(|user| !user.is_empty()).cloned());
-    // A container often has neither; who owns the process's entry is who runs it.
-    let user = named.unwrap_or_else(|| {
-        std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |meta| format!("uid{}", meta.uid()))
-    });
+    // A container often has neither; the system's own list of users has a name, or else there is a number.
+    let user = named.or_else(named_by_system).unwrap_or_else(number);
     Me {
         run: run_id(SystemTime::now(), fastrand::u128(..)),
         who: format!("{user}@{host}"),
@@ -21,6 +19,17 @@ pub fn me(command: &str, vars: &BTreeMap<String, String>) -> Me {
         pid: std::process::id(),
         command: command.to_owned(),
     }
+}
+
+/// The name that the system has for who runs this process.
+fn named_by_system() -> Option<String> {
+    let user = uzers::get_user_by_uid(uzers::get_effective_uid())?;
+    user.name().to_str().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// Who runs this process, as a number.
+fn number() -> String {
+    format!("uid{}", uzers::get_effective_uid())
 }
 
 /// 26 characters that sort by time: 48 bits of milliseconds, 80 of chance.
@@ -81,8 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_user_name_the_number_stands() {
+    fn without_a_variable_the_system_names_the_user() {
+        let asked = std::process::Command::new("id").arg("-un").output().expect("id is in every Debian");
+        let name = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
         let me = me("triphase ff", &BTreeMap::new());
-        assert!(me.who.starts_with("uid") && me.who.ends_with(&me.host), "{}", me.who);
+        assert_eq!(me.who, format!("{name}@{}", me.host));
     }
 }

@@ -51,6 +51,7 @@ fn about(args: Args, dialect: Dialect) -> Result<About, Vec<Finding>> {
         Args::Accept(whose) => About::Accept { step: whose.step },
         Args::Forget(whose) => About::Forget { step: whose.step },
         Args::Rename(names) => About::Rename { step: names.step, to: names.to },
+        Args::UpgradeLedger => About::UpgradeLedger,
         Args::Handler(args) => {
             About::Handler { step: args.step, verb: args.verb, handler: handler(dialect, &args.file)? }
         }

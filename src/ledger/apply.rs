@@ -1,6 +1,6 @@
 //! What entries do to a ledger: the plain meaning that every engine's SQL must equal. For tests.
 
-use super::{Entry, Event, Ledger, Row, Unit};
+use super::{Entry, Event, Format, Ledger, Row, Unit};
 use crate::{
     action::Handlers,
     model::{Rollout, StepId, Time},
@@ -21,11 +21,14 @@ impl Kept {
         self.ledger.revision += 1;
         let steps = &mut self.ledger.steps;
         match entry {
-            Entry::Step { id, name, phase, row, keep, event } => {
+            Entry::Step { id, name, phase, row, marks, keep, event } => {
                 let at = steps.entry(id.clone()).or_insert_with(|| Row::pending(name));
                 at.name.clone_from(name);
                 at.stored.extend(keep.keys().copied());
                 at.phases[phase.index()] = row.clone();
+                for (other, mark) in marks {
+                    at.phases[other.index()] = mark.clone();
+                }
                 at.phases[phase.index()].at = Some(now);
                 at.phases[phase.index()].who = who.to_owned();
                 self.stored.entry(id.clone()).or_default().extend(keep.clone());
@@ -58,6 +61,10 @@ impl Kept {
                 if let Some(handlers) = self.stored.remove(from) {
                     self.stored.insert(to.clone(), handlers);
                 }
+                self.history.push(event.clone());
+            }
+            Entry::Upgrade { from: _, event } => {
+                self.ledger.format = Some(Format::CURRENT);
                 self.history.push(event.clone());
             }
             Entry::Rollout { release, said, event } => {

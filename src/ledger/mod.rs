@@ -6,7 +6,7 @@ pub mod drift;
 mod read;
 mod write;
 
-pub use read::{Facts, HistoryRow, Ledger, PhaseRow, Row, RunRow, Verdict};
+pub use read::{Facts, HistoryRow, Ledger, PhaseRow, Row, RunRow, Verdict, after, of};
 pub use write::{Begin, Entry, Event, Outcome, Unit};
 
 use std::fmt;
@@ -23,6 +23,14 @@ pub struct Format {
 impl Format {
     /// What this binary writes.
     pub const CURRENT: Self = Self { major: 1, minor: 0 };
+
+    /// The first triphase that knows this major: all before it are shut out by an upgrade.
+    pub const FIRST_VERSION: &str = "0.1.0";
+
+    /// Whether this binary can read it, and must upgrade it before it may write.
+    pub const fn is_old(self) -> bool {
+        self.major < Self::CURRENT.major
+    }
 
     /// Reads `1.0`.
     pub fn parse(text: &str) -> Option<Self> {

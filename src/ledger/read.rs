@@ -14,7 +14,8 @@ pub struct PhaseRow {
     /// How far it has come.
     #[serde(default = "pending")]
     pub state: PhaseState,
-    /// It has no handler, as far as the last run that touched the step knew (rule L1).
+    /// It has no handler, as far as the last run that touched the step knew (rule L1): said of a pending phase too, whichever phase
+    /// was run, so that a release with only empty phases left is known to be finished once its file is gone.
     #[serde(default)]
     pub empty: bool,
     /// When it last changed, by the target's clock.
@@ -139,6 +140,18 @@ pub struct RunRow {
     pub command: String,
 }
 
+/// A release's rows. They lie together: the key begins with the release.
+pub fn of<'a>(steps: &'a BTreeMap<StepId, Row>, release: &Version) -> impl Iterator<Item = (&'a StepId, &'a Row)> {
+    let release = release.clone();
+    steps.range(StepId::new(release.clone(), "")..).take_while(move |(id, _)| id.release == release)
+}
+
+/// The rows of the releases that come after one.
+pub fn after<'a>(steps: &'a BTreeMap<StepId, Row>, release: &Version) -> impl Iterator<Item = (&'a StepId, &'a Row)> {
+    let release = release.clone();
+    steps.range(StepId::new(release.clone(), "")..).skip_while(move |(id, _)| id.release == release)
+}
+
 /// The ledger of one target, without handler texts. One read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
@@ -166,7 +179,21 @@ impl Ledger {
 
     /// A release's steps.
     pub fn of<'a>(&'a self, release: &'a Version) -> impl Iterator<Item = (&'a StepId, &'a Row)> {
-        self.steps.iter().filter(move |(id, _)| id.release == *release)
+        of(&self.steps, release)
+    }
+
+    /// A version as this ledger spells it: whatever was respelt in the files stays the release that it was.
+    #[must_use]
+    pub fn spelt(&self, version: &Version) -> Version {
+        let first = StepId::new(version.clone(), "");
+        let kept = self.steps.range(first..).next().map(|(id, _)| &id.release).filter(|kept| *kept == version);
+        kept.or_else(|| self.rollouts.get_key_value(version).map(|(kept, _)| kept)).unwrap_or(version).clone()
+    }
+
+    /// A step's identity as this ledger spells it.
+    #[must_use]
+    pub fn spelt_step(&self, id: &StepId) -> StepId {
+        StepId::new(self.spelt(&id.release), id.step.clone())
     }
 
     /// The next place in the order of phases.
@@ -193,8 +220,16 @@ pub struct Facts {
     pub ledger: Ledger,
     /// The stored handlers that the plan wanted.
     pub stored: BTreeMap<StepId, Handlers>,
-    /// For the open statements (`trying`) of the steps that the plan wanted.
-    pub verdicts: BTreeMap<StepId, Verdict>,
+    /// For the open statements (`trying`) of the steps that the plan wanted. By phase too: a simdrop that stands open while the step's
+    /// `rollback_add` goes on can leave two of them.
+    pub verdicts: BTreeMap<(StepId, Phase), Verdict>,
+}
+
+impl Facts {
+    /// What became of the statement that stands open in a phase; nothing decides it, unless something was found to.
+    pub fn verdict(&self, id: &StepId, phase: Phase) -> Verdict {
+        self.verdicts.get(&(id.clone(), phase)).copied().unwrap_or(Verdict::Unknown)
+    }
 }
 
 /// One row of the audit trail.

@@ -1,6 +1,6 @@
 //! What a target is asked to remember.
 
-use super::{PhaseRow, Row};
+use super::{Format, PhaseRow, Row};
 use crate::{
     action::{Action, Handlers},
     model::{Guards, Phase, StepId, Version, named},
@@ -58,6 +58,9 @@ pub enum Entry {
         phase: Phase,
         /// What becomes of it.
         row: PhaseRow,
+        /// The step's other phases that are pending, where the ledger does not know yet whether they are empty (L1): so that a
+        /// release can be told to be finished without its files.
+        marks: Vec<(Phase, PhaseRow)>,
         /// Handlers to keep beside those that are there.
         keep: Handlers,
         /// For the audit trail.
@@ -92,6 +95,13 @@ pub enum Entry {
         /// For the audit trail.
         event: Event,
     },
+    /// The ledger gets the format that this binary writes (`repair upgrade-ledger`).
+    Upgrade {
+        /// The format it had.
+        from: Format,
+        /// For the audit trail.
+        event: Event,
+    },
     /// A release's rollout is said (`true`) or void (`false`): rule G6.
     Rollout {
         /// Whose.
@@ -120,6 +130,8 @@ pub struct Unit {
     pub opens: Vec<Entry>,
     /// In order. More than one only where all can share a transaction.
     pub actions: Vec<Action>,
+    /// What was left out, and why: a script's comments.
+    pub notes: Vec<String>,
     /// Committed with the actions where they share a transaction, right after the action where it stands alone.
     pub closes: Vec<Entry>,
 }

@@ -7,7 +7,7 @@ mod version;
 
 pub use finding::{Class, Finding, Place};
 pub use guards::{Guards, Reach, Rollout, Span};
-pub use time::Time;
+pub use time::{Time, spell};
 pub use version::Version;
 
 use serde::{Deserialize, Serialize};

@@ -1,19 +1,22 @@
 //! Release order (rule F1).
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{cmp::Ordering, fmt, sync::Arc};
+use serde::{Deserialize, Serialize};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// A release's version: `v`, then components split at `.` `-` `_`. Numbers compare as numbers and before words; a version
-/// that ends first comes first. Two spellings of one version (`v1`, `v001`) are ordered by their text, so that `Ord` agrees
-/// with `Eq`; [`Version::same`] tells that they are one.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Version(Arc<Spelt>);
-
-/// Every row of a ledger is looked up by its version, so its place in the order is worked out once.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Spelt {
-    order: Vec<u8>,
-    text: String,
+/// that ends first comes first. Two spellings of one version (`v1`, `v001`) are equal: a file that was respelt is still the release
+/// that the ledger knows.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Version {
+    text: Arc<str>,
+    /// Compares bytewise as the versions do.
+    key: Arc<[u8]>,
 }
 
 impl Version {
@@ -33,45 +36,64 @@ impl Version {
         if rest.split(['.', '-', '_']).any(str::is_empty) {
             return Err(format!("`{text}` is no version: a component of it is empty"));
         }
-        Ok(Self(Arc::new(Spelt { order: order(rest), text: text.to_owned() })))
+        Ok(Self { text: text.into(), key: key(rest).into() })
     }
 
     /// The version as written.
     pub fn as_str(&self) -> &str {
-        &self.0.text
-    }
-
-    /// Whether both name one version, however spelt.
-    pub fn same(&self, other: &Self) -> bool {
-        self.0.order == other.0.order
+        &self.text
     }
 }
 
-/// Bytes that compare as the components do. Digits without leading zeros compare as numbers of any length: first by how many there are,
-/// then as text. A word ends with a byte that no word has.
-fn order(components: &str) -> Vec<u8> {
-    const NUMBER: u8 = 1;
-    const WORD: u8 = 2;
-    const END: u8 = 0;
-    let mut order = Vec::with_capacity(components.len() + 8);
+/// A number is its length and its digits, leading zeros left out; a word is its bytes and an end that no word has. Each begins with
+/// its kind, and numbers come first.
+fn key(components: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(components.len() + 6);
     for component in components.split(['.', '-', '_']) {
         if component.bytes().all(|b| b.is_ascii_digit()) {
             let digits = component.trim_start_matches('0');
-            order.push(NUMBER);
-            order.extend(digits.len().to_be_bytes());
-            order.extend(digits.bytes());
+            key.push(1);
+            key.extend(u32::try_from(digits.len()).unwrap_or(u32::MAX).to_be_bytes());
+            key.extend(digits.bytes());
         } else {
-            order.push(WORD);
-            order.extend(component.bytes());
-            order.push(END);
+            key.push(2);
+            key.extend(component.bytes());
+            key.push(0);
         }
     }
-    order
+    key
+}
+
+impl TryFrom<String> for Version {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.as_str().to_owned()
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Version {}
+
+impl Hash for Version {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
 }
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0)
+        self.key.cmp(&other.key)
     }
 }
 
@@ -81,28 +103,15 @@ impl PartialOrd for Version {
     }
 }
 
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.debug_tuple("Version").field(&self.text).finish()
     }
 }
 
-impl Serialize for Version {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Version {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
     }
 }
 
@@ -123,7 +132,7 @@ mod tests {
         {
             assert!(v(pair[0]) < v(pair[1]), "{} before {}", pair[0], pair[1]);
         }
-        assert!(v("v1").same(&v("v001")) && v("v1.2").same(&v("v1-2")) && !v("v1").same(&v("v1.0")));
+        assert!(v("v1") == v("v001") && v("v1.2") == v("v1-2") && v("v1") != v("v1.0"));
     }
 
     #[test]

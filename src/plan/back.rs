@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     action::Handler,
-    ledger::{PhaseRow, Row, Verdict},
+    ledger::{PhaseRow, Row, Verdict, after, of},
     model::{Finding, Phase, StepId, Verb, Version, Way},
 };
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// What a rollback comes to.
 #[derive(Default)]
@@ -32,10 +32,8 @@ pub(super) fn back(
     request: &Request,
 ) -> Back {
     let mut back = Back::default();
-    let mut rows: Vec<(&StepId, &Row)> = played
-        .steps
-        .iter()
-        .filter(|(id, _)| id.release == *release && only.is_none_or(|only| only == *id))
+    let mut rows: Vec<(&StepId, &Row)> = of(&played.steps, release)
+        .filter(|(id, _)| only.is_none_or(|only| only == *id))
         .filter(|(_, row)| takes(row.phase(verb.phase())))
         .collect();
     if rows.is_empty() {
@@ -43,23 +41,28 @@ pub(super) fn back(
     }
     // The release's own hooks stand around the steps; those go back in reverse of the order they really ran.
     rows.sort_by_key(|(id, row)| (rank(id), Reverse(row.phase(verb.phase()).seq), Reverse(id.step.as_str())));
-    let of_release = || played.steps.iter().filter(|(id, _)| id.release == *release);
+    let of_release = || of(&played.steps, release);
     if let Some((id, _)) = of_release().find(|(_, row)| row.phase(Phase::Drop).really()) {
         // No way out that another guard could name leads past this one.
         back.findings.push(guards::not_dropped(verb, id));
         return back;
     }
     if verb == Verb::RollbackAdd {
-        let hidden: Vec<_> =
-            rows.iter().filter(|(_, row)| row.phase(Phase::Simdrop).really()).map(|(id, _)| *id).collect();
+        // A hook has no step of its own to go by: what it hid, it hid for every step of the release.
+        let mut hidden: Vec<_> = of_release()
+            .filter(|(id, row)| {
+                (only.is_none_or(|only| only == *id) || id.is_hook()) && row.phase(Phase::Simdrop).really()
+            })
+            .map(|(id, _)| id)
+            .collect();
         if !hidden.is_empty() && request.cascade {
             let first = self::back(played, release, Verb::RollbackSimdrop, only, request);
+            hidden.retain(|id| only.is_some_and(|only| only != *id));
             back.findings.extend(first.findings);
             back.warnings.extend(first.warnings);
             back.tasks.extend(first.tasks);
-        } else {
-            back.findings.extend(hidden.into_iter().map(guards::not_simdropped));
         }
+        back.findings.extend(hidden.into_iter().map(guards::not_simdropped));
     }
     later(played, release, verb, &mut back);
     if let Some(only) = only
@@ -89,8 +92,8 @@ pub(super) fn back(
 }
 
 /// Whether a statement of the phase has committed, or may have: one that stands open and was not applied has not.
-fn committed(played: &Played<'_>, id: &StepId, phase: &PhaseRow) -> bool {
-    phase.upto > 0 || (phase.trying.is_some() && played.facts.verdicts.get(id) != Some(&Verdict::Not))
+fn committed(played: &Played<'_>, id: &StepId, phase: Phase, row: &PhaseRow) -> bool {
+    row.upto > 0 || (row.trying.is_some() && played.facts.verdict(id, phase) != Verdict::Not)
 }
 
 /// Whether a rollback of the phase has anything to do.
@@ -108,7 +111,7 @@ fn rank(id: &StepId) -> u8 {
 
 /// G5's second half: what later releases build on.
 fn later(played: &Played<'_>, release: &Version, verb: Verb, back: &mut Back) {
-    let after = || played.steps.iter().filter(|(id, _)| id.release > *release);
+    let after = || after(&played.steps, release);
     let past = |row: &Row| Phase::ALL.iter().rev().find(|p| row.phase(**p).really()).map_or("begun", |p| p.past());
     if verb == Verb::RollbackAdd {
         if let Some((id, row)) = after().find(|(_, row)| row.has_progress()) {
@@ -155,7 +158,7 @@ fn task(
             None => Err(guards::no_handler(verb, id)),
         }
     };
-    let (handler, from, ask_each) = match next(phase.state, Way::Back, committed(played, id, phase)) {
+    let (handler, from, ask_each) = match next(phase.state, Way::Back, committed(played, id, verb.phase(), phase)) {
         // A hook may have a rollback of its own where its phase had nothing to run (F6).
         Next::Run if phase.empty && !(id.is_hook() && handler.is_some()) => (nothing(), 0, false),
         Next::Run => whole(false)?,
@@ -174,7 +177,18 @@ fn task(
     let label = handler.label;
     let keep =
         if request.from_files && handler.actions.is_empty() { Default::default() } else { kept(verb, filed, request) };
-    Ok(Task { id: id.clone(), name: row.name.clone(), verb, handler, from, keep, label, ask_each })
+    Ok(Task {
+        id: id.clone(),
+        name: row.name.clone(),
+        verb,
+        handler,
+        from,
+        keep,
+        label,
+        ask_each,
+        asked: BTreeMap::new(),
+        marks: Vec::new(),
+    })
 }
 
 /// With `--from-files`, the file's handler is what the ledger keeps from now on: a resume must find what ran.

@@ -3,7 +3,7 @@
 use super::{Cut, Plan, Task};
 use crate::{
     action::{Action, Handlers},
-    ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Unit},
+    ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Unit, Verdict},
     model::{PhaseState, Verb, Way},
 };
 use std::collections::BTreeSet;
@@ -22,11 +22,11 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
         let rest = &task.handler.actions[task.from as usize..];
         let mut entries = Vec::new();
         if task.verb.way() == Way::Back
-            && ledger.rollouts.contains_key(&task.id.release)
-            && voided.insert(&task.id.release)
+            && let Some((release, _)) = ledger.rollouts.get_key_value(&task.id.release)
+            && voided.insert(release)
         {
             entries.push(Entry::Rollout {
-                release: task.id.release.clone(),
+                release: release.clone(),
                 said: false,
                 event: event(task, None, Outcome::Recorded, Some("a rollback voids the rollout")),
             });
@@ -47,7 +47,19 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
             let last = groups.peek().is_none();
             let upto = first + u32::try_from(actions.len()).unwrap_or(u32::MAX);
             let before = row.clone();
-            let mut unit = Unit { actions: actions.to_vec(), ..Unit::default() };
+            let mut unit = Unit::default();
+            for (index, action) in (first..).zip(actions) {
+                match task.asked.get(&index) {
+                    Some(Verdict::Applied) => unit.notes.push(format!(
+                        "statement {} of {} of step {} is so already, and is left out: {}",
+                        index + 1,
+                        task.verb,
+                        task.id,
+                        action.text()
+                    )),
+                    Some(Verdict::Not | Verdict::Unknown) | None => unit.actions.push(action.clone()),
+                }
+            }
             let mut empties = Vec::new();
             for (index, entry) in waiting.drain(..) {
                 empties.push(index);
@@ -169,6 +181,7 @@ fn entry(task: &Task, row: &PhaseRow, keep: Handlers, event: Event) -> Entry {
         name: task.name.clone(),
         phase: task.verb.phase(),
         row: row.clone(),
+        marks: task.marks.clone(),
         keep,
         event,
     }
@@ -228,7 +241,11 @@ pub(super) fn closes(cuts: &[Cut]) -> std::collections::BTreeMap<String, PhaseSt
         .flat_map(|cut| &cut.unit.closes)
         .filter_map(|entry| match entry {
             Entry::Step { id, phase, row, .. } => Some((format!("{id} {phase}"), row.state)),
-            Entry::Replace { .. } | Entry::Keep { .. } | Entry::Rename { .. } | Entry::Rollout { .. } => None,
+            Entry::Replace { .. }
+            | Entry::Keep { .. }
+            | Entry::Rename { .. }
+            | Entry::Upgrade { .. }
+            | Entry::Rollout { .. } => None,
         })
         .collect()
 }

@@ -8,9 +8,11 @@ use super::{
 };
 use crate::{
     action::{Checksum, Handler, Handlers},
-    model::{Finding, Label, Phase, Time, Verb, Way},
+    ledger::{PhaseRow, Row},
+    model::{Finding, Label, Phase, PhaseState, Time, Verb, Way},
     release::{Release, Step},
 };
+use std::collections::BTreeMap;
 
 /// What one phase of a release comes to.
 #[derive(Default)]
@@ -63,7 +65,7 @@ pub(super) fn advance(
     }
     let works = todo.iter().any(|step| step.has(phase.verb()));
     if phase == Phase::Add {
-        advance.refused.extend(guards::earlier_finished(played, release));
+        advance.refused.extend(guards::earlier_unfinished(played, release));
     }
     advance.refused.extend(guards::phase_before(played, release, phase));
     if !out_of_order {
@@ -86,6 +88,19 @@ pub(super) fn advance(
     advance
 }
 
+/// What refuses a phase whatever the command: drift behind a resume, open decisions. No guard is asked.
+pub(super) fn unsound(played: &Played<'_>, release: &Release, phase: Phase) -> Vec<Finding> {
+    let unsound = |step: &Step| {
+        let at = played.row(&step.id)?.phase(phase);
+        match next(at.state, Way::Forward, at.committed()) {
+            Next::Resume => resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())).err(),
+            Next::Run | Next::Nothing | Next::OnlyIfNamed | Next::FinishRollback => None,
+            Next::MarkRolledBack | Next::RunAsking => None,
+        }
+    };
+    guards::counted(release).filter_map(unsound).collect()
+}
+
 fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
     let verb = phase.verb();
     let at = played.phase_of(step, phase);
@@ -104,7 +119,32 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
         None if handler.actions.is_empty() => Label::Lossless,
         None => Label::None,
     };
-    Task { id: step.id.clone(), name: step.name.clone(), verb, handler, from, keep, label, ask_each: false }
+    let marks = match played.row(&step.id) {
+        Some(row) => marks(row, step, phase),
+        None => marks(&Row::pending(&step.name), step, phase),
+    };
+    Task {
+        id: played.facts.ledger.spelt_step(&step.id),
+        name: step.name.clone(),
+        verb,
+        handler,
+        from,
+        keep,
+        label,
+        ask_each: false,
+        asked: BTreeMap::new(),
+        marks,
+    }
+}
+
+/// The pending phases other than `but` of which the ledger does not know yet whether they are empty, as it will know them (L1).
+pub(super) fn marks(row: &Row, step: &Step, but: Phase) -> Vec<(Phase, PhaseRow)> {
+    Phase::ALL
+        .iter()
+        .map(|phase| (*phase, row.phase(*phase), !step.has(phase.verb())))
+        .filter(|(phase, at, empty)| *phase != but && at.state == PhaseState::Pending && at.empty != *empty)
+        .map(|(phase, at, empty)| (phase, PhaseRow { empty, ..at.clone() }))
+        .collect()
 }
 
 /// The handler of an empty phase.

@@ -2,9 +2,11 @@
 
 use super::Played;
 use crate::{
-    model::{Class, Finding, Phase, PhaseState, Span, StepId, Time, Verb, Version},
+    ledger::{after, of},
+    model::{Class, Finding, Phase, PhaseState, Reach, Span, StepId, Time, Verb, Version, spell},
     release::{Release, Step},
 };
+use std::collections::BTreeSet;
 
 /// A guard's refusal, and until when, where time is what it waits for.
 pub(super) struct Refusal {
@@ -37,20 +39,24 @@ pub(super) fn counted(release: &Release) -> impl Iterator<Item = &Step> {
     release.steps.iter().filter(|step| !step.deleted)
 }
 
-/// G1: every earlier release has come as far as `require_previous` says.
-pub(super) fn earlier_finished(played: &Played<'_>, release: &Release) -> Option<Finding> {
+/// G1: every earlier release has come as far as `require_previous` says. Those that have not, each with its first step that stands in
+/// the way.
+pub(super) fn earlier_unfinished<'a>(
+    played: &'a Played<'_>,
+    release: &'a Release,
+) -> impl Iterator<Item = Finding> + 'a {
     let reach = played.guards.reach();
-    let asked = Phase::ALL.iter().filter(|p| **p <= reach.phase());
-    let (earlier, step, phase) = played
-        .project
-        .releases
-        .iter()
-        .filter(|earlier| earlier.version < release.version)
-        .flat_map(|earlier| counted(earlier).map(move |step| (earlier, step)))
-        .find_map(|(earlier, step)| {
-            asked.clone().find(|phase| !through(played, step, **phase)).map(|phase| (earlier, step, *phase))
-        })?;
-    Some(refuse(
+    let asked = move || Phase::ALL.iter().filter(move |p| **p <= reach.phase());
+    let earlier = played.project.releases.iter().take_while(|earlier| earlier.version < release.version);
+    earlier.filter_map(move |earlier| {
+        let (step, phase) = counted(earlier)
+            .find_map(|step| asked().find(|phase| !through(played, step, **phase)).map(|phase| (step, *phase)))?;
+        Some(unfinished(release, earlier, step, phase, reach))
+    })
+}
+
+fn unfinished(release: &Release, earlier: &Release, step: &Step, phase: Phase, reach: Reach) -> Finding {
+    refuse(
         "G1",
         format!(
             "cannot add release `{}`: earlier release `{}` is not finished (step `{}` is not {})",
@@ -63,7 +69,7 @@ pub(super) fn earlier_finished(played: &Played<'_>, release: &Release) -> Option
             "run: triphase {phase} {}; the guard is `require_previous: {reach}`, a weaker one (`simdropped`, `added`) lets releases overlap",
             earlier.version
         ),
-    ))
+    )
 }
 
 /// G2: every step of the release is through the phase before.
@@ -85,25 +91,32 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
     const WAY_OUT: &str = "if that is meant: --out-of-order";
     let mut findings = Vec::new();
     let really = |step: &Step, phase: Phase| played.row(&step.id).is_some_and(|row| row.phase(phase).really());
-    for step in todo.iter().filter(|step| step.has(phase.verb()) && !step.id.is_hook()) {
-        let steps: Vec<_> = counted(release).filter(|s| !s.id.is_hook()).collect();
-        let at = steps.iter().position(|s| s.id == step.id).unwrap_or(0);
-        if let Some(later) = steps[at + 1..].iter().find(|later| really(later, phase)) {
+    let chosen: BTreeSet<_> = todo.iter().map(|step| &step.id).collect();
+    let steps: Vec<_> = counted(release).filter(|step| !step.id.is_hook()).collect();
+    // Each looked for once, not once a step.
+    let gap = steps.iter().position(|step| !through(played, step, phase) && !chosen.contains(&step.id));
+    let past = [Phase::Drop, Phase::Simdrop]
+        .iter()
+        .filter(|_| phase == Phase::Add)
+        .find_map(|past| counted(release).find(|step| really(step, *past)).map(|step| (past, step)));
+    let mut later = None;
+    for (at, step) in steps.iter().enumerate().rev() {
+        let after = later;
+        if really(step, phase) {
+            later = Some(step);
+        }
+        if !step.has(phase.verb()) || !chosen.contains(&step.id) {
+            continue;
+        }
+        // From the last step to the first, and so the last finding comes first.
+        if let Some((past, other)) = past {
             findings.push(refuse(
                 "G3",
-                format!(
-                    "cannot {phase} step `{}`: step `{}`, which comes after it, is {} already",
-                    step.id,
-                    later.id,
-                    phase.past()
-                ),
-                WAY_OUT.into(),
+                format!("cannot add step `{}`: its release is {} already (step `{}`)", step.id, past.past(), other.id),
+                format!("put the step into a new release; {WAY_OUT}"),
             ));
         }
-        if let Some(earlier) = steps[..at]
-            .iter()
-            .find(|earlier| !through(played, earlier, phase) && !todo.iter().any(|s| s.id == earlier.id))
-        {
+        if let Some(earlier) = gap.filter(|gap| *gap < at).map(|gap| steps[gap]) {
             findings.push(refuse(
                 "G3",
                 format!(
@@ -115,18 +128,20 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
                 WAY_OUT.into(),
             ));
         }
-        if phase == Phase::Add
-            && let Some((past, other)) = [Phase::Drop, Phase::Simdrop]
-                .iter()
-                .find_map(|past| counted(release).find(|s| really(s, *past)).map(|s| (past, s)))
-        {
+        if let Some(later) = after {
             findings.push(refuse(
                 "G3",
-                format!("cannot add step `{}`: its release is {} already (step `{}`)", step.id, past.past(), other.id),
-                format!("put the step into a new release; {WAY_OUT}"),
+                format!(
+                    "cannot {phase} step `{}`: step `{}`, which comes after it, is {} already",
+                    step.id,
+                    later.id,
+                    phase.past()
+                ),
+                WAY_OUT.into(),
             ));
         }
     }
+    findings.reverse();
     if phase == Phase::Add
         && todo.iter().any(|step| step.has(Verb::Add))
         && let Some(later) = later_progress(played, &release.version)
@@ -142,7 +157,7 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
 
 /// A later release with any progress.
 pub(super) fn later_progress<'a>(played: &'a Played<'_>, release: &Version) -> Option<&'a Version> {
-    played.steps.iter().find(|(id, row)| id.release > *release && row.has_progress()).map(|(id, _)| &id.release)
+    after(&played.steps, release).find(|(_, row)| row.has_progress()).map(|(id, _)| &id.release)
 }
 
 /// G6, age: `drop` waits until `min_simdrop_age` has passed since the release's last simdrop that ran.
@@ -159,10 +174,7 @@ pub(super) fn soaked(played: &Played<'_>, release: &Release) -> Option<Refusal> 
             .into(),
         );
     }
-    let last = played
-        .steps
-        .iter()
-        .filter(|(id, _)| id.release == release.version)
+    let last = of(&played.steps, &release.version)
         .map(|(_, row)| row.phase(Phase::Simdrop))
         .filter(|phase| phase.state == PhaseState::Done && !phase.empty)
         .filter_map(|phase| phase.at)
@@ -183,8 +195,8 @@ pub(super) fn soaked(played: &Played<'_>, release: &Release) -> Option<Refusal> 
 }
 
 /// A duration in whole seconds, rounded up, so that "left" is never shown as nothing.
-fn rounded(span: std::time::Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(std::time::Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)))
+fn rounded(span: std::time::Duration) -> String {
+    spell(std::time::Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)))
 }
 
 /// G6, rollout: where `require_rollout: true`, somebody has said that the release's application is live.

@@ -2,6 +2,7 @@
 //! wait is a wait.
 
 mod back;
+mod check;
 mod cut;
 mod ff;
 mod forward;
@@ -13,6 +14,7 @@ mod resume;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
 pub use repair::{About, Repair, RepairPlan, repair};
 
@@ -24,6 +26,7 @@ use crate::{
 };
 use back::Back;
 use played::Played;
+use std::collections::BTreeMap;
 
 /// What a command asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +128,18 @@ pub struct Task {
     pub label: Label,
     /// Each action is asked first, and skipped where it is so already: a partly applied step is rolled back.
     pub ask_each: bool,
+    /// Where each action is asked: what the target said of it, by index, when the plan was made to be shown or scripted. A run asks in
+    /// its own time.
+    pub asked: BTreeMap<u32, Verdict>,
+    /// The step's other phases that are pending, where the ledger learns now whether they are empty (L1).
+    pub marks: Vec<(Phase, PhaseRow)>,
+}
+
+impl Task {
+    /// Whether an action is not run: it is done already, or was found to be so.
+    pub fn skips(&self, index: u32) -> bool {
+        index < self.from || self.asked.get(&index) == Some(&Verdict::Applied)
+    }
 }
 
 /// What must wait, and until when.
@@ -235,6 +250,9 @@ pub fn open(facts: &Facts) -> Vec<Open> {
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
 pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) -> Plan {
     let mut played = Played::new(project, facts, file);
+    if let Some(finding) = facts.ledger.format.and_then(repair::old_format) {
+        return Plan { findings: vec![finding], ..Plan::default() };
+    }
     match &request.ask {
         Ask::Ff { to, phase } => {
             if files_are_sound(&mut played) {
@@ -273,10 +291,20 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
 /// Bad files and lost steps refuse every forward command (G8).
 fn files_are_sound(played: &mut Played<'_>) -> bool {
     played.plan.findings.extend(played.project.findings.iter().cloned());
+    if played.plan.findings.is_empty() && played.project.releases.is_empty() {
+        played.plan.findings.push(no_releases());
+    }
     if played.plan.findings.is_empty() {
         played.plan.findings.extend(drift::missing(played.project, &played.facts.ledger));
     }
     played.plan.findings.is_empty()
+}
+
+/// No release at all is a wrong folder, or a checkout that is not there, far more often than a project without any: a deployment must
+/// not go on as if all were done.
+fn no_releases() -> Finding {
+    Finding::new(Class::Usage, "F1", "no releases found in releases/")
+        .way_out("give the project folder with --path, or write a first release: triphase init")
 }
 
 /// A target that is ahead of the files (L11): nothing of its own pending is fine, anything else is refused.
@@ -334,6 +362,10 @@ fn auto(played: &mut Played<'_>, verb: Verb, request: &Request) {
     let mut eligible = Vec::new();
     for release in project.releases.iter().filter(|r| request.may_mean(&r.version) && forward::pending(played, r, verb))
     {
+        // Only the first refusal is told; of a long history nobody wants all those of the releases behind it.
+        if verb == Verb::Add && !refused.is_empty() && guards::earlier_unfinished(played, release).next().is_some() {
+            continue;
+        }
         let mut advance = forward::advance(played, release, verb.phase(), None, false, request.out_of_order);
         let mut findings = ff::edited(played, &[release]);
         findings.append(&mut advance.findings);
@@ -440,73 +472,6 @@ fn known_step<'a>(release: &'a Release, name: &str) -> Result<&'a Step, Finding>
 
 fn near(a: &str, b: &str) -> f64 {
     strsim::jaro_winkler(a, b)
-}
-
-/// All that `check` finds: files, drift, open decisions, pending work (class pending).
-pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
-    let played = Played::new(project, facts, &Guards::default());
-    let mut findings = project.findings.clone();
-    findings.extend(drift::missing(project, &facts.ledger));
-    findings.extend(ff::edited(&played, &project.releases.iter().collect::<Vec<_>>()));
-    for open in open(facts) {
-        if facts.verdicts.get(&open.id).copied().unwrap_or(Verdict::Unknown) == Verdict::Unknown {
-            findings.push(resume::undecided(&played, &open.id, open.verb, open.index));
-        }
-    }
-    for (id, verb) in unfinished_rollbacks(&facts.ledger) {
-        findings.push(
-            Finding::new(Class::Pending, "", format!("{verb} of step `{id}` has begun and is not done"))
-                .way_out(format!("triphase {verb} {}", id.release)),
-        );
-    }
-    for release in &project.releases {
-        let verbs: Vec<_> = ff::pending_verbs(&played, release).into_iter().map(Verb::name).collect();
-        if let Some(first) = verbs.first() {
-            findings.push(
-                Finding::new(
-                    Class::Pending,
-                    "",
-                    format!("release `{}` is pending: {}", release.version, verbs.join(", ")),
-                )
-                .way_out(format!("triphase {first} {}", release.version)),
-            );
-        }
-    }
-    findings
-}
-
-/// The rollbacks that have begun and are not done.
-fn unfinished_rollbacks(ledger: &Ledger) -> impl Iterator<Item = (&StepId, Verb)> {
-    ledger.steps.iter().flat_map(|(id, row)| {
-        Phase::ALL
-            .iter()
-            .filter(|phase| matches!(row.phase(**phase).state, PhaseState::RollingBack | PhaseState::RollbackFailed))
-            .filter_map(move |phase| Some((id, phase.rollback()?)))
-    })
-}
-
-/// What to run next, given the ledger as it is after a command.
-pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
-    if let Some((id, verb)) = unfinished_rollbacks(&facts.ledger).next() {
-        return format!("triphase {verb} {}", id.release);
-    }
-    let played = Played::new(project, facts, file);
-    let next =
-        project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));
-    let Some((release, verb)) = next else {
-        let known = !project.releases.is_empty();
-        return if known { "nothing is pending".into() } else { "triphase show".into() };
-    };
-    let version = &release.version;
-    match verb {
-        Verb::Add => format!("triphase add {version}"),
-        Verb::Simdrop => format!("roll out the application of {version}, then: triphase simdrop {version}"),
-        Verb::Drop => match guards::soaked(&played, release).and_then(|refusal| refusal.until) {
-            Some(until) => format!("after {until}: triphase drop {version}"),
-            None => format!("once nobody needs what {version} hid: triphase drop {version}"),
-        },
-        Verb::RollbackSimdrop | Verb::RollbackAdd => unreachable!("only phases are pending"),
-    }
 }
 
 /// The facts as they are after a plan was carried out: what the advice for the next command goes by, with no second read.

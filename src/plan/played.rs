@@ -74,6 +74,9 @@ impl<'a> Played<'a> {
                     self.rollouts.remove(&task.id.release);
                 }
             }
+            for (other, mark) in &task.marks {
+                row.phases[other.index()] = mark.clone();
+            }
             self.plan.tasks.push(task);
         }
     }

@@ -1,9 +1,9 @@
 //! A person's word about the ledger (`repair`, `rollout`): what becomes of the rows. Pure.
 
-use super::Scope;
+use super::{Scope, forward::marks};
 use crate::{
     action::Handler,
-    ledger::{Entry, Event, Ledger, Outcome, Row},
+    ledger::{Entry, Event, Format, Ledger, Outcome, Row, drift},
     model::{Class, Finding, Phase, PhaseState, StepId, Verb, Version},
     release::Project,
 };
@@ -57,6 +57,8 @@ pub enum About {
         /// By what.
         handler: Handler,
     },
+    /// The ledger gets the newest format that this binary knows (L8).
+    UpgradeLedger,
     /// The release's application is rolled out, or is not after all (G6).
     Rollout {
         /// Whose.
@@ -85,7 +87,8 @@ impl Repair {
             | About::Accept { .. }
             | About::Forget { .. }
             | About::Rename { .. }
-            | About::Handler { .. } => true,
+            | About::Handler { .. }
+            | About::UpgradeLedger => true,
             About::Rollout { .. } => false,
         }
     }
@@ -94,6 +97,10 @@ impl Repair {
 /// Plans a repair.
 pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan {
     let mut plan = RepairPlan::default();
+    if let Some(finding) = ledger.format.and_then(old_format).filter(|_| repair.about != About::UpgradeLedger) {
+        plan.findings.push(finding);
+        return plan;
+    }
     let outcome = match &repair.about {
         About::Decide { step, phase, statement, done } => {
             decide(project, ledger, repair, step, *phase, *statement, *done)
@@ -111,6 +118,7 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
             let event = event(&id, &format!("handler {verb}"), None, &repair.reason);
             (vec![Entry::Keep { id, handlers: [(*verb, handler.clone())].into(), event }], note)
         }),
+        About::UpgradeLedger => upgrade(ledger, repair),
         About::Rollout { release, said } => rollout(project, ledger, repair, release, *said),
     };
     match outcome {
@@ -172,7 +180,7 @@ fn decide(
     };
     let (id, mut row) = match (row(ledger, step), filed) {
         (Ok(found), _) => found,
-        (Err(_), Some(filed)) => (filed.id.clone(), Row::pending(&filed.name)),
+        (Err(_), Some(filed)) => (ledger.spelt_step(&filed.id), Row::pending(&filed.name)),
         (Err(finding), None) => return Err(finding),
     };
     let seq = ledger.next_seq();
@@ -219,6 +227,7 @@ fn decide(
         }
     }
     let changed = at.clone();
+    let marks = filed.map_or_else(Vec::new, |step| marks(&row, step, phase));
     let keep = phase
         .rollback()
         .filter(|back| changed.state == PhaseState::Done && !row.stored.contains(back))
@@ -227,7 +236,7 @@ fn decide(
         .collect();
     let note = format!("{phase} of step `{id}` is recorded as {}", changed.state);
     let event = event(&id, word, statement.map(|k| k - 1), &repair.reason);
-    Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, keep, event }], note))
+    Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, marks, keep, event }], note))
 }
 
 fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> Word {
@@ -247,6 +256,8 @@ fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> 
             && let Some(handler) = filed.handlers.get(&phase.verb())
         {
             at.hashes = handler.actions.iter().map(crate::action::Action::hash).collect();
+        } else if at.state == PhaseState::Pending {
+            at.empty = !filed.has(phase.verb());
         }
     }
     let note = format!("the files' text of step `{id}` is accepted as what ran");
@@ -267,12 +278,58 @@ fn rename(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope, to:
     if ledger.steps.contains_key(&filed.id) {
         return Err(refuse(Class::Usage, format!("the ledger has step `{}` already", filed.id), "see: triphase show"));
     }
-    let note = format!("step `{from}` is `{}` from now on", filed.id);
+    let to = ledger.spelt_step(&filed.id);
+    let note = format!("step `{from}` is `{to}` from now on");
     let event = event(&from, "rename", None, &repair.reason);
-    Ok((vec![Entry::Rename { from, to: filed.id.clone(), name: filed.name.clone(), event }], note))
+    Ok((vec![Entry::Rename { from, to, name: filed.name.clone(), event }], note))
+}
+
+/// An old format is read, and not written (L8).
+pub(super) fn old_format(format: Format) -> Option<Finding> {
+    format.is_old().then(|| {
+        let message = format!("the ledger has the old format {format}; this triphase writes {}", Format::CURRENT);
+        Finding::new(Class::Decision, "L8", message)
+            .way_out("finish what is between add and drop with the triphase that wrote it, then: triphase repair upgrade-ledger --reason …")
+    })
+}
+
+fn upgrade(ledger: &Ledger, repair: &Repair) -> Word {
+    let Some(from) = ledger.format else {
+        return Ok((Vec::new(), "there is no ledger yet; nothing to do".into()));
+    };
+    if !from.is_old() {
+        return Ok((Vec::new(), format!("the ledger's format is already {from}; nothing to do")));
+    }
+    let between: Vec<&str> = ledger
+        .releases()
+        .into_iter()
+        .filter(|release| ledger.of(release).any(|(_, row)| row.has_progress()) && !drift::finished(ledger, release))
+        .map(Version::as_str)
+        .collect();
+    if !between.is_empty() {
+        let message = format!("releases lie between add and drop: {}", between.join(", "));
+        let way_out = "finish them or roll them back, with the triphase that wrote the ledger; then upgrade it";
+        return Err(Finding::new(Class::Guard, "L8", message).way_out(way_out));
+    }
+    let note = format!(
+        "the ledger's format goes from {from} to {}: no triphase before {} works on it from then on",
+        Format::CURRENT,
+        Format::FIRST_VERSION
+    );
+    let event = Event {
+        release: None,
+        step: None,
+        verb: "repair upgrade-ledger".into(),
+        statement: None,
+        hash: None,
+        outcome: Outcome::Recorded,
+        detail: Some(repair.reason.clone()),
+    };
+    Ok((vec![Entry::Upgrade { from, event }], note))
 }
 
 fn rollout(project: &Project, ledger: &Ledger, repair: &Repair, release: &Version, said: bool) -> Word {
+    let release = &ledger.spelt(release);
     let added = ledger.of(release).any(|(_, row)| row.phase(Phase::Add).state == PhaseState::Done);
     if project.release(release).is_none() && !added {
         return Err(refuse(

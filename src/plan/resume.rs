@@ -20,7 +20,7 @@ pub(super) fn resume(
 ) -> Result<u32, Finding> {
     let from = match row.trying {
         None => row.upto,
-        Some(index) => match played.facts.verdicts.get(id).copied().unwrap_or(Verdict::Unknown) {
+        Some(index) => match played.facts.verdict(id, verb.phase()) {
             Verdict::Applied => index + 1,
             Verdict::Not => index,
             Verdict::Unknown => return Err(undecided(played, id, verb, index)),

@@ -68,7 +68,8 @@ pub struct Project {
 impl Project {
     /// A release by its version.
     pub fn release(&self, version: &Version) -> Option<&Release> {
-        self.releases.iter().find(|r| r.version == *version)
+        let at = self.releases.binary_search_by(|release| release.version.cmp(version)).ok()?;
+        self.releases.get(at)
     }
 
     /// A step by its identity.

@@ -34,26 +34,18 @@ pub(super) fn releases(entries: &[String], findings: &mut Vec<Finding>) -> Vec<(
         };
         if !inside.contains(file.as_str()) {
             findings.push(no_release_file(stem, &inside));
-        } else if let Some(other) = found.get(&version) {
-            findings.push(refuse(
-                format!("{FOLDER}{other} and {FOLDER}{file} are both release {version}"),
-                "keep one of them",
-            ));
+        } else if let Some((same, other)) = found.get_key_value(&version) {
+            let (what, way_out) = if same.as_str() == version.as_str() {
+                (format!("both release {version}"), "keep one of them")
+            } else {
+                ("one version in release order".to_owned(), "rename one of them")
+            };
+            findings.push(refuse(format!("{FOLDER}{other} and {FOLDER}{file} are {what}"), way_out));
         } else {
             found.insert(version, file);
         }
     }
-    // Versions that compare equal are neighbours in order.
-    let found: Vec<_> = found.into_iter().map(|(version, file)| (version, format!("{FOLDER}{file}"))).collect();
-    for pair in found.windows(2) {
-        if pair[0].0.same(&pair[1].0) {
-            findings.push(refuse(
-                format!("{} and {} are one version in release order", pair[0].1, pair[1].1),
-                "rename one of them",
-            ));
-        }
-    }
-    found
+    found.into_iter().map(|(version, file)| (version, format!("{FOLDER}{file}"))).collect()
 }
 
 fn refuse(message: String, way_out: impl Into<String>) -> Finding {
@@ -129,8 +121,8 @@ mod tests {
         assert_eq!(
             messages(&["v001.yaml", "v1.yaml", "v2.yaml", "v2/", "v2/release.yaml"]),
             [
-                "releases/v2.yaml and releases/v2/release.yaml are both release v2 — keep one of them",
                 "releases/v001.yaml and releases/v1.yaml are one version in release order — rename one of them",
+                "releases/v2.yaml and releases/v2/release.yaml are both release v2 — keep one of them",
             ]
         );
     }

@@ -1,5 +1,5 @@
 //! Everything as JSON, one function a document or line. Each document has `schema_version`; it grows when a field changes its meaning or
-//! goes, not when one is added.
+//! goes, not when one is added. Keys come in the order they are written here: what a thing is first, then what is known of it.
 
 use crate::{
     event::{End, Event, Outcome, Where},
@@ -82,10 +82,8 @@ pub fn result(outcome: &Outcome) -> Value {
 
 /// What a command would do, as one document.
 pub fn plan(place: &Where, plan: &Plan, atomic: bool, exit_code: u8) -> Value {
-    let mut fields = plan_fields(plan);
-    fields["target"] = self::place(place);
-    fields["atomic"] = atomic.into();
-    fields["exit_code"] = exit_code.into();
+    let mut fields = json!({ "target": self::place(place), "exit_code": exit_code, "atomic": atomic });
+    append(&mut fields, plan_fields(plan));
     document("plan", fields)
 }
 
@@ -146,12 +144,12 @@ fn task(task: &Task) -> Value {
         .handler
         .actions
         .iter()
-        .zip(1_u32..)
-        .map(|(action, n)| {
-            let mut value = serde_json::to_value(action).unwrap_or_default();
-            value["n"] = n.into();
+        .zip(0_u32..)
+        .map(|(action, index)| {
+            let mut value = json!({ "n": index + 1 });
+            append(&mut value, serde_json::to_value(action).unwrap_or_default());
             value["alone"] = action.alone().into();
-            value["skipped"] = (n <= task.from).into();
+            value["skipped"] = task.skips(index).into();
             value
         })
         .collect();
@@ -172,11 +170,17 @@ fn wait(wait: &Wait) -> Value {
     })
 }
 
-fn of_step(id: &StepId, verb: Verb, mut fields: Value) -> Value {
-    fields["release"] = id.release.as_str().into();
-    fields["step"] = id.step.as_str().into();
-    fields["verb"] = verb.name().into();
-    fields
+fn of_step(id: &StepId, verb: Verb, fields: Value) -> Value {
+    let mut all = json!({ "release": id.release, "step": id.step, "verb": verb });
+    append(&mut all, fields);
+    all
+}
+
+/// The fields of `more`, after those of `to`.
+fn append(to: &mut Value, more: Value) {
+    if let (Value::Object(to), Value::Object(more)) = (to, more) {
+        to.extend(more);
+    }
 }
 
 fn ms(length: std::time::Duration) -> u64 {
@@ -262,6 +266,9 @@ mod tests {
             Where { engine: "SQLite".into(), host: "/srv".into(), database: "a.db".into(), schema: String::new() };
         let value = plan(&place, &plan_value, true, 0);
         let statements = &value["tasks"][0]["statements"];
+        let text = value.to_string();
+        assert!(text.starts_with(r#"{"schema_version":1,"type":"plan","target":{"engine":"SQLite","#), "{text}");
+        assert!(text.contains(r#""tasks":[{"release":"v1","step":"customers","verb":"add","name":"#), "{text}");
         assert_eq!(statements[0], json!({"kind": "sql", "text": "A", "n": 1, "alone": false, "skipped": true}));
         assert_eq!(statements[1]["alone"], true);
         assert_eq!(value["tasks"][0]["label"], "lossy");

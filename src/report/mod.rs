@@ -25,7 +25,7 @@ pub fn span(length: Duration) -> String {
     } else {
         Duration::from_secs(length.as_secs())
     };
-    humantime::format_duration(shown).to_string()
+    crate::model::spell(shown)
 }
 
 /// Where a command is at work, in one line: `SQLite 3.50.2 · /srv/app · dev.db`.

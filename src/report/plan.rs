@@ -3,6 +3,7 @@
 use super::{Paint, count, events, indent, outcome};
 use crate::{
     action::Action,
+    ledger::Verdict,
     model::Label,
     plan::{Plan, Task},
 };
@@ -35,7 +36,7 @@ pub fn write(out: &mut impl Write, plan: &Plan, atomic: bool, paint: Paint) -> i
 /// Where the writer fails.
 pub fn brief(out: &mut impl Write, plan: &Plan, paint: Paint) -> io::Result<()> {
     for task in plan.tasks.iter().filter(|task| !task.handler.actions.is_empty()) {
-        let left = task.handler.actions.len().saturating_sub(task.from as usize);
+        let left = (0..).zip(&task.handler.actions).filter(|(index, _)| !task.skips(*index)).count();
         writeln!(out, "  {} ({}; {})", title(task, paint), count(left, "statement"), label(task.label))?;
     }
     Ok(())
@@ -50,10 +51,14 @@ fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
     if task.ask_each {
         writeln!(out, "  partly applied: what is so already is skipped")?;
     }
-    for (index, action) in actions.iter().enumerate() {
+    for (index, action) in (0..).zip(actions) {
         let mut marks = vec![];
-        if index < task.from as usize {
+        if index < task.from {
             marks.push("done already, skipped");
+        } else if task.skips(index) {
+            marks.push("is so already, skipped");
+        } else if task.asked.get(&index) == Some(&Verdict::Unknown) && action.alone() {
+            marks.push("a run asks here whether it is needed (5)");
         }
         if action.alone() {
             marks.push("runs alone, outside a transaction");
@@ -109,6 +114,8 @@ pub(super) mod tests {
             keep: Handlers::new(),
             label: Label::Lossy,
             ask_each: false,
+            asked: Default::default(),
+            marks: Vec::new(),
         }
     }
 

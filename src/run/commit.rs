@@ -141,29 +141,13 @@ async fn skip_applied(
     cut: &mut Cut,
     indices: &mut Vec<u32>,
 ) -> Result<Option<End>, Failure> {
-    // A step whose rollback has begun is rolled back once the rest is done by hand; one whose rollback has not is then as if never run.
-    let word = match cut.before.state {
-        PhaseState::RollingBack | PhaseState::RollbackFailed => "done",
-        PhaseState::Pending | PhaseState::Running | PhaseState::Done | PhaseState::Failed | PhaseState::RolledBack => {
-            "undone"
-        }
-    };
     let mut rest = Vec::new();
     let mut kept = Vec::new();
     for (action, index) in cut.unit.actions.iter().zip(indices.iter()) {
         match super::look::verdict(session, action).await? {
             Verdict::Applied => {}
             Verdict::Unknown if action.alone() => {
-                let finding = Finding::new(
-                    Class::Decision,
-                    "L4",
-                    format!(
-                        "step `{id}` is applied only in part, and nothing tells whether statement {} of {verb} is needed:\n    {}",
-                        index + 1,
-                        action.text()
-                    ),
-                )
-                .way_out(format!("look, do by hand what is needed, then: triphase repair {word} {id} {} --reason …", verb.phase()));
+                let finding = undecided(verb, id, cut.before.state, *index, action);
                 return Ok(Some(End::Undecided(vec![finding])));
             }
             Verdict::Not | Verdict::Unknown => {
@@ -175,6 +159,25 @@ async fn skip_applied(
     cut.unit.actions = rest;
     *indices = kept;
     Ok(None)
+}
+
+/// What only a person knows of a statement of a rollback that finds its step applied only in part. `found`: the phase before it.
+pub(super) fn undecided(verb: Verb, id: &StepId, found: PhaseState, index: u32, action: &Action) -> Finding {
+    // A step whose rollback has begun is rolled back once the rest is done by hand; one whose rollback has not is then as if never run.
+    let word = match found {
+        PhaseState::RollingBack | PhaseState::RollbackFailed => "done",
+        PhaseState::Pending | PhaseState::Running | PhaseState::Done | PhaseState::Failed | PhaseState::RolledBack => {
+            "undone"
+        }
+    };
+    let message = format!(
+        "step `{id}` is applied only in part, and nothing tells whether statement {} of {verb} is needed:\n    {}",
+        index + 1,
+        action.text()
+    );
+    let phase = verb.phase();
+    Finding::new(Class::Decision, "L4", message)
+        .way_out(format!("look, do by hand what is needed, then: triphase repair {word} {id} {phase} --reason …"))
 }
 
 /// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5).

@@ -1,10 +1,11 @@
 //! Looks, and changes nothing.
 
-use super::ended;
+use super::{commit::undecided, ended};
 use crate::{
     engine::{Access, Driver, Failure, Session, Where},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
+    model::PhaseState,
     plan::{self, Plan, Request},
     release::Project,
     target::Target,
@@ -30,10 +31,27 @@ pub struct Look {
 pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, request: &Request) -> Result<Look, End> {
     let work = async {
         let session = driver.open(target, Access::Read).await?;
-        let (facts, plan) = self::plan(session.as_ref(), target, project, request).await?;
+        let (facts, mut plan) = self::plan(session.as_ref(), target, project, request).await?;
+        ask_each(session.as_ref(), &facts.ledger, &mut plan).await?;
         Ok(Look { place: session.place(), facts, plan, atomic: session.atomic() })
     };
     work.await.map_err(end)
+}
+
+/// Asks each action of a step that is applied only in part, as a run will when it comes there: what is shown or scripted is what would
+/// run. Where a run would stop with a question, that is a finding.
+async fn ask_each(session: &dyn Session, ledger: &Ledger, plan: &mut Plan) -> Result<(), Failure> {
+    for task in plan.tasks.iter_mut().filter(|task| task.ask_each) {
+        let found = ledger.steps.get(&task.id).map_or(PhaseState::Pending, |row| row.phase(task.verb.phase()).state);
+        for (index, action) in (0..).zip(&task.handler.actions).skip(task.from as usize) {
+            let verdict = verdict(session, action).await?;
+            task.asked.insert(index, verdict);
+            if verdict == Verdict::Unknown && action.alone() {
+                plan.findings.push(undecided(task.verb, &task.id, found, index, action));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads what a request wants to know, and plans it.
@@ -57,7 +75,7 @@ async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::St
     }
     for open in plan::open(&facts) {
         let verdict = verdict(session, &open.action).await?;
-        facts.verdicts.insert(open.id, verdict);
+        facts.verdicts.insert((open.id, open.verb.phase()), verdict);
     }
     Ok(facts)
 }

@@ -261,14 +261,7 @@ async fn locked(
     }
     match &state.confirmed {
         Some(yes) if !plan.tasks.iter().all(|task| yes.iter().any(|yes| same(yes, task))) => {
-            return Ok(End::Refused(vec![
-                Finding::new(
-                    Class::Guard,
-                    "G9",
-                    "the plan is no longer the one that was confirmed: the target has changed meanwhile",
-                )
-                .way_out("run the command again, and look at the new plan"),
-            ]));
+            return Ok(End::Refused(vec![changed_meanwhile("the plan")]));
         }
         Some(_) => {}
         None => {
@@ -316,17 +309,18 @@ async fn word(
     let session = context.driver.open(context.target, crate::engine::Access::Write).await?;
     let session = session.as_ref();
     (context.tell)(Event::Host(session.place()));
-    let seen = plan::repair(project, &session.ledger().await?, repair);
+    let ledger = session.ledger().await?;
+    let seen = plan::repair(project, &ledger, repair);
     if !seen.findings.is_empty() {
         return Ok(End::Refused(seen.findings));
     }
-    let kept = session.ledger().await?.guards;
-    if repair.asks() && kept.replaced_by(&context.target.guards).is_protected() {
-        match (context.confirm)(&session.place(), &Asked::Change(&seen.notes.join("; "))) {
-            Ok(true) => {}
-            Ok(false) => return Ok(End::Declined),
-            Err(why) => return Ok(End::Refused(vec![Finding::new(Class::Guard, "G9", why)])),
-        }
+    if seen.entries.is_empty() {
+        *notes = seen.notes;
+        return Ok(End::Done);
+    }
+    let mut confirmed = false;
+    if let Some(end) = confirm_word(context, session, &ledger, repair, &seen, &mut confirmed) {
+        return Ok(end);
     }
     let hold = match lock::lock(context, session).await? {
         Ok(hold) => hold,
@@ -338,16 +332,52 @@ async fn word(
         if !plan.findings.is_empty() {
             return Ok(End::Refused(plan.findings));
         }
-        let guards = ledger.guards.replaced_by(&context.target.guards);
-        let guards = (guards != ledger.guards).then_some(guards);
-        hold.begin(&crate::ledger::Begin { create: ledger.format.is_none(), guards }).await?;
-        hold.commit(&Unit { closes: plan.entries, ..Unit::default() }, &Stop::never()).await?;
+        if confirmed && (&plan.entries, &plan.notes) != (&seen.entries, &seen.notes) {
+            return Ok(End::Refused(vec![changed_meanwhile("the repair")]));
+        }
+        if let Some(end) = confirm_word(context, session, &ledger, repair, &plan, &mut confirmed) {
+            return Ok(end);
+        }
+        if !plan.entries.is_empty() {
+            let guards = ledger.guards.replaced_by(&context.target.guards);
+            let guards = (guards != ledger.guards).then_some(guards);
+            hold.begin(&crate::ledger::Begin { create: ledger.format.is_none(), guards }).await?;
+            hold.commit(&Unit { closes: plan.entries, ..Unit::default() }, &Stop::never()).await?;
+        }
         *notes = plan.notes;
         Ok(End::Done)
     }
     .await;
     give_back(context, hold).await;
     outcome
+}
+
+/// Asks about a repair where the guards in force ask for it (G9), once.
+fn confirm_word(
+    context: &Context<'_>,
+    session: &dyn Session,
+    ledger: &crate::ledger::Ledger,
+    repair: &Repair,
+    plan: &plan::RepairPlan,
+    confirmed: &mut bool,
+) -> Option<End> {
+    if *confirmed || !repair.asks() || !ledger.guards.replaced_by(&context.target.guards).is_protected() {
+        return None;
+    }
+    match (context.confirm)(&session.place(), &Asked::Change(&plan.notes.join("; "))) {
+        Ok(true) => {
+            *confirmed = true;
+            None
+        }
+        Ok(false) => Some(End::Declined),
+        Err(why) => Some(End::Refused(vec![Finding::new(Class::Guard, "G9", why)])),
+    }
+}
+
+/// What was confirmed is what happens, or nothing does (G9).
+fn changed_meanwhile(what: &str) -> Finding {
+    let message = format!("{what} is no longer the one that was confirmed: the target has changed meanwhile");
+    Finding::new(Class::Guard, "G9", message).way_out("run the command again, and look at the new plan")
 }
 
 /// Gives the lock back, whatever happened under it. What matters is that: a lock that could not be given back ends with its session.

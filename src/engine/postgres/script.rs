@@ -124,6 +124,9 @@ impl Script<'_> {
 
     fn unit(&mut self, unit: &Unit) -> Result<(), Finding> {
         self.text.push('\n');
+        for note in &unit.notes {
+            self.comment(note);
+        }
         match unit.actions.as_slice() {
             [Action::Sql { text, alone: true, .. }] => {
                 if !unit.opens.is_empty() {

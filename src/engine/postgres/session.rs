@@ -98,13 +98,22 @@ impl Pg {
         let format = self.rows.format_query();
         let ledger = self.rows.ledger_query();
         match self.read(&[CLOCK, &format, &ledger]).await {
-            Ok(given) => self.rows.ledger(self.rows.format(&given[1].rows)?, &given[2].rows),
+            Ok(given) => {
+                let format = self.rows.format(&given[1].rows)?;
+                match self.rows.older_ledger_query(format) {
+                    Some(query) => self.rows.ledger(format, &self.read_rows(&query).await?),
+                    None => self.rows.ledger(format, &given[2].rows),
+                }
+            }
             Err(broken) => match broken.results.as_slice() {
                 [clock] if broken.state() == Some(NO_TABLE) => Ok(Ledger { now: time(clock)?, ..Ledger::default() }),
                 // A ledger of another format: that says more than what broke.
                 [_, format] => {
-                    self.rows.format(&format.rows)?;
-                    Err(broken.access("cannot read the ledger"))
+                    let format = self.rows.format(&format.rows)?;
+                    match self.rows.older_ledger_query(format) {
+                        Some(query) => self.rows.ledger(format, &self.read_rows(&query).await?),
+                        None => Err(broken.access("cannot read the ledger")),
+                    }
                 }
                 _ => Err(broken.access("cannot read the ledger")),
             },

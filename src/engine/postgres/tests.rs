@@ -112,7 +112,15 @@ fn entry(name: &str, state: PhaseState) -> Entry {
         detail: None,
     };
     let row = PhaseRow { state, seq: 1, ..PhaseRow::pending() };
-    Entry::Step { id: step(name), name: name.into(), phase: Phase::Add, row, keep: Default::default(), event }
+    Entry::Step {
+        id: step(name),
+        name: name.into(),
+        phase: Phase::Add,
+        row,
+        marks: Vec::new(),
+        keep: Default::default(),
+        event,
+    }
 }
 
 fn sql(text: &str) -> Action {
@@ -124,7 +132,7 @@ fn lone(text: &str) -> Action {
 }
 
 fn unit(actions: Vec<Action>) -> Unit {
-    Unit { opens: Vec::new(), actions, closes: vec![entry("a", PhaseState::Done)] }
+    Unit { actions, closes: vec![entry("a", PhaseState::Done)], ..Unit::default() }
 }
 
 fn alone(text: &str) -> Unit {
@@ -132,6 +140,7 @@ fn alone(text: &str) -> Unit {
         opens: vec![entry("a", PhaseState::Running)],
         actions: vec![lone(text)],
         closes: vec![entry("a", PhaseState::Done)],
+        ..Unit::default()
     }
 }
 
@@ -528,4 +537,31 @@ async fn a_script_leaves_what_a_run_leaves() {
     let again = psql();
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).contains("make this script again"), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_ledger_of_an_older_major_is_read_for_its_upgrade() {
+    let (target, mut wire) = fresh().await;
+    let session = open(&target).await;
+    let me = me('u');
+    let hold = had(session.try_lock(&me).await);
+    hold.begin(&Begin { create: true, guards: None }).await.unwrap();
+    hold.commit(&Unit { closes: vec![entry("a", PhaseState::Done)], ..Unit::default() }, &Stop::never()).await.unwrap();
+    // `engine::rows` knows major 0 in tests alone.
+    wire.all("UPDATE triphase_meta SET value = '0.9' WHERE key = 'format'".to_owned()).await.unwrap();
+    let old = open(&target).await.ledger().await.unwrap();
+    assert_eq!((old.format.map(|f| f.to_string()).as_deref(), old.steps.len()), (Some("0.9"), 1));
+    let event = Event {
+        release: None,
+        step: None,
+        verb: "repair upgrade-ledger".into(),
+        statement: None,
+        hash: None,
+        outcome: Outcome::Recorded,
+        detail: None,
+    };
+    let entry = Entry::Upgrade { from: old.format.unwrap(), event };
+    hold.commit(&Unit { closes: vec![entry], ..Unit::default() }, &Stop::never()).await.unwrap();
+    assert_eq!(open(&target).await.ledger().await.unwrap().format, Some(crate::ledger::Format::CURRENT));
+    hold.release().await.unwrap();
 }

@@ -3,6 +3,7 @@
 
 mod create;
 mod read;
+mod upgrade;
 mod write;
 
 pub use read::{TextRow, WIDTH};

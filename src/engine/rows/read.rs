@@ -56,9 +56,16 @@ impl Rows {
                 format!("the ledger has format {format}; this triphase ({TOOL}) knows formats up to {known}.x"),
                 format!("use a triphase that knows ledger format {}.x", format.major),
             )),
+            // Read, and no more: whatever would write it is refused by the plan, but for the upgrade.
+            std::cmp::Ordering::Less if Self::upgrades(format.major) => Ok(format),
             std::cmp::Ordering::Less => Err(refused(
-                format!("the ledger has the old format {format}; this triphase ({TOOL}) works on {known}.x"),
-                "run `triphase repair upgrade-ledger`, or use the triphase that wrote it".to_owned(),
+                format!(
+                    "the ledger has the old format {format}; this triphase ({TOOL}) works on {known}.x and has no way from there"
+                ),
+                format!(
+                    "use the triphase that wrote it, or one between that knows both {}.x and a later format",
+                    format.major
+                ),
             )),
         }
     }
@@ -123,6 +130,9 @@ impl Rows {
                 "run" => ledger.run = Some(self.run_row(&mut cells)?),
                 "step" => {
                     let (id, row) = self.step_row(&mut cells)?;
+                    if let Some((kept, _)) = ledger.steps.get_key_value(&id) {
+                        return Err(two_spellings(kept, &id));
+                    }
                     ledger.steps.insert(id, row);
                 }
                 other => return Err(Failure::Access(anyhow!("the ledger query gave a row of kind `{other}`"))),
@@ -320,6 +330,13 @@ impl<'a> Cells<'a> {
         let text = self.text();
         text.parse().map_err(|_| Failure::Access(anyhow!("the ledger has `{text}` for {what}")))
     }
+}
+
+/// One step in two rows: whichever were taken, the other's history would be lost.
+fn two_spellings(one: &StepId, other: &StepId) -> Failure {
+    let message = format!("the ledger has steps `{one}` and `{other}`, which are one: their versions are equal");
+    let way_out = format!("delete the row of the one that is not right from {} by hand", table::LEDGER);
+    Failure::Refused(Box::new(Finding::new(Class::Decision, "F1", message).way_out(way_out)))
 }
 
 fn step_id(cells: &mut Cells<'_>) -> Result<StepId, Failure> {

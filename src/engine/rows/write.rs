@@ -47,10 +47,14 @@ impl Rows {
     /// One change of the ledger, its history row last. Send in one transaction.
     pub fn entry(&self, entry: &Entry, me: &Me) -> Vec<String> {
         match entry {
-            Entry::Step { id, name, phase, row, keep, event } => {
+            Entry::Step { id, name, phase, row, marks, keep, event } => {
                 let row = PhaseRow { who: me.who.clone(), ..row.clone() };
                 let mut columns = self.key_columns(id, name);
                 columns.extend(self.phase(*phase, &row, self.flavour.clock().to_owned()));
+                for (other, mark) in marks {
+                    let [_, _, detail] = phase_columns(*other);
+                    columns.push((detail, self.literal(&detail_json(mark))));
+                }
                 columns.extend(self.handlers(keep));
                 vec![self.upsert(table::LEDGER, &["release", "step"], &columns), self.history(event, me)]
             }
@@ -79,6 +83,11 @@ impl Rows {
                 let renamed =
                     format!("UPDATE {} SET {} WHERE {}", self.table(table::LEDGER), set.join(", "), self.is(from));
                 vec![renamed, self.history(event, me)]
+            }
+            Entry::Upgrade { from, event } => {
+                let mut statements = self.upgrade(*from);
+                statements.push(self.history(event, me));
+                statements
             }
             Entry::Rollout { release, said, event } => {
                 let key = format!("{ROLLOUT}{release}");
@@ -182,7 +191,7 @@ impl Rows {
         keep.iter().map(|(&verb, handler)| (handler_column(verb), self.literal(&json(handler)))).collect()
     }
 
-    fn meta(&self, key: &str, value: &str) -> String {
+    pub(super) fn meta(&self, key: &str, value: &str) -> String {
         self.upsert(table::META, &["key"], &[("key", self.literal(key)), ("value", value.to_owned())])
     }
 

@@ -72,6 +72,9 @@ impl Script<'_> {
         if !unit.opens.is_empty() {
             self.entries(&unit.opens);
         }
+        for note in &unit.notes {
+            self.comment(note);
+        }
         match unit.actions.as_slice() {
             [action] if action.alone() => {
                 self.check("triphase_fence", &self.rows.fence(&self.me.run));

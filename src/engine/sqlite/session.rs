@@ -112,7 +112,8 @@ impl FileSession {
             }
             Err(error) => return Err(access(error)),
         };
-        let answer = packed(connection, &self.rows.ledger_query(), WIDTH).await.map_err(access)?;
+        let query = self.rows.older_ledger_query(format).unwrap_or_else(|| self.rows.ledger_query());
+        let answer = packed(connection, &query, WIDTH).await.map_err(access)?;
         self.rows.ledger(format, &answer)
     }
 

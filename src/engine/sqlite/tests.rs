@@ -83,7 +83,15 @@ fn full(state: PhaseState) -> PhaseRow {
 fn entry(name: &str, row: PhaseRow) -> Entry {
     let keep = Handlers::from([(Verb::RollbackAdd, handler("DROP TABLE 'a'"))]);
     let id = step(name);
-    Entry::Step { event: event(&id, Outcome::Done), id, name: name.to_owned(), phase: Phase::Add, row, keep }
+    Entry::Step {
+        event: event(&id, Outcome::Done),
+        id,
+        name: name.to_owned(),
+        phase: Phase::Add,
+        row,
+        marks: Vec::new(),
+        keep,
+    }
 }
 
 fn sql(text: &str) -> Action {
@@ -100,7 +108,7 @@ fn expect(query: &str) -> Action {
 
 fn unit(name: &str, actions: Vec<Action>) -> Unit {
     let row = PhaseRow { state: PhaseState::Done, ..PhaseRow::pending() };
-    Unit { opens: Vec::new(), actions, closes: vec![entry(name, row)] }
+    Unit { actions, closes: vec![entry(name, row)], ..Unit::default() }
 }
 
 const CREATE: Begin = Begin { create: true, guards: None };

@@ -296,7 +296,7 @@ fn g6_drop_waits_for_its_age_and_both_for_the_rollout() {
     assert_eq!(
         world.refused(&two(), "drop v1"),
         [
-            "G6: cannot drop release `v1` yet: it was simdropped at 1970-01-01T00:16:40Z (`min_simdrop_age: 7d`), 6days are left"
+            "G6: cannot drop release `v1` yet: it was simdropped at 1970-01-01T00:16:40Z (`min_simdrop_age: 7d`), 6d are left"
         ]
     );
     world.later("6d");
@@ -446,9 +446,9 @@ fn what_never_applied_needs_no_rollback_statement() {
     let mut facts = world.facts();
     let open = open(&facts);
     assert!(matches!(&open[0].action, Action::Sql { text, .. } if text == "A"));
-    facts.verdicts.insert(open[0].id.clone(), crate::ledger::Verdict::Not);
+    facts.verdicts.insert((open[0].id.clone(), Phase::Add), crate::ledger::Verdict::Not);
     assert_eq!(tasks(&plan(&files, &facts, &world.guards, &request("rollback_add v1"))), ["(rollback_add v1/a)"]);
-    facts.verdicts.insert(open[0].id.clone(), crate::ledger::Verdict::Unknown);
+    facts.verdicts.insert((open[0].id.clone(), Phase::Add), crate::ledger::Verdict::Unknown);
     assert_eq!(tasks(&plan(&files, &facts, &world.guards, &request("rollback_add v1"))), ["rollback_add v1/a"]);
 }
 

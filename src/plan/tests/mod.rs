@@ -4,5 +4,7 @@
 
 pub(crate) mod fixture;
 mod guards;
+mod hooks;
+mod kept;
 mod laws;
 mod repair;

@@ -55,3 +55,52 @@ fn a_rollback_undone_gives_back_what_was_there_before_it() {
         assert_eq!(row.state, state);
     }
 }
+
+/// A step of which the first of three lone statements is announced, and nothing more is known.
+fn one_open(files: &Project) -> World {
+    let mut world = World::new("");
+    let planned = world.plan(files, "add v1");
+    world.kept.ledger.format = Some(crate::ledger::Format::CURRENT);
+    for cut in crate::plan::cut(&planned, &world.kept.ledger).iter().take(2) {
+        for entry in &cut.unit.opens {
+            world.kept.apply(entry, "ann@ops", crate::model::Time(0));
+        }
+    }
+    world
+}
+
+#[test]
+fn a_statement_said_to_be_done_is_where_the_resume_goes_on_behind() {
+    let files = project(&[("v1", &["a add:!A;!B;!C rollback_add:-A"])]);
+    for (done, upto) in [(true, 2), (false, 1)] {
+        let mut world = one_open(&files);
+        let hashes = world.kept.ledger.steps[&id("v1", "a")].phase(Phase::Add).hashes.clone();
+        let about = |statement| About::Decide { step: step(), phase: Phase::Add, statement: Some(statement), done };
+        let other = repair(&files, &world.kept.ledger, &Repair { about: about(1), reason: "so".into() });
+        assert_eq!(
+            other.findings[0].message, "statement 1 of add of step `v1/a` is not an open question",
+            "only what is open is decided"
+        );
+        let entry = said(&world, &files, about(2));
+        world.kept.apply(&entry, "ann@ops", crate::model::Time(0));
+        let row = world.kept.ledger.steps[&id("v1", "a")].phase(Phase::Add);
+        assert_eq!((row.state, row.upto, row.trying), (PhaseState::Failed, upto, None));
+        assert_eq!((row.hashes.len(), &row.hashes), (3, &hashes), "what is done stays guarded against edits");
+        assert_eq!(world.plan(&files, "add v1").tasks[0].from, upto);
+        let edited = project(&[("v1", &["a add:!other;!B;!C rollback_add:-A"])]);
+        assert_eq!(world.refused(&edited, "add v1").len(), 1, "L6");
+    }
+}
+
+#[test]
+fn a_phase_said_to_be_undone_begins_again() {
+    let files = project(&[("v1", &["a add:!A;!B;!C rollback_add:-A"])]);
+    let mut world = one_open(&files);
+    let about = About::Decide { step: step(), phase: Phase::Add, statement: None, done: false };
+    let entry = said(&world, &files, about);
+    world.kept.apply(&entry, "ann@ops", crate::model::Time(0));
+    let row = world.kept.ledger.steps[&id("v1", "a")].phase(Phase::Add);
+    assert_eq!((row.state, row.upto, row.trying), (PhaseState::Pending, 0, None));
+    let edited = project(&[("v1", &["a add:!other;!B rollback_add:-A"])]);
+    assert_eq!(world.plan(&edited, "add v1").tasks[0].from, 0, "nothing of it is done, so an edit is free");
+}

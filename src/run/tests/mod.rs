@@ -5,6 +5,7 @@
 mod paths;
 mod sequences;
 mod sweep;
+mod upgrade;
 
 use super::{Asked, Context, repair, run};
 use crate::{

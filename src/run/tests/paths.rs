@@ -139,3 +139,58 @@ async fn a_protected_target_asks_before_drops_and_rollbacks() {
         "the ledger's guard asks, and yes is said"
     );
 }
+
+/// G9: what was said yes to is what is written, though somebody wrote between the question and the lock.
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_repair_is_the_one_that_is_written() {
+    let files = project(&[("v1", &["a add:A"])]);
+    let fake = Fake::new(true);
+    let target = fixture::target(guards("protected: true"));
+    command(&fake, &Guards::default(), &files, "add v1").await;
+    let meddle = |_: &Where, _: &Asked<'_>| {
+        let mut state = fake.state();
+        let row = state.kept.ledger.steps.get_mut(&fixture::id("v1", "a")).unwrap();
+        row.phases[0].state = PhaseState::RollbackFailed;
+        Ok(true)
+    };
+    let context = super::Context { confirm: &meddle, ..with(&fake, &target) };
+    let word = crate::plan::Repair { about: decide("a", Phase::Add, false), reason: "looked".into() };
+    let outcome = super::repair(&context, &files, &word).await;
+    let End::Refused(findings) = &outcome.end else { panic!("{outcome:?}") };
+    assert_eq!(
+        (findings[0].rule, findings[0].message.as_str()),
+        ("G9", "the repair is no longer the one that was confirmed: the target has changed meanwhile")
+    );
+    assert_eq!(states(&fake)["v1/a add"], PhaseState::RollbackFailed, "nothing is written");
+    assert_eq!(super::repair(&with(&fake, &target), &files, &word).await.end, End::Done, "asked again, it is");
+}
+
+/// What is shown or scripted of a partly applied step is what a run runs, and asks where a run would.
+#[tokio::test(start_paused = true)]
+async fn a_look_at_a_partly_applied_step_shows_what_a_run_runs() {
+    let files = project(&[("v1", &["a add:!A;!FAIL rollback_add:?-B;?-A"])]);
+    let fake = Fake::new(false);
+    let target = fixture::target(Guards::default());
+    fake.state().failing = true;
+    assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.exit_code(), 1);
+    fake.state().log.push("-B".into());
+    let look = super::super::look(&target, &fake, &files, &fixture::request("rollback_add v1")).await.unwrap();
+    assert_eq!(look.plan.findings, []);
+    assert!(look.plan.tasks[0].skips(0) && !look.plan.tasks[0].skips(1));
+    let units = crate::plan::cut(&look.plan, &look.facts.ledger);
+    let texts: Vec<_> = units.iter().flat_map(|cut| &cut.unit.actions).map(crate::action::Action::text).collect();
+    assert_eq!(texts, ["-A"]);
+    let notes: Vec<_> = units.iter().flat_map(|cut| cut.unit.notes.clone()).collect();
+    assert_eq!(notes, ["statement 1 of rollback_add of step v1/a is so already, and is left out: -B"]);
+    command(&fake, &Guards::default(), &files, "rollback_add v1").await;
+    assert_eq!(fake.state().log, ["A", "-B", "-A"], "the run runs the same");
+
+    let files = project(&[("v2", &["b add:!C;!FAIL rollback_add:!-C"])]);
+    let fake = Fake::new(false);
+    fake.state().failing = true;
+    assert_eq!(command(&fake, &Guards::default(), &files, "add v2").await.exit_code(), 1);
+    let look = super::super::look(&target, &fake, &files, &fixture::request("rollback_add v2")).await.unwrap();
+    let ran = command(&fake, &Guards::default(), &files, "rollback_add v2").await;
+    assert_eq!(ran.end, End::Undecided(look.plan.findings.clone()));
+    assert_eq!(look.plan.tasks.len(), 1, "what would run is shown all the same");
+}

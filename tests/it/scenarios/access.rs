@@ -125,7 +125,8 @@ fn the_target_is_found_in_order() {
     bench.command("ff").var("TRIPHASE_ENV", "other").run().exits(0);
     assert!(other.has_table("customer"));
     let third = Db::new(Engine::Sqlite);
-    bench.command("ff --conn").arg(&third.url()).run().exits(0);
+    // --conn goes before -e.
+    bench.command("ff -e test --conn").arg(&third.url()).run().exits(0);
     assert!(third.has_table("customer"));
     for name in ["test", "other"] {
         std::fs::remove_file(bench.dir().join(format!("conf.d/{name}.yaml"))).unwrap();

@@ -8,9 +8,14 @@ on_each_engine!(
     space_and_comments_are_no_drift,
     a_vanished_step_is_drift_until_forgotten,
     a_finished_release_may_leave,
+    a_release_with_only_empty_phases_left_may_leave,
+    a_respelt_version_is_the_same_release,
+    a_version_in_two_spellings_needs_a_decision,
+    without_any_release_file,
     a_newer_release_is_no_drift,
     an_edit_before_its_time_is_free,
     a_ledger_of_another_major_format_is_left_alone,
+    a_ledger_of_the_current_format_is_not_upgraded,
 );
 
 fn a_ledger_of_another_major_format_is_left_alone(engine: Engine) {
@@ -24,6 +29,7 @@ fn a_ledger_of_another_major_format_is_left_alone(engine: Engine) {
     bench.ends(5, "simdrop v2").says("L8").says("2.0");
     bench.ends(5, "rollback_add v2").says("L8");
     bench.ends(5, "show");
+    bench.ends(5, "repair upgrade-ledger --reason new").says("L8");
     assert!(before == bench.db.everything());
 }
 
@@ -90,4 +96,79 @@ fn an_edit_before_its_time_is_free(engine: Engine) {
     bench.release("v2", &super::releases::V2.replace("_simdrop_name", "_hidden_name"));
     bench.ok("simdrop v2");
     assert_eq!(super::releases::columns(&bench), "_hidden_name first_name id");
+}
+
+fn a_release_with_only_empty_phases_left_may_leave(engine: Engine) {
+    for by_script in [false, true] {
+        let bench = Bench::new(engine);
+        bench.release("v1", V1);
+        bench.release("v2", super::releases::V2);
+        if by_script {
+            let script = bench.ok("sql add v1").stdout;
+            assert!(bench.db.client(&script).status.success());
+        } else {
+            bench.ok("add v1");
+        }
+        assert_eq!(bench.states("v1", "ada"), "done pending pending");
+        bench.without("v1");
+        bench.ok("add v2");
+        bench.without("v2");
+        bench.release("v3", V3);
+        bench.ends(6, "add v3").says("v2/names");
+    }
+}
+
+fn a_respelt_version_is_the_same_release(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v001", V1);
+    bench.release("v2", super::releases::V2);
+    bench.ok("ff v001");
+    bench.ok("add v2");
+    bench.without("v001");
+    bench.without("v2");
+    bench.release("v1", V1);
+    bench.release("v02", super::releases::V2);
+    // Nothing runs twice, and what goes on goes on in the rows that are there.
+    bench.ok("ff");
+    bench.ok("check");
+    let releases = "SELECT DISTINCT release FROM triphase_ledger ORDER BY 1";
+    assert_eq!(bench.db.query(releases), ["v001", "v2"]);
+    assert_eq!(bench.states("v2", "names"), "done done done");
+    assert_eq!(bench.db.query("SELECT * FROM customer").len(), 1);
+    bench.ok("rollout v1");
+    assert_eq!(bench.db.query("SELECT key FROM triphase_meta WHERE key LIKE 'rollout%'"), ["rollout/v001"]);
+}
+
+fn a_version_in_two_spellings_needs_a_decision(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.ok("ff");
+    bench.db.query("INSERT INTO triphase_ledger (release, step, name) VALUES ('v01', 'ada', 'ada')");
+    bench.ends(5, "ff").says("v01/ada").says("v1/ada");
+}
+
+fn without_any_release_file(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.ok("add v1");
+    bench.without("v1");
+    for line in ["ff", "add v1", "plan ff", "check"] {
+        bench.ends(2, line).says("no releases found").says("--path");
+    }
+    bench.ok("show");
+    bench.ok("rollback_add v1");
+    assert!(!bench.db.has_table("customer"));
+}
+
+fn a_ledger_of_the_current_format_is_not_upgraded(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.target("protected: true\n");
+    bench.release("v1", V1);
+    bench.ok("repair upgrade-ledger --reason new").says("there is no ledger yet");
+    assert!(bench.db.tables().is_empty());
+    bench.ok("ff");
+    let before = bench.db.everything();
+    bench.ends(2, "repair upgrade-ledger").says("--reason");
+    bench.ok("repair upgrade-ledger --reason new").says("format is already 1.0; nothing to do");
+    assert!(before == bench.db.everything());
 }

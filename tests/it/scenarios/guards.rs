@@ -127,8 +127,13 @@ fn the_ledger_keeps_the_guards(engine: Engine) {
     bench.release("v1", V1);
     bench.release("v2", V2);
     bench.ok("ff");
+    assert_eq!(
+        bench.db.value("SELECT detail FROM triphase_history WHERE verb = 'guards'"),
+        "min_simdrop_age: 30d",
+        "in history as it was written"
+    );
     let url = bench.db.url();
-    bench.command("drop v2 --conn").arg(&url).run().exits(7).says("30d");
+    bench.command("drop v2 --conn").arg(&url).run().exits(7).says("`min_simdrop_age: 30d`").hides("30days");
     assert_eq!(columns(&bench), "_simdrop_name first_name id");
 }
 

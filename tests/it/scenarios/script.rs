@@ -6,13 +6,16 @@ use crate::harness::{Bench, Engine, on_each_engine};
 on_each_engine!(
     the_script_leaves_what_a_run_leaves,
     a_script_refuses_a_ledger_that_has_moved,
-    the_script_is_all_that_stdout_has
+    the_script_is_all_that_stdout_has,
+    the_script_of_a_partly_applied_step_does_what_is_needed,
+    a_script_leaves_nothing_to_a_persons_guess,
 );
 
 /// The ledger without what differs from run to run: who and when.
 fn ledger(bench: &Bench) -> Vec<String> {
     bench.db.query(
-        "SELECT release, step, name, add_state, simdrop_state, drop_state, h_rollback_simdrop, h_rollback_add FROM triphase_ledger ORDER BY 1, 2",
+        "SELECT release, step, name, add_state, add_detail, simdrop_state, simdrop_detail, drop_state, drop_detail, \
+         h_rollback_simdrop, h_rollback_add FROM triphase_ledger ORDER BY 1, 2",
     )
 }
 
@@ -21,7 +24,7 @@ fn the_script_leaves_what_a_run_leaves(engine: Engine) {
     for bench in [&by_run, &by_script] {
         sample(bench);
     }
-    for line in ["ff v1", "add v2", "simdrop v2", "rollback_simdrop v2", "ff v2", "ff"] {
+    for line in ["add v1", "ff v1", "add v2", "simdrop v2", "rollback_simdrop v2", "ff v2", "ff"] {
         by_run.ok(line);
         let script = by_script.ok(&format!("sql {line}"));
         let output = by_script.db.client(&script.stdout);
@@ -61,4 +64,55 @@ fn the_script_is_all_that_stdout_has(engine: Engine) {
     assert!(run.stdout.contains("CREATE TABLE customer") && run.stdout.contains("triphase_ledger"), "{}", run.stdout);
     bench.db.client(&run.stdout);
     assert_eq!(columns(&bench), "id name");
+}
+
+/// A step that stopped behind its first statement, and a rollback of two.
+fn partly_applied(engine: Engine, done_when: bool) -> Bench {
+    let bench = Bench::new(engine);
+    let done = |table: &str| match (done_when, engine) {
+        (false, _) => String::new(),
+        (true, Engine::Sqlite) => {
+            format!("        done_when: SELECT count(*) = 0 FROM sqlite_schema WHERE name = '{table}'\n")
+        }
+        (true, Engine::Postgres) => format!("        done_when: SELECT to_regclass('{table}') IS NULL\n"),
+    };
+    let drop = |table: &str| format!("      - sql: DROP TABLE {table}\n        transaction: false\n{}", done(table));
+    bench.release(
+        "v1",
+        &format!(
+            "steps:\n  tables:\n    add:\n      - sql: CREATE TABLE one (id integer)\n        transaction: false\n      - sql: INSERT INTO \
+             nowhere VALUES (1)\n      - sql: CREATE TABLE two (id integer)\n    rollback_add:\n{}{}",
+            drop("two"),
+            drop("one")
+        ),
+    );
+    bench.ends(1, "add v1");
+    assert!(bench.db.has_table("one") && !bench.db.has_table("two"));
+    bench
+}
+
+fn the_script_of_a_partly_applied_step_does_what_is_needed(engine: Engine) {
+    let bench = partly_applied(engine, true);
+    bench.ok("plan rollback_add v1").says("1. DROP TABLE two;  -- is so already, skipped");
+    let script = bench.ok("sql rollback_add v1").stdout;
+    let has = |text: &str| script.lines().any(|line| line.trim_end_matches(';') == text);
+    assert!(has("DROP TABLE one") && !has("DROP TABLE two"), "{script}");
+    assert!(
+        has("-- statement 1 of rollback_add of step v1/tables is so already, and is left out: DROP TABLE two"),
+        "{script}"
+    );
+    let output = bench.db.client(&script);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}\n{script}");
+    assert!(!bench.db.has_table("one"));
+    assert_eq!(bench.states("v1", "tables"), "rolled_back pending pending");
+    bench.ok("rollback_add v1").says("nothing to do");
+}
+
+fn a_script_leaves_nothing_to_a_persons_guess(engine: Engine) {
+    let bench = partly_applied(engine, false);
+    let before = bench.db.everything();
+    let run = bench.ends(5, "sql rollback_add v1").says("statement 1 of rollback_add is needed");
+    assert_eq!(run.stdout, "");
+    bench.ends(5, "plan rollback_add v1").says("DROP TABLE two").says("triphase repair undone v1/tables add");
+    assert!(before == bench.db.everything());
 }

@@ -1,0 +1,82 @@
+//! What a target still needs: all of it for `check`, the next of it for the hint behind a command.
+
+use super::{ff, guards, no_releases, open, played::Played, repair, resume};
+use crate::{
+    ledger::{Facts, Ledger, Verdict, drift},
+    model::{Class, Finding, Guards, Phase, PhaseState, StepId, Verb},
+    release::Project,
+};
+
+/// All that `check` finds: files, drift, open decisions, pending work (class pending).
+pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
+    let played = Played::new(project, facts, &Guards::default());
+    let mut findings = project.findings.clone();
+    findings.extend(facts.ledger.format.and_then(repair::old_format));
+    if project.releases.is_empty() && !facts.ledger.steps.is_empty() {
+        if findings.is_empty() {
+            findings.push(no_releases());
+        }
+    } else {
+        findings.extend(drift::missing(project, &facts.ledger));
+    }
+    findings.extend(ff::edited(&played, &project.releases.iter().collect::<Vec<_>>()));
+    for open in open(facts) {
+        if facts.verdict(&open.id, open.verb.phase()) == Verdict::Unknown {
+            findings.push(resume::undecided(&played, &open.id, open.verb, open.index));
+        }
+    }
+    for (id, verb) in unfinished_rollbacks(&facts.ledger) {
+        findings.push(
+            Finding::new(Class::Pending, "", format!("{verb} of step `{id}` has begun and is not done"))
+                .way_out(format!("triphase {verb} {}", id.release)),
+        );
+    }
+    for release in &project.releases {
+        let verbs: Vec<_> = ff::pending_verbs(&played, release).into_iter().map(Verb::name).collect();
+        if let Some(first) = verbs.first() {
+            findings.push(
+                Finding::new(
+                    Class::Pending,
+                    "",
+                    format!("release `{}` is pending: {}", release.version, verbs.join(", ")),
+                )
+                .way_out(format!("triphase {first} {}", release.version)),
+            );
+        }
+    }
+    findings
+}
+
+/// The rollbacks that have begun and are not done.
+fn unfinished_rollbacks(ledger: &Ledger) -> impl Iterator<Item = (&StepId, Verb)> {
+    ledger.steps.iter().flat_map(|(id, row)| {
+        Phase::ALL
+            .iter()
+            .filter(|phase| matches!(row.phase(**phase).state, PhaseState::RollingBack | PhaseState::RollbackFailed))
+            .filter_map(move |phase| Some((id, phase.rollback()?)))
+    })
+}
+
+/// What to run next, given the ledger as it is after a command.
+pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
+    if let Some((id, verb)) = unfinished_rollbacks(&facts.ledger).next() {
+        return format!("triphase {verb} {}", id.release);
+    }
+    let played = Played::new(project, facts, file);
+    let next =
+        project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));
+    let Some((release, verb)) = next else {
+        let known = !project.releases.is_empty();
+        return if known { "nothing is pending".into() } else { "triphase show".into() };
+    };
+    let version = &release.version;
+    match verb {
+        Verb::Add => format!("triphase add {version}"),
+        Verb::Simdrop => format!("roll out the application of {version}, then: triphase simdrop {version}"),
+        Verb::Drop => match guards::soaked(&played, release).and_then(|refusal| refusal.until) {
+            Some(until) => format!("after {until}: triphase drop {version}"),
+            None => format!("once nobody needs what {version} hid: triphase drop {version}"),
+        },
+        Verb::RollbackSimdrop | Verb::RollbackAdd => unreachable!("only phases are pending"),
+    }
+}
