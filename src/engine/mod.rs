@@ -10,7 +10,7 @@ pub mod sqlite;
 
 use crate::{
     action::{Action, Handlers},
-    ledger::{Begin, HistoryRow, Ledger, RunRow, Unit, Verdict},
+    ledger::{Begin, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time},
     target::Target,
 };
@@ -159,6 +159,10 @@ pub trait Session: Send + Sync {
     fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>>;
     /// Whether an action has been applied: its `done_when`, else a built-in probe, else [`Verdict::Unknown`].
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict>;
+    /// What an action that stands alone left where it was cut short; `None`: nothing, or not known.
+    fn left<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<Leftover>> {
+        Box::pin(async { Ok(None) })
+    }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone

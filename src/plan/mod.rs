@@ -125,6 +125,15 @@ pub struct Task {
     pub label: Label,
     /// Each action is asked first, and skipped where it is so already: a partly applied step is rolled back.
     pub ask_each: bool,
+    /// Run before the handler, each by itself, and not recorded: they clear what a statement that was cut short left.
+    pub clears: Vec<Action>,
+}
+
+impl Task {
+    /// It runs nothing.
+    pub fn is_empty(&self) -> bool {
+        self.handler.actions.is_empty() && self.clears.is_empty()
+    }
 }
 
 /// What must wait, and until when.
@@ -183,6 +192,8 @@ pub struct Cut {
     pub before: PhaseRow,
     /// What commits.
     pub unit: Unit,
+    /// Its action is one of [`Task::clears`], not the handler's: where it fails, the ledger says what it said.
+    pub clears: bool,
 }
 
 /// An action that stands open in the ledger, with the step it belongs to (L4).
@@ -230,6 +241,24 @@ pub fn open(facts: &Facts) -> Vec<Open> {
         }
     }
     open
+}
+
+/// The statements by themselves at which a phase stopped, as far as their texts are stored: each may have left something.
+pub fn cut_short(facts: &Facts) -> Vec<Open> {
+    let mut stopped = Vec::new();
+    for (id, row) in &facts.ledger.steps {
+        for phase in Phase::ALL {
+            let (at, verb) = (row.phase(*phase), phase.verb());
+            let index = at.trying.unwrap_or(at.upto);
+            if matches!(at.state, PhaseState::Running | PhaseState::Failed)
+                && let Some(handler) = facts.stored.get(id).and_then(|handlers| handlers.get(&verb))
+                && let Some(action) = handler.actions.get(index as usize).filter(|action| action.alone())
+            {
+                stopped.push(Open { id: id.clone(), verb, index, action: action.clone() });
+            }
+        }
+    }
+    stopped
 }
 
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
@@ -284,7 +313,7 @@ fn ahead(played: &mut Played<'_>) {
     let Some(version) = drift::ahead(played.project, &played.facts.ledger) else { return };
     let said = format!("the target is ahead: it has release `{version}`, newer than all in the files");
     // An empty phase counts as done, run or not (L1): left to the checkout that is newest.
-    let pending = played.plan.tasks.iter().any(|task| !task.handler.actions.is_empty());
+    let pending = played.plan.tasks.iter().any(|task| !task.is_empty());
     if !pending && played.plan.waits.iter().all(|wait| !wait.blocks_add) {
         played.plan.tasks.clear();
         played.plan.notes.push(said);
@@ -384,7 +413,7 @@ fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Reque
                 let back = back::back(played, release, verb, None, request);
                 if !back.findings.is_empty() {
                     refused = Some(back.findings);
-                } else if back.tasks.iter().any(|task| !task.handler.actions.is_empty()) {
+                } else if back.tasks.iter().any(|task| !task.is_empty()) {
                     played.plan.warnings.extend(back.warnings);
                     eligible.push((release, back.tasks));
                 }

@@ -34,8 +34,8 @@ pub fn write(out: &mut impl Write, plan: &Plan, atomic: bool, paint: Paint) -> i
 /// # Errors
 /// Where the writer fails.
 pub fn brief(out: &mut impl Write, plan: &Plan, paint: Paint) -> io::Result<()> {
-    for task in plan.tasks.iter().filter(|task| !task.handler.actions.is_empty()) {
-        let left = task.handler.actions.len().saturating_sub(task.from as usize);
+    for task in plan.tasks.iter().filter(|task| !task.is_empty()) {
+        let left = task.clears.len() + task.handler.actions.len().saturating_sub(task.from as usize);
         writeln!(out, "  {} ({}; {})", title(task, paint), count(left, "statement"), label(task.label))?;
     }
     Ok(())
@@ -43,12 +43,16 @@ pub fn brief(out: &mut impl Write, plan: &Plan, paint: Paint) -> io::Result<()> 
 
 fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
     let actions = &task.handler.actions;
-    if actions.is_empty() {
+    if task.is_empty() {
         return writeln!(out, "{} {}", title(task, paint), paint.dim("(empty)"));
     }
     writeln!(out, "{} ({})", title(task, paint), label(task.label))?;
     if task.ask_each {
         writeln!(out, "  partly applied: what is so already is skipped")?;
+    }
+    for action in &task.clears {
+        let why = paint.dim("  -- clears what was cut short; runs alone, outside a transaction");
+        writeln!(out, "  -  {};{why}", indent(&action.text(), 5))?;
     }
     for (index, action) in actions.iter().enumerate() {
         let mut marks = vec![];
@@ -106,6 +110,7 @@ pub(super) mod tests {
                     .collect(),
             },
             from,
+            clears: Vec::new(),
             keep: Handlers::new(),
             label: Label::Lossy,
             ask_each: false,

@@ -226,7 +226,7 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
         return None;
     }
     let final_or_back = |task: &plan::Task| {
-        !task.handler.actions.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back)
+        !task.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back)
     };
     if !plan.tasks.iter().any(final_or_back) {
         return None;

@@ -11,6 +11,7 @@ mod error;
 mod evict;
 mod hold;
 mod lease;
+mod left;
 mod lock;
 mod pooler;
 mod probe;

@@ -6,6 +6,7 @@ use super::{
         Me,
         rows::{Rows, TOOL, table},
     },
+    left::leaves,
     probe,
     text::{BEGIN, Key, demand, fence, ident, literal, millis, take},
 };
@@ -131,13 +132,20 @@ impl Script<'_> {
                 }
                 let timeout = if probe::patient(text) { "0".to_owned() } else { self.timeout.clone() };
                 self.settings("SET", &timeout);
-                if let Some(index) = probe::created(text) {
-                    // An index that an earlier attempt left invalid: psql runs what the query gives.
-                    self.text.push_str(&format!("{} \\gexec\n", index.left_query("DROP INDEX CONCURRENTLY ")));
-                }
-                self.push(text);
-                if let Some(index) = probe::created(text) {
-                    self.push(&index.demand());
+                match leaves(text) {
+                    // What an earlier attempt left: psql runs what the query gives.
+                    Some(leaves) if leaves.finishes() => {
+                        let finish = format!("coalesce(({}), {})", leaves.query(), literal(text));
+                        self.text.push_str(&format!("SELECT {finish} \\gexec\n"));
+                    }
+                    Some(leaves) => {
+                        self.text.push_str(&format!("{} \\gexec\n", leaves.query()));
+                        self.push(text);
+                        if let Some(demand) = leaves.demand() {
+                            self.push(&demand);
+                        }
+                    }
+                    None => self.push(text),
                 }
                 self.transaction(&Unit { closes: unit.closes.clone(), ..Unit::default() })
             }

@@ -10,6 +10,7 @@ use super::{
     evict,
     hold::Holding,
     lease::{self, Lease},
+    left,
     lock,
     pooler::{self, Mode},
     probe,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     action::{Action, Handlers},
-    ledger::{HistoryRow, Ledger, Verdict},
+    ledger::{HistoryRow, Ledger, Leftover, Verdict},
     model::{Class, Dialect, Finding, StepId, Time},
     target::Target,
 };
@@ -122,16 +123,23 @@ impl Pg {
 
     /// Whether a query gives one true value, with the handlers' search path. For `done_when` and probes.
     pub(super) async fn truth(&self, query: &str) -> Result<bool, Broken> {
-        let path = format!("SELECT set_config('search_path', {}, true)", literal(&self.about.path));
-        let given = self.read(&[&path, query]).await?;
+        let given = self.read(&[&self.alike(), query]).await?;
         Ok(given.get(1).is_some_and(|g| truth(g).is_ok()))
     }
 
-    /// The first row's first column of a query, with the handlers' search path.
-    pub(super) async fn value(&self, query: &str) -> Result<Option<String>, Broken> {
-        let path = format!("SELECT set_config('search_path', {}, true)", literal(&self.about.path));
-        let given = self.read(&[&path, query]).await?;
-        Ok(given.get(1).and_then(|g| g.first().map(str::to_owned)))
+    /// The first column of a query, with the handlers' search path.
+    pub(super) async fn values(&self, query: &str) -> Result<Vec<String>, Broken> {
+        let mut given = self.read(&[&self.alike(), query]).await?;
+        let rows = given.pop().map(|given| given.rows).unwrap_or_default();
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    }
+
+    /// Sets what a handler would find, for the transaction.
+    fn alike(&self) -> String {
+        format!(
+            "SELECT set_config('search_path', {}, true), set_config('statement_timeout', '0', true)",
+            literal(&self.about.path)
+        )
     }
 
     async fn try_for_lock<'a>(&'a self, me: &'a Me) -> Result<Result<Box<dyn Hold + 'a>, Held>, Failure> {
@@ -274,6 +282,9 @@ impl Session for Pg {
     }
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
         Box::pin(probe::ask(self, action))
+    }
+    fn left<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<Leftover>> {
+        Box::pin(left::left(self, action))
     }
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
         Box::pin(async move { self.rows.history_rows(&self.read_rows(&self.rows.history_query(limit)).await?) })
