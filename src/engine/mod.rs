@@ -32,15 +32,16 @@ pub enum Failure {
         /// The server's words.
         why: anyhow::Error,
     },
-    /// Traffic is in the way: lock timeout, deadlock, serialization, `SQLITE_BUSY`. Nothing of the unit's transaction (or statement) is
-    /// applied; it may be sent again.
+    /// Traffic is in the way: lock timeout, deadlock, serialization, `SQLITE_BUSY`. Nothing of the unit's transaction is applied; it may be
+    /// sent again. So may a statement that runs alone, but for one that commits on its way ([`crate::sql::commits_inside`]): of that, part
+    /// may be applied. A concurrent one may have left something, which the next attempt clears ([`Session::left`]).
     #[error("{0}")]
     Busy(String),
     /// No answer came: whether the unit committed is not known. Go round again from [`Driver::open`].
     #[error("{0:#}")]
     Lost(anyhow::Error),
-    /// Another run has the lock; nothing of this unit is applied.
-    #[error("the lock is another run's now{}", .0.as_ref().map(|r| format!(": {}", holder(r))).unwrap_or_default())]
+    /// The lock is another run's, or was taken away by `unlock`; nothing of this unit is applied.
+    #[error("{}", .0.as_ref().map_or_else(|| "the lock is this run's no more".to_owned(), |r| format!("the lock is another run's now: {}", holder(r))))]
     Fenced(Option<RunRow>),
     /// Told to stop; nothing of this unit is applied.
     #[error("interrupted")]
@@ -186,7 +187,10 @@ pub trait Hold: Send + Sync {
     /// Creates the ledger's tables where `begin` says so, writes the run's row and the kept guards. Once, before the first `commit`.
     fn begin<'a>(&'a self, begin: &'a Begin) -> Answer<'a, Time>;
     /// Commits one unit: opens in a transaction of their own, then actions and closes. Returns the target's clock.
-    /// On `Err` other than [`Failure::Lost`], none of `actions` (where they share a transaction) and none of `closes` is applied.
+    ///
+    /// On `Err` other than [`Failure::Lost`], none of `closes` is applied, and none of `actions` where they share a transaction. `opens` may
+    /// be. An action that stands alone has failed then too, but what that means is the statement's own: a procedure keeps what it
+    /// committed, a concurrent index may be there and invalid where it could not be dropped.
     fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time>;
     /// Who blocks the statement at work: pid, query, age, a line each. May be called while `commit` waits.
     fn blockers(&self) -> Answer<'_, Vec<String>>;

@@ -145,8 +145,8 @@ fn act(state: &mut State, at: usize, action: &Action) -> Result<Option<String>, 
                 assert!(state.halves.remove(half), "{half} left nothing to clear");
                 return Ok(None);
             }
-            // Building it again clears what the last attempt left.
-            state.halves.remove(text);
+            // Building it again clears what the last attempt left, and so does taking it away.
+            state.halves.remove(text.strip_prefix('-').unwrap_or(text));
             Ok(Some(text.clone()))
         }
         Action::Expect { query } => {

@@ -30,11 +30,13 @@ pub(super) struct Holding<'a> {
     holder: String,
     pid: String,
     lease: Option<Lease>,
+    /// How the work session is called.
+    name: String,
 }
 
 impl<'a> Holding<'a> {
     pub(super) fn new(pg: &'a Pg, me: &'a Me, work: Wire, holder: String, pid: String, lease: Option<Lease>) -> Self {
-        Self { pg, me, work: Mutex::new(work), holder, pid, lease }
+        Self { pg, me, work: Mutex::new(work), holder, pid, lease, name: lock::name(&me.run) }
     }
 
     /// A transaction's first statements.
@@ -44,7 +46,7 @@ impl<'a> Holding<'a> {
     }
 
     fn settings<'b>(&'b self, lock_timeout: &'b str) -> Settings<'b> {
-        Settings { path: &self.pg.about.path, lock_timeout }
+        Settings { path: &self.pg.about.path, lock_timeout, name: &self.name, version: self.pg.about.number }
     }
 
     async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
@@ -204,6 +206,10 @@ impl<'a> Holding<'a> {
         }
         failpoint::point("after a lone statement");
         let closed = async {
+            if self.lease.is_none() {
+                // It may have set what texts are read by, and the next one has the ledger's words in it.
+                self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+            }
             if let Some(leaves @ Leaves::Index { name, .. }) = &leaves
                 && !leaves.clear(self.pg).await?.is_empty()
             {
@@ -397,7 +403,7 @@ impl Hold for Holding<'_> {
         Self: 'a,
     {
         Box::pin(async move {
-            let Self { pg, me, work, lease, .. } = *self;
+            let Self { pg, me, work, lease, holder: _, pid: _, name: _ } = *self;
             failpoint::point("before release");
             let leased = lease.is_some();
             drop(lease);

@@ -69,21 +69,50 @@ pub(super) async fn take(
     match last {
         Some(Last { run, live: true, .. }) if run.run != me.run => {
             give_back(wire, key).await?;
-            Ok(Err(Held { by: Some(run), what: "the lock, which it holds by a lease".to_owned() }))
+            Ok(Err(Held { by: Some(run), what: "the lock (a lease)".to_owned() }))
         }
         other => Ok(Ok(other)),
     }
 }
 
+/// A session that has the lock.
+pub(super) struct Holder {
+    /// Its process.
+    pub pid: String,
+    /// Who it is and what it does, for messages.
+    pub shown: String,
+}
+
+/// The session that has the lock, if one has it: a run, or a script in `psql`. What another user's session does is not shown to everybody.
+pub(super) async fn holder(wire: &mut Wire, key: Key) -> Result<Option<Holder>, Failure> {
+    let query = format!(
+        "SELECT l.pid::text, format('session %s (user %s, app %s, from %s)%s', l.pid, coalesce(a.usename, '?'), \
+         coalesce(nullif(a.application_name, ''), '-'), coalesce(a.client_addr::text, 'a local socket'), \
+         coalesce(', at work for ' || floor(extract(epoch FROM clock_timestamp() - CASE WHEN a.state <> 'idle' THEN a.query_start END))::text \
+         || ' s on: ' || left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80), '')) \
+         FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE {} LIMIT 1",
+        key.held()
+    );
+    let found = wire.all(query).await.map_err(|b| b.access("cannot read who holds the lock"))?;
+    let row = found.first().filter(|found| found.count > 0);
+    Ok(row.map(|row| {
+        let column = |index| row.column(index).unwrap_or_default().to_owned();
+        Holder { pid: column(0), shown: column(1) }
+    }))
+}
+
 /// Who has the session's lock, as far as it says so.
-async fn held(wire: &mut Wire, rows: &Rows, key: Key) -> Result<Held, Failure> {
-    let holder = format!("SELECT l.pid::text FROM pg_catalog.pg_locks l WHERE {} LIMIT 1", key.held());
-    let pid = wire.all(holder).await.map_err(|b| b.access("cannot read who holds the lock"))?;
-    let pid = pid.first().and_then(|r| r.first().map(str::to_owned));
+pub(super) async fn held(wire: &mut Wire, rows: &Rows, key: Key) -> Result<Held, Failure> {
+    let holder = holder(wire, key).await?;
     let last = last(wire, rows).await?;
     // The row is the holder's only once it has begun.
-    let by = last.filter(|l| pid.as_deref() == Some(l.holder.as_str())).map(|l| l.run);
-    let what = pid.map_or_else(|| "the lock".to_owned(), |pid| format!("the lock, held by session {pid}"));
+    let by = last.filter(|l| holder.as_ref().is_some_and(|h| h.pid == l.holder)).map(|l| l.run);
+    let what = match (holder, &by) {
+        // It was given back this moment.
+        (None, _) => "the lock".to_owned(),
+        (Some(holder), Some(_)) => format!("the lock of server process {}", holder.pid),
+        (Some(holder), None) => format!("the lock, held by {}", holder.shown),
+    };
     Ok(Held { by, what })
 }
 

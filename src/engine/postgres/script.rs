@@ -64,7 +64,7 @@ impl Script<'_> {
     fn head(&mut self, seen: &Ledger, begin: &Begin) {
         self.comment(&format!("triphase {TOOL}: {}", self.me.command));
         self.comment(&format!("made by {}, for a bare psql; not through a transaction-mode pooler", self.me.who));
-        self.text.push_str("\\set ON_ERROR_STOP on\n\\set QUIET on\n");
+        self.text.push_str("\\set ON_ERROR_STOP on\n\\set QUIET on\n\\encoding UTF8\n");
         let own = ident(self.schema);
         // The path that the server would have, read before anything changes it.
         self.text.push_str(&format!(
@@ -120,7 +120,13 @@ impl Script<'_> {
         self.push(&format!("{set} lock_timeout = {}", literal(timeout)));
         self.push(&format!("{set} statement_timeout = 0"));
         self.push(&format!("{set} idle_in_transaction_session_timeout = 0"));
+        // Only some servers know these; psql runs what the query gives.
+        let known = format!(
+            "SELECT format('{set} %I = 0', name) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')"
+        );
+        self.text.push_str(&format!("{known} \\gexec\n"));
         self.push("SET standard_conforming_strings = on");
+        self.push("SET client_encoding = 'UTF8'");
     }
 
     fn unit(&mut self, unit: &Unit) -> Result<(), Finding> {

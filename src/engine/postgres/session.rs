@@ -14,7 +14,7 @@ use super::{
     lock,
     pooler::{self, Mode},
     probe,
-    text::{CLOCK, Key, READ, ident, literal, millis},
+    text::{CLOCK, Key, READ, ident, literal, millis, never_idle_out},
     wire::{Rows as Given, Wire},
 };
 use crate::{
@@ -50,6 +50,8 @@ struct Tries {
 /// What the server said of itself and of us.
 pub(super) struct About {
     version: String,
+    /// `server_version_num`, as 150004.
+    pub number: u32,
     database: String,
     user: String,
     /// `search_path` for handlers: the schema, then what the server would have.
@@ -200,6 +202,11 @@ impl Pg {
         work: &mut Wire,
         me: &Me,
     ) -> Result<Result<(String, String), Held>, Failure> {
+        if let Some(text) = never_idle_out(self.about.number) {
+            for wire in [&mut *wire, &mut *work] {
+                wire.all(text.to_owned()).await.map_err(|b| b.access("cannot set up the session"))?;
+            }
+        }
         let holder = process(wire).await?;
         let pid = process(work).await?;
         let last = match lock::take(wire, &self.rows, self.key, me).await? {
@@ -356,7 +363,8 @@ async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, 
     let Some(given) = given.first() else { return Err(Failure::Access(anyhow!("{to} gave no answer"))) };
     let text = |index: usize| given.column(index).unwrap_or_default().to_owned();
     let version = text(1).split(' ').next().unwrap_or_default().to_owned();
-    if text(0).parse::<u32>().is_ok_and(|number| number < 120_000) {
+    let number = text(0).parse().unwrap_or(u32::MAX);
+    if number < 120_000 {
         return Err(Failure::Access(anyhow!(
             "{to} is PostgreSQL {version}; triphase works with PostgreSQL 12 and later"
         )));
@@ -390,5 +398,5 @@ async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, 
     };
     let (inherited, own) = (text(6), ident(schema));
     let path = if inherited.is_empty() || inherited == "\"\"" { own } else { format!("{own}, {inherited}") };
-    Ok(About { version, database: text(2), user: text(3), path, heads: text(10) == "true", refuses })
+    Ok(About { version, number, database: text(2), user: text(3), path, heads: text(10) == "true", refuses })
 }

@@ -50,7 +50,11 @@ impl FileSession {
         }
         let session =
             Self { version: version().await?, rows: Rows::sqlite(), access, link: Mutex::new(None), settings };
-        session.link().await?;
+        match session.link().await {
+            // A run's handler may keep everybody out: who writes waits for the lock, which knows whose it is (rule X1).
+            Err(Failure::Busy(_)) if access == Access::Write => {}
+            other => drop(other?),
+        }
         Ok(session)
     }
 
@@ -81,7 +85,7 @@ impl FileSession {
             && let Some(mode) = mode
         {
             let connection =
-                self.settings.connect(mode).await.map_err(|error| failure::access(&self.settings.file, error))?;
+                self.settings.connect(mode).await.map_err(|error| self.failed(error))?;
             *guard = Some(Link::new(connection));
         }
         if let Some(link) = guard.as_mut() {
@@ -90,10 +94,23 @@ impl FileSession {
         Ok(MutexGuard::try_map(guard, Option::as_mut).ok())
     }
 
+    /// A read failed. Where the file is busy, it is said which run is at work there, if one is.
+    pub(super) fn failed(&self, error: sqlx::Error) -> Failure {
+        match failure::access(&self.settings.file, error) {
+            Failure::Busy(text) => Failure::Busy(match FileLock::holder(&self.settings.file) {
+                Ok(Some(Some(run))) if run.pid != std::process::id() => {
+                    format!("{text}; at work there: {}", holder(&run))
+                }
+                Ok(_) | Err(_) => text,
+            }),
+            other => other,
+        }
+    }
+
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
         let Some(mut link) = self.link().await? else { return Ok(Ledger { now: host_clock(), ..Ledger::default() }) };
         let connection = &mut link.connection;
-        let access = |error| failure::access(&self.settings.file, error);
+        let access = |error| self.failed(error);
         let format = match texts(connection, &self.rows.format_query()).await {
             Ok(answer) => self.rows.format(&answer)?,
             Err(error) if failure::no_such_table(&error) => {
@@ -111,7 +128,7 @@ impl FileSession {
         match texts(&mut link.connection, query).await {
             Ok(answer) => Ok(answer),
             Err(error) if failure::no_such_table(&error) => Ok(Vec::new()),
-            Err(error) => Err(failure::access(&self.settings.file, error)),
+            Err(error) => Err(self.failed(error)),
         }
     }
 }
@@ -171,7 +188,10 @@ impl Session for FileSession {
             };
             match FileLock::take(&self.settings.file, &run)? {
                 Ok(lock) => Ok(Ok(Box::new(FileHold::new(self, me, lock)) as Box<dyn Hold + 'a>)),
-                Err(by) => Ok(Err(Held { by, what: "the lock".to_owned() })),
+                Err(by) => {
+                    let what = if by.is_some() { "the lock" } else { "the lock, whose holder left no name" };
+                    Ok(Err(Held { by, what: what.to_owned() }))
+                }
             }
         })
     }
