@@ -126,12 +126,38 @@ pub enum Access {
     Write,
 }
 
+/// An option of a connection URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlOption {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub values: Values,
+}
+
+/// What an option may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Anything: a name, a path.
+    Any,
+    /// A whole number of seconds.
+    Seconds,
+    /// One of these words, in any case.
+    OneOf(&'static [&'static str]),
+}
+
 /// An engine.
 pub trait Driver: Sync {
     /// Its names in connection URLs; the first is the usual one. Aliases (`postgresql`) are among them.
     fn schemes(&self) -> &'static [&'static str];
     /// Its SQL's dialect, as far as known before connecting.
     fn dialect(&self) -> Dialect;
+    /// The options that its connection URLs may have.
+    fn options(&self) -> &'static [UrlOption];
+    /// What a person who finds nothing at the target may have meant instead. Looks without connecting.
+    fn hint(&self, _target: &Target) -> Option<String> {
+        None
+    }
     /// The units as a script for the engine's own client, ledger entries included; it first checks that the ledger is as `seen`, and
     /// stops by itself otherwise (`sql`). `me` is who the script says it is.
     ///

@@ -6,7 +6,7 @@
 mod session;
 
 use crate::{
-    engine::{Access, Answer, Driver, Failure, Me, Session},
+    engine::{Access, Answer, Driver, Failure, Me, Session, UrlOption},
     ledger::{Begin, Ledger, RunRow, Unit, apply::Kept},
     model::{Dialect, Finding, Time},
     target::Target,
@@ -150,6 +150,10 @@ impl Driver for Fake {
 
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    fn options(&self) -> &'static [UrlOption] {
+        &[]
     }
 
     fn script(&self, _: &Target, _: &Ledger, _: &Begin, _: &[Unit], _: &Me) -> Result<String, Finding> {

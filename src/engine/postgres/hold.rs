@@ -198,7 +198,7 @@ impl<'a> Holding<'a> {
             // An index that could not be built is there all the same, invalid, and a unique one refuses rows: nothing of it is to stay.
             let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped);
             if let Some(leaves) = leaves.as_ref().filter(|leaves| answered && !leaves.finishes())
-                && let Err(why) = self.clear_left(work, leaves).await
+                && let Err(why) = self.clear_left(work, leaves, stop).await
             {
                 tracing::warn!(%why, "what the failed attempt left could not be dropped");
             }
@@ -236,8 +236,12 @@ impl<'a> Holding<'a> {
     }
 
     /// Clears what an attempt that failed just now left.
-    async fn clear_left(&self, work: &mut Wire, leaves: &Leaves) -> Result<(), Failure> {
+    async fn clear_left(&self, work: &mut Wire, leaves: &Leaves, stop: &Stop) -> Result<(), Failure> {
         let clear = leaves.clear(self.pg).await?;
+        // Who was told to stop does not wait for traffic to end. The next attempt, or a rollback, clears it then.
+        if stop.signal().is_some() && self.lease.is_none() {
+            self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+        }
         self.clear(work, clear, &Stop::never()).await
     }
 

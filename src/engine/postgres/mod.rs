@@ -22,7 +22,7 @@ mod tests;
 mod text;
 mod wire;
 
-use super::{Access, Answer, Driver, Me, Session};
+use super::{Access, Answer, Driver, Me, Session, UrlOption};
 use crate::{
     ledger::{Begin, Ledger, Unit},
     model::{Dialect, Finding},
@@ -38,6 +38,9 @@ impl Driver for Postgres {
     }
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
+    }
+    fn options(&self) -> &'static [UrlOption] {
+        connect::OPTIONS
     }
     fn script(
         &self,

@@ -72,6 +72,9 @@ impl Script<'_> {
             literal(&own)
         ));
         self.settings("SET", &self.timeout.clone());
+        // Only some servers know these; psql runs what the query gives.
+        let known = "SELECT format('SET %I = 0', name) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
+        self.text.push_str(&format!("{known} \\gexec\n"));
         let key = Key::of(self.schema);
         self.push(&demand(
             &format!("pg_try_advisory_lock({})", key.arguments()),
@@ -120,11 +123,6 @@ impl Script<'_> {
         self.push(&format!("{set} lock_timeout = {}", literal(timeout)));
         self.push(&format!("{set} statement_timeout = 0"));
         self.push(&format!("{set} idle_in_transaction_session_timeout = 0"));
-        // Only some servers know these; psql runs what the query gives.
-        let known = format!(
-            "SELECT format('{set} %I = 0', name) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')"
-        );
-        self.text.push_str(&format!("{known} \\gexec\n"));
         self.push("SET standard_conforming_strings = on");
         self.push("SET client_encoding = 'UTF8'");
     }

@@ -1,7 +1,10 @@
 //! One connection: opening it, the settings triphase relies on, and answers as cells.
 
 use super::failure;
-use crate::{engine::Failure, engine::rows::TextRow, target::Target};
+use crate::{
+    engine::{Failure, UrlOption, Values, rows::TextRow},
+    target::Target,
+};
 use anyhow::anyhow;
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _,
@@ -22,6 +25,15 @@ pub enum Mode {
     /// The file may be written, and is created where it is missing.
     Create,
 }
+
+/// The options of connection URLs.
+pub const OPTIONS: &[UrlOption] = &[
+    UrlOption {
+        name: "foreign_keys",
+        values: Values::OneOf(&["on", "off", "true", "false", "yes", "no", "1", "0"]),
+    },
+    UrlOption { name: "mode", values: Values::OneOf(&["ro", "rw", "rwc"]) },
+];
 
 /// What the target says of the connection.
 #[derive(Clone, Debug)]

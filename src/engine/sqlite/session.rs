@@ -20,6 +20,7 @@ use sqlx::Connection as _;
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
@@ -212,6 +213,13 @@ impl Session for FileSession {
     }
 }
 
+/// What to write for a file of the project, where this one lies elsewhere: SQLAlchemy has three slashes for a relative path (rule T3).
+pub(super) fn relative(file: &Path, target: &Target) -> Option<String> {
+    let relative = file.strip_prefix("/").unwrap_or(file).display();
+    let elsewhere = !file.starts_with(&target.project);
+    elsewhere.then(|| format!("; for a file relative to the project folder write sqlite://{relative}"))
+}
+
 /// Refuses before anything runs where the file can't be written or created (rules L9, T3).
 fn may_write(settings: &Settings, target: &Target) -> Result<(), Failure> {
     let file = &settings.file;
@@ -224,13 +232,7 @@ fn may_write(settings: &Settings, target: &Target) -> Result<(), Failure> {
             Err(error) => Err(Failure::Access(anyhow!("{} can't be written: {error}", file.display()))),
         };
     }
-    // SQLAlchemy writes three slashes for a relative path.
-    let hint = if file.starts_with(&target.project) {
-        String::new()
-    } else {
-        let relative = file.strip_prefix("/").unwrap_or(file).display();
-        format!("; for a file relative to the project folder write sqlite://{relative}")
-    };
+    let hint = relative(file, target).unwrap_or_default();
     let folder = folder(file);
     if !folder.is_dir() {
         return Err(Failure::Access(anyhow!(
