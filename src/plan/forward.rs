@@ -105,7 +105,17 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
         None if handler.actions.is_empty() => Label::Lossless,
         None => Label::None,
     };
-    Task { id: step.id.clone(), name: step.name.clone(), verb, handler, from, keep, label, ask_each: false, clears: Vec::new() }
+    Task {
+        id: step.id.clone(),
+        name: step.name.clone(),
+        verb,
+        handler,
+        from,
+        keep,
+        label,
+        ask_each: false,
+        clears: Vec::new(),
+    }
 }
 
 /// The handler of an empty phase.

@@ -52,7 +52,9 @@ pub(super) async fn patiently<T>(
         };
         if began.elapsed() + pause >= context.target.lock_retry_for.length() {
             let setting = &context.target.lock_retry_for;
-            return Err(Failure::Busy(format!("{what}; given up after `lock_retry_for: {setting}`, nothing is changed")));
+            return Err(Failure::Busy(format!(
+                "{what}; given up after `lock_retry_for: {setting}`, nothing is changed"
+            )));
         }
         if !told {
             told = true;

@@ -238,9 +238,8 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
     if state.confirmed.is_some() || !facts.ledger.guards.replaced_by(&context.target.guards).is_protected() {
         return None;
     }
-    let final_or_back = |task: &plan::Task| {
-        !task.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back)
-    };
+    let final_or_back =
+        |task: &plan::Task| !task.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back);
     if !plan.tasks.iter().any(final_or_back) {
         return None;
     }

@@ -1,12 +1,7 @@
 //! What a concurrent statement leaves on the target where it is cut short, by a crash or by its own failure, and how that is cleared
 //! (rule L3).
 
-use super::{
-    super::Failure,
-    probe::quoted,
-    session::Pg,
-    text::literal,
-};
+use super::{super::Failure, probe::quoted, session::Pg, text::literal};
 use crate::{
     action::Action,
     ledger::Leftover,
@@ -61,7 +56,8 @@ impl Leaves {
 
     /// A query that gives the statements which clear what is left, a row each.
     pub(super) fn query(&self) -> String {
-        const DROP: &str = "'DROP INDEX CONCURRENTLY IF EXISTS ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)";
+        const DROP: &str =
+            "'DROP INDEX CONCURRENTLY IF EXISTS ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)";
         match self {
             Self::Index { name, table } => index(DROP, name, table, "NOT (i.indisvalid AND i.indisready)"),
             Self::Rebuilt { kind, name } => {
@@ -73,8 +69,7 @@ impl Leaves {
                 )
             }
             Self::Partition { table, partition } => {
-                let finish =
-                    format!("ALTER TABLE {} DETACH PARTITION {} FINALIZE", quoted(table), quoted(partition));
+                let finish = format!("ALTER TABLE {} DETACH PARTITION {} FINALIZE", quoted(table), quoted(partition));
                 format!("SELECT {} WHERE {}", literal(&finish), pending(table, partition))
             }
         }
@@ -121,12 +116,8 @@ pub(super) async fn left(pg: &Pg, action: &Action) -> Result<Option<Leftover>, F
         Action::Sql { alone: false, .. } | Action::Expect { .. } | Action::Shell { .. } => None,
     };
     let Some(leaves) = leaves else { return Ok(None) };
-    let clear: Vec<Action> = leaves
-        .clear(pg)
-        .await?
-        .into_iter()
-        .map(|text| Action::Sql { text, alone: true, done_when: None })
-        .collect();
+    let clear: Vec<Action> =
+        leaves.clear(pg).await?.into_iter().map(|text| Action::Sql { text, alone: true, done_when: None }).collect();
     Ok((!clear.is_empty()).then(|| Leftover { clear, applies: leaves.finishes() }))
 }
 

@@ -32,7 +32,9 @@ pub(super) fn patient(text: &str) -> bool {
 /// `ALTER TABLE … DETACH PARTITION … FINALIZE` ends what a concurrent one began, and is as patient.
 fn finalizes(text: &str) -> bool {
     let canonical = sql::canonical(Dialect::Postgres, text).to_ascii_uppercase();
-    canonical.starts_with("ALTER TABLE ") && canonical.contains(" DETACH PARTITION ") && canonical.ends_with(" FINALIZE")
+    canonical.starts_with("ALTER TABLE ")
+        && canonical.contains(" DETACH PARTITION ")
+        && canonical.ends_with(" FINALIZE")
 }
 
 /// Whether the action has been applied.

@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn only_limits_that_the_server_knows_are_set() {
-        let at = |version| Settings { path: "public", lock_timeout: "2s", name: "triphase x", version }.statements(true).join(";");
+        let at = |version| {
+            Settings { path: "public", lock_timeout: "2s", name: "triphase x", version }.statements(true).join(";")
+        };
         assert!(!at(150_004).contains("'transaction_timeout'"));
         assert!(at(170_000).contains("set_config('transaction_timeout', '0', true)"));
         for version in [120_000, 170_000] {

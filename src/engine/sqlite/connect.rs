@@ -28,10 +28,7 @@ pub enum Mode {
 
 /// The options of connection URLs.
 pub const OPTIONS: &[UrlOption] = &[
-    UrlOption {
-        name: "foreign_keys",
-        values: Values::OneOf(&["on", "off", "true", "false", "yes", "no", "1", "0"]),
-    },
+    UrlOption { name: "foreign_keys", values: Values::OneOf(&["on", "off", "true", "false", "yes", "no", "1", "0"]) },
     UrlOption { name: "mode", values: Values::OneOf(&["ro", "rw", "rwc"]) },
 ];
 

@@ -85,8 +85,7 @@ impl FileSession {
         if guard.is_none()
             && let Some(mode) = mode
         {
-            let connection =
-                self.settings.connect(mode).await.map_err(|error| self.failed(error))?;
+            let connection = self.settings.connect(mode).await.map_err(|error| self.failed(error))?;
             *guard = Some(Link::new(connection));
         }
         if let Some(link) = guard.as_mut() {

@@ -86,8 +86,7 @@ fn a_rebuilt_index_leaves_no_other_one() {
     }
 }
 
-const PARTITIONED: &str =
-    "CREATE TABLE log (n integer) PARTITION BY RANGE (n); CREATE TABLE old PARTITION OF log FOR VALUES FROM (0) TO (9);";
+const PARTITIONED: &str = "CREATE TABLE log (n integer) PARTITION BY RANGE (n); CREATE TABLE old PARTITION OF log FOR VALUES FROM (0) TO (9);";
 const DETACH: &str = "ALTER TABLE log DETACH PARTITION old CONCURRENTLY";
 const ATTACH: &str = "ALTER TABLE log ATTACH PARTITION old FOR VALUES FROM (0) TO (9)";
 const PENDING: &str = "SELECT count(*) FROM pg_inherits WHERE inhrelid = 'old'::regclass AND inhdetachpending";
