@@ -7,6 +7,7 @@ mod ff;
 mod forward;
 mod guards;
 pub mod machine;
+mod open;
 mod played;
 mod repair;
 mod resume;
@@ -14,6 +15,7 @@ mod resume;
 pub(crate) mod tests;
 
 pub use cut::{Broken, broken, cut};
+pub use open::{Open, cut_short, open};
 pub use repair::{About, Repair, RepairPlan, repair};
 
 use crate::{
@@ -196,19 +198,6 @@ pub struct Cut {
     pub clears: bool,
 }
 
-/// An action that stands open in the ledger, with the step it belongs to (L4).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Open {
-    /// Whose.
-    pub id: StepId,
-    /// Which handler.
-    pub verb: Verb,
-    /// The action's index.
-    pub index: u32,
-    /// The action, as stored.
-    pub action: Action,
-}
-
 /// What a request wants to know besides the ledger: the texts that rollbacks run, and those of open statements.
 pub fn wants(ledger: &Ledger, request: &Request) -> Wants {
     let back = match &request.ask {
@@ -222,43 +211,6 @@ pub fn wants(ledger: &Ledger, request: &Request) -> Wants {
         .map(|(id, _)| id.clone())
         .collect();
     Wants { stored }
-}
-
-/// The statements that stand open in a ledger, as far as their texts are stored (L4).
-pub fn open(facts: &Facts) -> Vec<Open> {
-    let mut open = Vec::new();
-    for (id, row) in &facts.ledger.steps {
-        for phase in Phase::ALL {
-            let at = row.phase(*phase);
-            let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
-            let verb = if back { phase.rollback().unwrap_or(phase.verb()) } else { phase.verb() };
-            if let Some(index) = at.trying
-                && let Some(action) =
-                    facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
-            {
-                open.push(Open { id: id.clone(), verb, index, action: action.clone() });
-            }
-        }
-    }
-    open
-}
-
-/// The statements by themselves at which a phase stopped, as far as their texts are stored: each may have left something.
-pub fn cut_short(facts: &Facts) -> Vec<Open> {
-    let mut stopped = Vec::new();
-    for (id, row) in &facts.ledger.steps {
-        for phase in Phase::ALL {
-            let (at, verb) = (row.phase(*phase), phase.verb());
-            let index = at.trying.unwrap_or(at.upto);
-            if matches!(at.state, PhaseState::Running | PhaseState::Failed)
-                && let Some(handler) = facts.stored.get(id).and_then(|handlers| handlers.get(&verb))
-                && let Some(action) = handler.actions.get(index as usize).filter(|action| action.alone())
-            {
-                stopped.push(Open { id: id.clone(), verb, index, action: action.clone() });
-            }
-        }
-    }
-    stopped
 }
 
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
