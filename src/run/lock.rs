@@ -16,9 +16,12 @@ pub(super) async fn lock<'a>(
     let mut told: Option<Held> = None;
     let mut pause = Duration::from_millis(20);
     loop {
-        let held = match session.try_lock(&context.me).await? {
-            Ok(hold) => return Ok(Ok(hold)),
-            Err(held) => held,
+        let held = match session.try_lock(&context.me).await {
+            Ok(Ok(hold)) => return Ok(Ok(hold)),
+            Ok(Err(held)) => held,
+            // Whoever has locked the ledger itself is waited for alike.
+            Err(Failure::Busy(what)) => Held { by: None, what: format!("the ledger: {what}") },
+            Err(failure) => return Err(failure),
         };
         if began.elapsed() >= context.wait_lock {
             let by = held.by.as_ref().map_or_else(String::new, |run| format!(", held by {}", holder(run)));

@@ -6,7 +6,7 @@ use super::{
     lock,
     pooler::Mode,
     session::Pg,
-    text::{BEGIN, literal, millis},
+    text::{BEGIN, literal, millis, waits_for},
     wire::Wire,
 };
 use crate::{
@@ -17,14 +17,15 @@ use crate::{
 /// Ends the holder's sessions, or its lease. A live one needs `force`.
 pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failure> {
     let mut wire = pg.lock.lock().await;
-    let last = lock::last(&mut wire, &pg.rows).await?;
+    let timeout = millis(&pg.target.lock_timeout);
+    let last = lock::last(&mut wire, &pg.rows, &timeout).await?;
     let session = lock::holder(&mut wire, pg.key).await?;
     let leased = last.as_ref().filter(|l| l.live);
     let who = match (&session, leased) {
         (None, None) => return Ok(format!("nothing to do: no one holds the lock of {}", pg.shown())),
         (Some(session), _) => match last.as_ref().filter(|l| l.holder == session.pid) {
-            Some(l) => format!("{} ({})", holder(&l.run), session.shown),
-            None => session.shown.clone(),
+            Some(l) => format!("{} ({})", holder(&l.run), session.shown()),
+            None => session.shown(),
         },
         (None, Some(l)) => format!("{} (a lease)", holder(&l.run)),
     };
@@ -43,7 +44,8 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
             pg.key.held()
         );
         wire.all(text).await.map_err(|b| b.access("cannot end the holder's session"))?;
-        done.push(format!("ended {}", session.shown));
+        // What it was doing may hold what the ledger must not keep.
+        done.push(format!("ended {}", session.who));
     }
     let known = last.is_some();
     let run = last.filter(|l| leased_or_held(l, session.as_ref().map(|session| session.pid.as_str())));
@@ -56,10 +58,9 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
         done.push(format!("ended {what}{}", holder(&last.run)));
         // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
         record.push(format!(
-            "UPDATE {} SET epoch = epoch + 1, lease_until = NULL, run_id = '' WHERE id = 1 AND run_id = {} AND epoch = {}",
+            "UPDATE {} SET epoch = epoch + 1, lease_until = NULL, run_id = '' WHERE id = 1 AND run_id = {}",
             pg.rows.table(table::RUN),
-            literal(&last.run.run),
-            last.epoch
+            literal(&last.run.run)
         ));
     }
     let done = done.join("; ");
@@ -81,8 +82,7 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
 
 /// Writes what happened, in one transaction that waits for nobody for long.
 async fn write(wire: &mut Wire, pg: &Pg, statements: &[String]) -> Result<(), Broken> {
-    let timeout = millis(&pg.target.lock_timeout);
-    let settings = format!("SELECT set_config('lock_timeout', {}, true)", literal(&timeout));
+    let settings = waits_for(&millis(&pg.target.lock_timeout));
     let written = wire.all(format!("{BEGIN};\n{settings};\n{};\nCOMMIT", statements.join(";\n"))).await;
     match written {
         Ok(_) => Ok(()),

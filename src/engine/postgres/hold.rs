@@ -348,7 +348,7 @@ impl<'a> Holding<'a> {
     /// Who has the lock now, if that can be read.
     async fn fenced(&self) -> Failure {
         let mut wire = self.pg.lock.lock().await;
-        let last = lock::last(&mut wire, &self.pg.rows).await.ok().flatten();
+        let last = lock::last(&mut wire, &self.pg.rows, &millis(&self.pg.target.lock_timeout)).await.ok().flatten();
         Failure::Fenced(last.map(|l| l.run).filter(|run| run.run != self.me.run && !run.run.is_empty()))
     }
 

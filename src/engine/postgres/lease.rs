@@ -87,7 +87,7 @@ pub(super) async fn take(
     me: &Me,
     wait: &str,
 ) -> Result<Result<(), Held>, Failure> {
-    let last = lock::last(wire, rows).await?;
+    let last = lock::last(wire, rows, wait).await?;
     if let Some(Last { run, live: true, .. }) = &last
         && run.run != me.run
     {
@@ -107,7 +107,7 @@ pub(super) async fn take(
     match taken {
         Ok(Ok(())) => Ok(Ok(())),
         Ok(Err(Some(held))) => Ok(Err(held)),
-        Ok(Err(None)) => Ok(Err(lock::held(wire, rows, key).await?)),
+        Ok(Err(None)) => Ok(Err(lock::held(wire, rows, key, wait).await?)),
         Err(broken) if broken.busy() => Ok(Err(Held {
             by: last.map(|l| l.run),
             what: "a transaction of an earlier run that is still at work".to_owned(),

@@ -59,7 +59,7 @@ pub(super) async fn ask(pg: &Pg, action: &Action) -> Result<Verdict, Failure> {
 fn unanswered(broken: &Broken, text: Option<&String>, query: &str) -> Failure {
     match text {
         Some(text) => broken.access(&format!("cannot ask whether this was applied: {text}")),
-        None if broken.gone() => broken.access("cannot ask done_when"),
+        None if broken.gone() || broken.busy() => broken.access("cannot ask done_when"),
         None => Failure::Handler { at: 0, why: anyhow!("{}", broken.words()).context(format!("done_when `{query}`")) },
     }
 }

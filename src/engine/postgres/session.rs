@@ -13,7 +13,7 @@ use super::{
     left, lock,
     pooler::{self, Mode},
     probe,
-    text::{CLOCK, Key, READ, ident, literal, millis, never_idle_out},
+    text::{CLOCK, Key, READ, ident, literal, millis, never_idle_out, waits_for},
     wire::{Rows as Given, Wire},
 };
 use crate::{
@@ -80,17 +80,16 @@ impl Pg {
     /// Reads in a transaction that can't write, in one round trip: `queries`, and then what they gave.
     pub(super) async fn read(&self, queries: &[&str]) -> Result<Vec<Given>, Broken> {
         let mut wire = self.lock.lock().await;
-        let text = format!("{READ};\n{}\n;\nCOMMIT", queries.join("\n;\n"));
+        let limit = waits_for(&millis(&self.target.lock_timeout));
+        let text = format!("{READ};\n{limit};\n{}\n;\nCOMMIT", queries.join("\n;\n"));
         match wire.all(text).await {
-            Ok(mut results) => Ok(results.drain(1..=queries.len()).collect()),
+            Ok(mut results) => Ok(results.drain(2..queries.len() + 2).collect()),
             Err(mut broken) => {
                 if !broken.gone() {
                     // Nothing to save: what matters is what broke it.
                     let _ = wire.all("ROLLBACK".to_owned()).await;
                 }
-                if !broken.results.is_empty() {
-                    broken.results.remove(0);
-                }
+                broken.results.drain(..broken.results.len().min(2));
                 Err(broken)
             }
         }
@@ -208,7 +207,7 @@ impl Pg {
         }
         let holder = process(wire).await?;
         let pid = process(work).await?;
-        let last = match lock::take(wire, &self.rows, self.key, me).await? {
+        let last = match lock::take(wire, &self.rows, self.key, me, &millis(&self.target.lock_timeout)).await? {
             Ok(last) => last,
             Err(held) => return Ok(Err(held)),
         };

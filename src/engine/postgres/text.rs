@@ -33,6 +33,11 @@ pub(super) fn millis(span: &Span) -> String {
     format!("{}ms", limit(span.length()).as_millis())
 }
 
+/// A query that sets how long what follows in the transaction waits for a lock: `timeout`, as [`millis`] gives it.
+pub(super) fn waits_for(timeout: &str) -> String {
+    format!("SELECT set_config('lock_timeout', {}, true)", literal(timeout))
+}
+
 fn limit(length: Duration) -> Duration {
     length.clamp(Duration::from_millis(1), Duration::from_millis(i32::MAX as u64))
 }
