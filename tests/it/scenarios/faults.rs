@@ -278,7 +278,7 @@ steps:
       - CREATE TABLE log (n integer)
       - SELECT pg_sleep(0.6)
       - expect: SELECT true
-  alone:
+  alöne:
     add:
       - sql: SELECT pg_sleep(0.6)
         transaction: false
@@ -307,7 +307,7 @@ steps:
   after_inside:
     add: INSERT INTO log VALUES ('né')
     rollback_add: DELETE FROM log WHERE t = 'né'
-  alone:
+  alöne:
     add:
       - sql: SET client_encoding = 'LATIN1'
         transaction: false
@@ -324,6 +324,6 @@ steps:
         ),
         "2"
     );
-    bench.ok("rollback_add v1/alone");
+    bench.ok("rollback_add v1/alöne");
     assert_eq!(bench.db.query("SELECT t FROM log"), ["né"]);
 }
