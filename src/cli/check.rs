@@ -14,7 +14,7 @@ use std::io::Write as _;
 
 /// Lists all findings. The code is that of the first class in the contract's order.
 pub fn run(app: &App) -> Result<u8, Halt> {
-    let scene = Scene::of(app)?;
+    let scene = Scene::to_look_at(app)?;
     let project = scene.project();
     let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
     let findings = plan::check(&project, &facts);

@@ -9,7 +9,7 @@ use crate::{report, run};
 
 /// Shows the newest events.
 pub fn run(app: &App, args: &History) -> Result<u8, Halt> {
-    let scene = Scene::of(app)?;
+    let scene = Scene::to_look_at(app)?;
     let (place, rows) = app.wait(run::history(&scene.target, scene.driver, args.limit))??;
     if app.global.json {
         app.document(&report::json::history(&place, &rows))?;

@@ -14,7 +14,7 @@ use std::io::Write as _;
 
 /// Shows a plan. The exit code is the run's refusal code, else 0.
 pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
-    let scene = Scene::of(app)?;
+    let scene = Scene::to_look_at(app)?;
     let project = scene.project();
     let look = app.wait(run::look(&scene.target, scene.driver, &project, &work.request()))??;
     told(app, &scene, &look);

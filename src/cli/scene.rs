@@ -9,6 +9,7 @@ use crate::{
     release::{self, Project},
     target::Target,
 };
+use std::io::Write as _;
 
 /// The target and its engine.
 pub struct Scene {
@@ -31,6 +32,15 @@ impl Scene {
         let scheme = target.connection.scheme.as_str();
         let driver = engine::driver(scheme).ok_or_else(|| Halt::Findings(vec![no_engine(scheme)]))?;
         Ok(Self { target, driver })
+    }
+
+    /// The same for a command that only looks: where there is nothing to see, it is said what may have been meant.
+    pub fn to_look_at(app: &App) -> Result<Self, Halt> {
+        let scene = Self::of(app)?;
+        if let Some(hint) = scene.driver.hint(&scene.target) {
+            app.tell(|err| writeln!(err, "note: {hint}"));
+        }
+        Ok(scene)
     }
 
     /// Reads the release files. What is wrong with them is in the project's findings: rollbacks need no files (rule G8).

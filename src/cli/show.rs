@@ -9,7 +9,7 @@ use crate::{report::show, run};
 
 /// Shows states, or with `--pending-contract` what waits. JSON has both.
 pub fn run(app: &App, args: &Show) -> Result<u8, Halt> {
-    let scene = Scene::of(app)?;
+    let scene = Scene::to_look_at(app)?;
     let project = scene.project_if_valid(app);
     let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
     let mut lines = show::lines(&project, &facts.ledger);

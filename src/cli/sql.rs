@@ -17,7 +17,7 @@ use std::io::Write as _;
 
 /// Prints the script.
 pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
-    let scene = Scene::of(app)?;
+    let scene = Scene::to_look_at(app)?;
     let project = scene.project();
     let look = app.wait(run::look(&scene.target, scene.driver, &project, &work.request()))??;
     plan::told(app, &scene, &look);

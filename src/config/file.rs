@@ -220,7 +220,11 @@ impl Reader<'_> {
             }
             (_, named) => named.map_or_else(String::new, |(_, name)| name),
         };
-        Some(Connection { scheme: scheme.to_owned(), username, password: None, host, port, database, query })
+        let connection =
+            Connection { scheme: scheme.to_owned(), username, password: None, host, port, database, query };
+        let checked = url::options(&connection);
+        self.or_refuse(entries.get("query").unwrap_or(driver), checked)?;
+        Some(connection)
     }
 
     fn admin(&mut self, node: &Node<'_>, main: Option<&Connection>) -> Option<Connection> {

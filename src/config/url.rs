@@ -1,6 +1,10 @@
-//! A connection URL in its parts (rules T1, T3). No message repeats any of it but the scheme.
+//! A connection URL in its parts (rules T1, T3). No message repeats any of it but the scheme and an option's name.
 
-use crate::target::{Connection, Secret};
+use crate::{
+    engine::Values,
+    release::yaml::nearest,
+    target::{Connection, Secret},
+};
 use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
 use std::path::Path;
@@ -36,10 +40,39 @@ pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
             "write for example sqlite://dev.db or postgres://user@host/database".to_owned(),
         ));
     };
-    match scheme(name)? {
-        "sqlite" => sqlite(rest, project),
-        scheme => server(scheme, rest),
+    let connection = match scheme(name)? {
+        "sqlite" => sqlite(rest, project)?,
+        scheme => server(scheme, rest)?,
+    };
+    options(&connection)?;
+    Ok(connection)
+}
+
+/// Whether a connection's options are known to its engine, and can be what they are. Their values may be secret, and are not repeated.
+pub(super) fn options(connection: &Connection) -> Result<(), Wrong> {
+    let known = crate::engine::driver(&connection.scheme).map_or(&[][..], |driver| driver.options());
+    let names: Vec<&str> = known.iter().map(|option| option.name).collect();
+    for (key, value) in &connection.query {
+        let Some(option) = known.iter().find(|option| option.name == key) else {
+            // What stands here may be the rest of a password that was not encoded.
+            let word = key.len() <= 40 && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let named = if word { format!("an unknown option `{key}`") } else { "an unknown option".to_owned() };
+            let near = nearest(key, &names).map_or_else(String::new, |name| format!("write `{name}`? "));
+            return Err((
+                format!("the {} connection has {named}", connection.scheme),
+                format!("{near}the options are {}", names.join(", ")),
+            ));
+        };
+        let wrong = |way_out: String| (format!("the connection's option `{key}` can't have this value"), way_out);
+        match option.values {
+            Values::Any => {}
+            Values::Seconds if value.reveal().parse::<u32>().is_ok() => {}
+            Values::Seconds => return Err(wrong("write a number of seconds".to_owned())),
+            Values::OneOf(words) if words.iter().any(|word| word.eq_ignore_ascii_case(value.reveal())) => {}
+            Values::OneOf(words) => return Err(wrong(format!("write one of {}", words.join(", ")))),
+        }
     }
+    Ok(())
 }
 
 fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {
@@ -140,6 +173,28 @@ mod tests {
         assert_eq!((c.username.as_deref(), c.host.as_deref(), c.query.len()), (Some("me"), Some("/run/postgresql"), 0));
         assert_eq!(read("postgres://%2Frun%2Fpg/shop").host.as_deref(), Some("/run/pg"));
         assert_eq!(read("postgres://[::1]:5/shop").host.as_deref(), Some("[::1]"));
+    }
+
+    #[test]
+    fn options_are_known_and_can_be_what_they_are() {
+        for url in [
+            "postgres://h/d?sslmode=VERIFY-FULL&connect_timeout=5&application_name=x&sslrootcert=/x",
+            "sqlite://x?foreign_keys=on&mode=rw",
+        ] {
+            assert!(parse(url, Path::new("/p")).is_ok(), "{url}");
+        }
+        for (url, says) in [
+            ("postgres://h/d?sslmode=hunter2", "`sslmode` can't have this value — write one of disable, allow, prefer"),
+            ("postgres://h/d?connect_timeout=hunter2", "`connect_timeout` can't have this value — write a number"),
+            ("postgres://h/d?ssl_mode=hunter2", "unknown option `ssl_mode` — write `sslmode`? the options are"),
+            ("postgres://h/d?Hunter2=x", "has an unknown option — the options are application_name, connect_timeout"),
+            ("sqlite://x?mode=hunter2", "`mode` can't have this value — write one of ro, rw, rwc"),
+            ("sqlite://x?cache=hunter2", "unknown option `cache` — the options are foreign_keys, mode"),
+        ] {
+            let (message, way_out) = parse(url, Path::new("/p")).unwrap_err();
+            let said = format!("{message} — {way_out}");
+            assert!(said.contains(says) && !said.to_lowercase().contains("hunter2"), "{url}: {said}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub mod sqlite;
 
 use crate::{
     action::{Action, Handlers},
-    ledger::{Begin, HistoryRow, Ledger, RunRow, Unit, Verdict},
+    ledger::{Begin, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time},
     target::Target,
 };
@@ -32,15 +32,16 @@ pub enum Failure {
         /// The server's words.
         why: anyhow::Error,
     },
-    /// Traffic is in the way: lock timeout, deadlock, serialization, `SQLITE_BUSY`. Nothing of the unit's transaction (or statement) is
-    /// applied; it may be sent again.
+    /// Traffic is in the way: lock timeout, deadlock, serialization, `SQLITE_BUSY`. Nothing of the unit's transaction is applied; it may be
+    /// sent again. So may a statement that runs alone, but for one that commits on its way ([`crate::sql::commits_inside`]): of that, part
+    /// may be applied. A concurrent one may have left something, which the next attempt clears ([`Session::left`]).
     #[error("{0}")]
     Busy(String),
     /// No answer came: whether the unit committed is not known. Go round again from [`Driver::open`].
     #[error("{0:#}")]
     Lost(anyhow::Error),
-    /// Another run has the lock; nothing of this unit is applied.
-    #[error("the lock is another run's now{}", .0.as_ref().map(|r| format!(": {}", holder(r))).unwrap_or_default())]
+    /// The lock is another run's, or was taken away by `unlock`; nothing of this unit is applied.
+    #[error("{}", .0.as_ref().map_or_else(|| "the lock is this run's no more".to_owned(), |r| format!("the lock is another run's now: {}", holder(r))))]
     Fenced(Option<RunRow>),
     /// Told to stop; nothing of this unit is applied.
     #[error("interrupted")]
@@ -125,12 +126,38 @@ pub enum Access {
     Write,
 }
 
+/// An option of a connection URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlOption {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub values: Values,
+}
+
+/// What an option may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Anything: a name, a path.
+    Any,
+    /// A whole number of seconds.
+    Seconds,
+    /// One of these words, in any case.
+    OneOf(&'static [&'static str]),
+}
+
 /// An engine.
 pub trait Driver: Sync {
     /// Its names in connection URLs; the first is the usual one. Aliases (`postgresql`) are among them.
     fn schemes(&self) -> &'static [&'static str];
     /// Its SQL's dialect, as far as known before connecting.
     fn dialect(&self) -> Dialect;
+    /// The options that its connection URLs may have.
+    fn options(&self) -> &'static [UrlOption];
+    /// What a person who finds nothing at the target may have meant instead. Looks without connecting.
+    fn hint(&self, _target: &Target) -> Option<String> {
+        None
+    }
     /// The units as a script for the engine's own client, ledger entries included; it first checks that the ledger is as `seen`, and
     /// stops by itself otherwise (`sql`). `me` is who the script says it is.
     ///
@@ -159,6 +186,10 @@ pub trait Session: Send + Sync {
     fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>>;
     /// Whether an action has been applied: its `done_when`, else a built-in probe, else [`Verdict::Unknown`].
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict>;
+    /// What an action that stands alone left where it was cut short; `None`: nothing, or not known.
+    fn left<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<Leftover>> {
+        Box::pin(async { Ok(None) })
+    }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
@@ -182,7 +213,10 @@ pub trait Hold: Send + Sync {
     /// Creates the ledger's tables where `begin` says so, writes the run's row and the kept guards. Once, before the first `commit`.
     fn begin<'a>(&'a self, begin: &'a Begin) -> Answer<'a, Time>;
     /// Commits one unit: opens in a transaction of their own, then actions and closes. Returns the target's clock.
-    /// On `Err` other than [`Failure::Lost`], none of `actions` (where they share a transaction) and none of `closes` is applied.
+    ///
+    /// On `Err` other than [`Failure::Lost`], none of `closes` is applied, and none of `actions` where they share a transaction. `opens` may
+    /// be. An action that stands alone has failed then too, but what that means is the statement's own: a procedure keeps what it
+    /// committed, a concurrent index may be there and invalid where it could not be dropped.
     fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time>;
     /// Who blocks the statement at work: pid, query, age, a line each. May be called while `commit` waits.
     fn blockers(&self) -> Answer<'_, Vec<String>>;

@@ -2,7 +2,7 @@
 
 use super::Format;
 use crate::{
-    action::{Checksum, Handlers},
+    action::{Action, Checksum, Handlers},
     model::{Guards, Phase, PhaseState, Rollout, StepId, Time, Verb, Version},
 };
 use serde::{Deserialize, Serialize};
@@ -223,6 +223,8 @@ pub struct Facts {
     /// For the open statements (`trying`) of the steps that the plan wanted. By phase too: a simdrop that stands open while the step's
     /// `rollback_add` goes on can leave two of them.
     pub verdicts: BTreeMap<(StepId, Phase), Verdict>,
+    /// For the steps whose phase stopped at a statement that was cut short and left something.
+    pub left: BTreeMap<StepId, Leftover>,
 }
 
 impl Facts {
@@ -230,6 +232,15 @@ impl Facts {
     pub fn verdict(&self, id: &StepId, phase: Phase) -> Verdict {
         self.verdicts.get(&(id.clone(), phase)).copied().unwrap_or(Verdict::Unknown)
     }
+}
+
+/// What a statement that commits by itself left on the target where it was cut short: an index half built, a partition half detached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leftover {
+    /// The statements that clear it. Each runs by itself, and again without harm.
+    pub clear: Vec<Action>,
+    /// Once cleared, the statement is applied in full; else it is as if it had never run.
+    pub applies: bool,
 }
 
 /// One row of the audit trail.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     action::Handler,
     ledger::{PhaseRow, Row, Verdict, after, of},
-    model::{Finding, Phase, StepId, Verb, Version, Way},
+    model::{Finding, Phase, PhaseState, StepId, Verb, Version, Way},
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -158,7 +158,18 @@ fn task(
             None => Err(guards::no_handler(verb, id)),
         }
     };
-    let (handler, from, ask_each) = match next(phase.state, Way::Back, committed(played, id, verb.phase(), phase)) {
+    let left = played.facts.left.get(id).filter(|_| matches!(phase.state, PhaseState::Running | PhaseState::Failed));
+    let applies = left.is_some_and(|left| left.applies);
+    let step = next(phase.state, Way::Back, committed(played, id, verb.phase(), phase) || applies);
+    // Of a step that is applied in part, the handler takes back what is half done too, but not what is half taken away.
+    let clears = match left {
+        Some(left) if left.applies || step == Next::MarkRolledBack => left.clear.clone(),
+        Some(_) | None => Vec::new(),
+    };
+    if !clears.is_empty() {
+        warnings.push(format!("a statement of step `{id}` was cut short; what it left is cleared first"));
+    }
+    let (handler, from, ask_each) = match step {
         // A hook may have a rollback of its own where its phase had nothing to run (F6).
         Next::Run if phase.empty && !(id.is_hook() && handler.is_some()) => (nothing(), 0, false),
         Next::Run => whole(false)?,
@@ -188,6 +199,7 @@ fn task(
         ask_each,
         asked: BTreeMap::new(),
         marks: Vec::new(),
+        clears,
     })
 }
 

@@ -20,6 +20,11 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
             ledger.steps.get(&task.id).map_or_else(PhaseRow::pending, |row| row.phase(task.verb.phase()).clone());
         let mut row = begun(task, found, &mut seq);
         let rest = &task.handler.actions[task.from as usize..];
+        for action in &task.clears {
+            let unit = Unit { actions: vec![action.clone()], ..Unit::default() };
+            let before = row.clone();
+            cuts.push(Cut { task: index, first: task.from, last: false, empties: vec![], before, unit, clears: true });
+        }
         let mut entries = Vec::new();
         if task.verb.way() == Way::Back
             && let Some((release, _)) = ledger.rollouts.get_key_value(&task.id.release)
@@ -88,7 +93,7 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
                 unit.closes.push(entry(task, &row, std::mem::take(&mut keep), event(task, told, Outcome::Done, None)));
             }
             empties.dedup();
-            cuts.push(Cut { task: index, first, last, empties, before, unit });
+            cuts.push(Cut { task: index, first, last, empties, before, unit, clears: false });
         }
     }
     ride_along(plan, ledger, &mut cuts, waiting);
@@ -109,7 +114,13 @@ fn ride_along(plan: &Plan, ledger: &Ledger, cuts: &mut Vec<Cut>, waiting: Vec<(u
             empties: Vec::new(),
             before,
             unit: Unit::default(),
+            clears: false,
         });
+    }
+    // What only clears is not recorded, so nothing is to ride along with it.
+    if cuts.last().is_some_and(|cut| cut.clears) {
+        let cut = cuts[cuts.len() - 1].clone();
+        cuts.push(Cut { unit: Unit::default(), clears: false, last: true, ..cut });
     }
     if let Some(cut) = cuts.last_mut() {
         for (index, entry) in waiting {

@@ -134,6 +134,7 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
         ask_each: false,
         asked: BTreeMap::new(),
         marks,
+        clears: Vec::new(),
     }
 }
 

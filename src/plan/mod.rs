@@ -8,6 +8,7 @@ mod ff;
 mod forward;
 mod guards;
 pub mod machine;
+mod open;
 mod played;
 mod repair;
 mod resume;
@@ -16,12 +17,13 @@ pub(crate) mod tests;
 
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
+pub use open::{Open, cut_short, open};
 pub use repair::{About, Repair, RepairPlan, repair};
 
 use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Begin, Facts, Ledger, PhaseRow, Unit, Verdict, drift},
-    model::{Class, Finding, Guards, Label, Phase, PhaseState, StepId, Time, Verb, Version, Way},
+    model::{Class, Finding, Guards, Label, Phase, StepId, Time, Verb, Version, Way},
     release::{Project, Release, Step},
 };
 use back::Back;
@@ -133,12 +135,19 @@ pub struct Task {
     pub asked: BTreeMap<u32, Verdict>,
     /// The step's other phases that are pending, where the ledger learns now whether they are empty (L1).
     pub marks: Vec<(Phase, PhaseRow)>,
+    /// Run before the handler, each by itself, and not recorded: they clear what a statement that was cut short left.
+    pub clears: Vec<Action>,
 }
 
 impl Task {
     /// Whether an action is not run: it is done already, or was found to be so.
     pub fn skips(&self, index: u32) -> bool {
         index < self.from || self.asked.get(&index) == Some(&Verdict::Applied)
+    }
+
+    /// It runs nothing.
+    pub fn is_empty(&self) -> bool {
+        self.handler.actions.is_empty() && self.clears.is_empty()
     }
 }
 
@@ -198,19 +207,8 @@ pub struct Cut {
     pub before: PhaseRow,
     /// What commits.
     pub unit: Unit,
-}
-
-/// An action that stands open in the ledger, with the step it belongs to (L4).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Open {
-    /// Whose.
-    pub id: StepId,
-    /// Which handler.
-    pub verb: Verb,
-    /// The action's index.
-    pub index: u32,
-    /// The action, as stored.
-    pub action: Action,
+    /// Its action is one of [`Task::clears`], not the handler's: where it fails, the ledger says what it said.
+    pub clears: bool,
 }
 
 /// What a request wants to know besides the ledger: the texts that rollbacks run, and those of open statements.
@@ -226,25 +224,6 @@ pub fn wants(ledger: &Ledger, request: &Request) -> Wants {
         .map(|(id, _)| id.clone())
         .collect();
     Wants { stored }
-}
-
-/// The statements that stand open in a ledger, as far as their texts are stored (L4).
-pub fn open(facts: &Facts) -> Vec<Open> {
-    let mut open = Vec::new();
-    for (id, row) in &facts.ledger.steps {
-        for phase in Phase::ALL {
-            let at = row.phase(*phase);
-            let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
-            let verb = if back { phase.rollback().unwrap_or(phase.verb()) } else { phase.verb() };
-            if let Some(index) = at.trying
-                && let Some(action) =
-                    facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
-            {
-                open.push(Open { id: id.clone(), verb, index, action: action.clone() });
-            }
-        }
-    }
-    open
 }
 
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
@@ -312,7 +291,7 @@ fn ahead(played: &mut Played<'_>) {
     let Some(version) = drift::ahead(played.project, &played.facts.ledger) else { return };
     let said = format!("the target is ahead: it has release `{version}`, newer than all in the files");
     // An empty phase counts as done, run or not (L1): left to the checkout that is newest.
-    let pending = played.plan.tasks.iter().any(|task| !task.handler.actions.is_empty());
+    let pending = played.plan.tasks.iter().any(|task| !task.is_empty());
     if !pending && played.plan.waits.iter().all(|wait| !wait.blocks_add) {
         played.plan.tasks.clear();
         played.plan.notes.push(said);
@@ -416,7 +395,7 @@ fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Reque
                 let back = back::back(played, release, verb, None, request);
                 if !back.findings.is_empty() {
                     refused = Some(back.findings);
-                } else if back.tasks.iter().any(|task| !task.handler.actions.is_empty()) {
+                } else if back.tasks.iter().any(|task| !task.is_empty()) {
                     played.plan.warnings.extend(back.warnings);
                     eligible.push((release, back.tasks));
                 }

@@ -157,8 +157,8 @@ fn task(task: &Task) -> Value {
         &task.id,
         task.verb,
         json!({
-            "name": task.name, "label": task.label, "empty": statements.is_empty(), "ask_each": task.ask_each,
-            "statements": statements,
+            "name": task.name, "label": task.label, "empty": task.is_empty(), "ask_each": task.ask_each,
+            "clears": task.clears.iter().map(crate::action::Action::text).collect::<Vec<_>>(), "statements": statements,
         }),
     )
 }

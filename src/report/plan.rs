@@ -35,8 +35,9 @@ pub fn write(out: &mut impl Write, plan: &Plan, atomic: bool, paint: Paint) -> i
 /// # Errors
 /// Where the writer fails.
 pub fn brief(out: &mut impl Write, plan: &Plan, paint: Paint) -> io::Result<()> {
-    for task in plan.tasks.iter().filter(|task| !task.handler.actions.is_empty()) {
-        let left = (0..).zip(&task.handler.actions).filter(|(index, _)| !task.skips(*index)).count();
+    for task in plan.tasks.iter().filter(|task| !task.is_empty()) {
+        let own = (0..).zip(&task.handler.actions).filter(|(index, _)| !task.skips(*index)).count();
+        let left = task.clears.len() + own;
         writeln!(out, "  {} ({}; {})", title(task, paint), count(left, "statement"), label(task.label))?;
     }
     Ok(())
@@ -44,12 +45,16 @@ pub fn brief(out: &mut impl Write, plan: &Plan, paint: Paint) -> io::Result<()> 
 
 fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
     let actions = &task.handler.actions;
-    if actions.is_empty() {
+    if task.is_empty() {
         return writeln!(out, "{} {}", title(task, paint), paint.dim("(empty)"));
     }
     writeln!(out, "{} ({})", title(task, paint), label(task.label))?;
     if task.ask_each {
         writeln!(out, "  partly applied: what is so already is skipped")?;
+    }
+    for action in &task.clears {
+        let why = paint.dim("  -- clears what was cut short; runs alone, outside a transaction");
+        writeln!(out, "  -  {};{why}", indent(&action.text(), 5))?;
     }
     for (index, action) in (0..).zip(actions) {
         let mut marks = vec![];
@@ -111,6 +116,7 @@ pub(super) mod tests {
                     .collect(),
             },
             from,
+            clears: Vec::new(),
             keep: Handlers::new(),
             label: Label::Lossy,
             ask_each: false,

@@ -37,12 +37,13 @@ pub(super) async fn commit(
     // Which of the handler's actions those of the unit are, once some were skipped.
     let mut indices: Vec<u32> = (cut.first..).take(cut.unit.actions.len()).collect();
     if task.ask_each
+        && !cut.clears
         && let Some(end) = skip_applied(session, task.verb, &task.id, &mut cut, &mut indices).await?
     {
         return Ok(Some(end));
     }
     if let (Some(index), Some(action)) = (indices.first(), cut.unit.actions.first()) {
-        let of = u32::try_from(task.handler.actions.len()).unwrap_or(u32::MAX);
+        let of = u32::try_from(if cut.clears { 1 } else { task.handler.actions.len() }).unwrap_or(u32::MAX);
         (context.tell)(Event::Statement {
             id: task.id.clone(),
             verb: task.verb,
@@ -79,8 +80,7 @@ pub(super) async fn commit(
         Err(Failure::Handler { at, why }) => {
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
-            let text =
-                index.and_then(|k| task.handler.actions.get(k as usize)).map_or_else(|| "COMMIT".into(), Action::text);
+            let text = cut.unit.actions.get(at).map_or_else(|| "COMMIT".into(), Action::text);
             (context.tell)(Event::Failed {
                 id: task.id.clone(),
                 verb: task.verb,
@@ -90,7 +90,9 @@ pub(super) async fn commit(
                 error: error.clone(),
             });
             let how = if inside { Broken::Undecided } else { Broken::Failed };
-            record(context, hold, &broken(plan, &cut, index, &error, how)).await?;
+            if !cut.clears {
+                record(context, hold, &broken(plan, &cut, index, &error, how)).await?;
+            }
             End::Failed
         }
         Err(Failure::Busy(what)) => {
@@ -104,7 +106,9 @@ pub(super) async fn commit(
         Err(Failure::Stopped) => {
             let signal = context.stop.signal().unwrap_or(2);
             let how = if inside { Broken::Undecided } else { Broken::Interrupted };
-            record(context, hold, &broken(plan, &cut, None, "interrupted", how)).await?;
+            if !cut.clears {
+                record(context, hold, &broken(plan, &cut, None, "interrupted", how)).await?;
+            }
             End::Interrupted(signal)
         }
         Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => {

@@ -16,14 +16,17 @@ pub(super) async fn lock<'a>(
     let mut told: Option<Held> = None;
     let mut pause = Duration::from_millis(20);
     loop {
-        let held = match session.try_lock(&context.me).await? {
-            Ok(hold) => return Ok(Ok(hold)),
-            Err(held) => held,
+        let held = match session.try_lock(&context.me).await {
+            Ok(Ok(hold)) => return Ok(Ok(hold)),
+            Ok(Err(held)) => held,
+            // Whoever has locked the ledger itself is waited for alike.
+            Err(Failure::Busy(what)) => Held { by: None, what: format!("the ledger: {what}") },
+            Err(failure) => return Err(failure),
         };
         if began.elapsed() >= context.wait_lock {
-            let by = held.by.as_ref().map_or_else(|| "somebody who left no name".into(), holder);
+            let by = held.by.as_ref().map_or_else(String::new, |run| format!(", held by {}", holder(run)));
             let waited = humantime::format_duration(Duration::from_secs(context.wait_lock.as_secs()));
-            return Ok(Err(End::Busy(format!("waited {waited} for {}, held by {by}", held.what))));
+            return Ok(Err(End::Busy(format!("waited {waited} for {}{by}", held.what))));
         }
         if told.as_ref() != Some(&held) {
             (context.tell)(Event::Waiting { by: held.by.clone(), what: held.what.clone() });
@@ -34,5 +37,36 @@ pub(super) async fn lock<'a>(
             () = context.stop.pulled() => return Ok(Err(End::Interrupted(context.stop.signal().unwrap_or(2)))),
         }
         pause = (pause * 2).min(Duration::from_millis(500)).mul_f64(0.75 + fastrand::f64() / 2.0);
+    }
+}
+
+/// Does what traffic may keep it from, again and again, up to `lock_retry_for` (rule X5): reading the ledger, and writing the run's row.
+pub(super) async fn patiently<T>(
+    context: &Context<'_>,
+    mut work: impl AsyncFnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    let mut told = false;
+    loop {
+        let what = match work().await {
+            Err(Failure::Busy(what)) => what,
+            other => return other,
+        };
+        if began.elapsed() + pause >= context.target.lock_retry_for.length() {
+            let setting = &context.target.lock_retry_for;
+            return Err(Failure::Busy(format!(
+                "{what}; given up after `lock_retry_for: {setting}`, nothing is changed"
+            )));
+        }
+        if !told {
+            told = true;
+            (context.tell)(Event::Waiting { by: None, what: format!("the ledger: {what}") });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
+            () = context.stop.pulled() => return Err(Failure::Stopped),
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
     }
 }

@@ -77,6 +77,11 @@ async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::St
         let verdict = verdict(session, &open.action).await?;
         facts.verdicts.insert((open.id, open.verb.phase()), verdict);
     }
+    for stopped in plan::cut_short(&facts) {
+        if let Some(left) = session.left(&stopped.action).await? {
+            facts.left.insert(stopped.id, left);
+        }
+    }
     Ok(facts)
 }
 

@@ -113,6 +113,8 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
 #[derive(Default)]
 struct Going {
     told_host: bool,
+    /// The run's row in the ledger was written.
+    begun: bool,
     /// The tasks that a person said yes to.
     confirmed: Option<Vec<plan::Task>>,
     done: Vec<(StepId, Verb)>,
@@ -144,21 +146,32 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
     }
     let held = state.held.clone();
     let request = held.as_ref().unwrap_or(request);
-    let (facts, seen) = match look::plan(session, context.target, project, request).await {
-        Ok(both) => both,
+    let seen = match look::plan(session, context.target, project, request).await {
+        Ok(both) => Some(both),
+        // Another run may be at work there and let nobody read: that is for the lock to wait out, and it knows whose it is.
+        Err(Failure::Busy(why)) => {
+            tracing::info!(why, "the ledger can't be read yet");
+            None
+        }
         Err(failure) => return ended(failure, state),
     };
-    let held = request.held_to(&seen);
+    let mut held = request.clone();
+    if let Some((facts, seen)) = &seen {
+        held = request.held_to(seen);
+        state.held = Some(held.clone());
+        if let Some(end) = nothing_to_do(context, project, facts, seen, state, false) {
+            return Ok(end);
+        }
+        if let Some(fenced) = fenced(context, facts, state) {
+            return ended(fenced, state);
+        }
+        if seen.findings.is_empty()
+            && let Some(end) = confirm(context, session, facts, seen, state)
+        {
+            return Ok(end);
+        }
+    }
     let request = &held;
-    state.held = Some(held.clone());
-    if let Some(end) = nothing_to_do(context, project, &facts, &seen, state, false) {
-        return Ok(end);
-    }
-    if seen.findings.is_empty()
-        && let Some(end) = confirm(context, session, &facts, &seen, state)
-    {
-        return Ok(end);
-    }
     let hold = match lock::lock(context, session).await {
         Ok(Ok(hold)) => hold,
         Ok(Err(end)) => return Ok(end),
@@ -225,9 +238,8 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
     if state.confirmed.is_some() || !facts.ledger.guards.replaced_by(&context.target.guards).is_protected() {
         return None;
     }
-    let final_or_back = |task: &plan::Task| {
-        !task.handler.actions.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back)
-    };
+    let final_or_back =
+        |task: &plan::Task| !task.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back);
     if !plan.tasks.iter().any(final_or_back) {
         return None;
     }
@@ -246,6 +258,13 @@ fn same(yes: &plan::Task, task: &plan::Task) -> bool {
     (&yes.id, yes.verb, &yes.handler) == (&task.id, task.verb, &task.handler)
 }
 
+/// A run that comes back from a lost answer: its row in the ledger is its own until another run takes it, or `unlock` takes it away.
+fn fenced(context: &Context<'_>, facts: &Facts, state: &Going) -> Option<Failure> {
+    let by = facts.ledger.run.as_ref();
+    let ours = by.is_some_and(|run| run.run == context.me.run);
+    (state.begun && !ours).then(|| Failure::Fenced(by.filter(|run| !run.run.is_empty()).cloned()))
+}
+
 /// All that happens under the lock.
 async fn locked(
     context: &Context<'_>,
@@ -255,7 +274,12 @@ async fn locked(
     hold: &dyn Hold,
     state: &mut Going,
 ) -> Result<End, Failure> {
-    let (facts, plan) = look::plan(session, context.target, project, request).await?;
+    let looked = lock::patiently(context, async || look::plan(session, context.target, project, request).await);
+    let (facts, plan) = looked.await?;
+    state.held.get_or_insert_with(|| request.held_to(&plan));
+    if let Some(fenced) = fenced(context, &facts, state) {
+        return Err(fenced);
+    }
     if let Some(end) = nothing_to_do(context, project, &facts, &plan, state, true) {
         return Ok(end);
     }
@@ -274,7 +298,8 @@ async fn locked(
         (context.tell)(Event::Warning(warning.clone()));
     }
     (context.tell)(Event::Planned(Box::new(plan.clone())));
-    hold.begin(&plan.begin).await?;
+    lock::patiently(context, async || hold.begin(&plan.begin).await).await?;
+    state.begun = true;
     for cut in plan::cut(&plan, &facts.ledger) {
         let task = &plan.tasks[cut.task];
         state.lost = Some((task.id.clone(), task.verb));
@@ -309,7 +334,7 @@ async fn word(
     let session = context.driver.open(context.target, crate::engine::Access::Write).await?;
     let session = session.as_ref();
     (context.tell)(Event::Host(session.place()));
-    let ledger = session.ledger().await?;
+    let ledger = lock::patiently(context, async || session.ledger().await).await?;
     let seen = plan::repair(project, &ledger, repair);
     if !seen.findings.is_empty() {
         return Ok(End::Refused(seen.findings));
@@ -327,7 +352,7 @@ async fn word(
         Err(end) => return Ok(end),
     };
     let outcome = async {
-        let ledger = session.ledger().await?;
+        let ledger = lock::patiently(context, async || session.ledger().await).await?;
         let plan = plan::repair(project, &ledger, repair);
         if !plan.findings.is_empty() {
             return Ok(End::Refused(plan.findings));
@@ -341,8 +366,10 @@ async fn word(
         if !plan.entries.is_empty() {
             let guards = ledger.guards.replaced_by(&context.target.guards);
             let guards = (guards != ledger.guards).then_some(guards);
-            hold.begin(&crate::ledger::Begin { create: ledger.format.is_none(), guards }).await?;
-            hold.commit(&Unit { closes: plan.entries, ..Unit::default() }, &Stop::never()).await?;
+            let begin = crate::ledger::Begin { create: ledger.format.is_none(), guards };
+            lock::patiently(context, async || hold.begin(&begin).await).await?;
+            let unit = Unit { closes: plan.entries, ..Unit::default() };
+            lock::patiently(context, async || hold.commit(&unit, &Stop::never()).await).await?;
         }
         *notes = plan.notes;
         Ok(End::Done)

@@ -27,6 +27,13 @@ pub enum Concurrent {
         /// Its name; none for the current database.
         name: Option<Vec<String>>,
     },
+    /// `ALTER TABLE … DETACH PARTITION … CONCURRENTLY`.
+    Detach {
+        /// The partitioned table.
+        table: Vec<String>,
+        /// Its partition.
+        partition: Vec<String>,
+    },
     /// `ALTER TYPE … ADD VALUE`.
     AddValue {
         /// The enum.
@@ -34,6 +41,16 @@ pub enum Concurrent {
         /// The new value.
         value: String,
     },
+}
+
+/// Whether this is a `CREATE INDEX CONCURRENTLY` that leaves the index's name to the server.
+pub(super) fn is_nameless(items: &[Item<'_>]) -> bool {
+    let mut at = Cursor::new(items);
+    let concurrent = at.eat(&["CREATE"]) && {
+        at.eat(&["UNIQUE"]);
+        at.eat(&["INDEX", "CONCURRENTLY"])
+    };
+    concurrent && at.eat(&["ON"])
 }
 
 /// Reads such a statement. None for any other, and where a name or value is written in a way that is not understood (`UESCAPE`, numeric
@@ -80,6 +97,14 @@ pub fn index_concurrently(text: &str) -> Option<Concurrent> {
         at.eat(&["ADD", "VALUE"]).then_some(())?;
         at.eat(&["IF", "NOT", "EXISTS"]);
         return Some(Concurrent::AddValue { type_name, value: string(at.take()?)? });
+    }
+    if at.eat(&["ALTER", "TABLE"]) {
+        at.eat(&["IF", "EXISTS"]);
+        at.eat(&["ONLY"]);
+        let table = qualified(&mut at)?;
+        at.eat(&["DETACH", "PARTITION"]).then_some(())?;
+        let partition = qualified(&mut at)?;
+        return at.eat(&["CONCURRENTLY"]).then_some(Concurrent::Detach { table, partition });
     }
     None
 }
@@ -167,6 +192,12 @@ mod tests {
                 r"ALTER TYPE e ADD VALUE E'a\\b'",
                 Some(Concurrent::AddValue { type_name: parts(&["e"]), value: r"a\b".to_owned() }),
             ),
+            (
+                "ALTER TABLE IF EXISTS ONLY s.T DETACH PARTITION \"P\" CONCURRENTLY",
+                Some(Concurrent::Detach { table: parts(&["s", "t"]), partition: parts(&["P"]) }),
+            ),
+            ("ALTER TABLE t DETACH PARTITION p", None),
+            ("ALTER TABLE t DETACH PARTITION p FINALIZE", None),
             ("CREATE INDEX i ON t (a)", None),
             ("DROP INDEX i", None),
             ("REINDEX TABLE t", None),

@@ -34,7 +34,7 @@ pub struct Statement {
 /// Why a text can't be a handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlError {
-    /// The contract's rule, `F9` or empty.
+    /// The contract's rule, as `F9`, or empty.
     pub rule: &'static str,
     /// What is wrong. No final full stop.
     pub message: String,

@@ -2,7 +2,7 @@
 
 use super::code::{Cursor, Item, item, outer};
 use super::tokens::{Kind, Token, lex};
-use super::{SqlError, Statement, alone, transaction};
+use super::{SqlError, Statement, alone, concurrent, transaction};
 use crate::model::Dialect;
 use std::ops::Range;
 
@@ -152,6 +152,13 @@ impl<'a> Splitter<'a> {
             let way_out = "use INSERT";
             self.errors.push(error(span, message, way_out));
             return if stream == "FROM stdin" { Next::Nothing } else { Next::Token };
+        }
+        if self.dialect == Dialect::Postgres && concurrent::is_nameless(&items) {
+            let message = "this concurrent index has no name: where building it fails, an invalid index stays, and nothing tells which it is"
+                .to_owned();
+            let way_out = "name it: CREATE INDEX CONCURRENTLY <name> ON …".to_owned();
+            self.errors.push(SqlError { rule: "L3", message, way_out, span });
+            return Next::Token;
         }
         let alone = alone::alone(self.dialect, &items);
         self.statements.push(Statement { text: self.text[span.clone()].to_owned(), span, alone });

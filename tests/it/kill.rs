@@ -185,3 +185,39 @@ fn sqlite() {
 fn postgres() {
     sweep(Engine::Postgres);
 }
+
+/// Killed anywhere in an `add` that begins with a concurrent index, and then rolled back instead of run again: nothing of it stays.
+#[test]
+fn postgres_and_then_back() {
+    let ready = || {
+        let bench = prepared(Engine::Postgres, &["ff"]);
+        bench.release(
+            "v4",
+            "
+steps:
+  second_index:
+    add:
+      - CREATE INDEX CONCURRENTLY log_n_again ON log (n)
+      - INSERT INTO log (n) VALUES (41)
+    rollback_add:
+      - DROP INDEX CONCURRENTLY IF EXISTS log_n_again
+      - DELETE FROM log WHERE n = 41
+",
+        );
+        bench
+    };
+    let clean = ready();
+    let (schema, rows) = (clean.db.schema(false), clean.db.query("SELECT n FROM log ORDER BY n"));
+    let log = clean.dir().join("points");
+    clean.command("add v4").var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).run().exits(0);
+    let points = std::fs::read_to_string(&log).unwrap();
+    for (n, point) in points.lines().enumerate() {
+        let bench = ready();
+        let killed = bench.command("add v4").var("TRIPHASE_FAILPOINT", (n + 1).to_string()).run();
+        assert_eq!(killed.code, -9, "at {point}: {killed:?}");
+        bench.ok("rollback_add v4");
+        assert_eq!(bench.db.schema(false), schema, "killed at {point}");
+        assert_eq!(bench.db.query("SELECT n FROM log ORDER BY n"), rows, "killed at {point}");
+        bench.ok("ff v4");
+    }
+}

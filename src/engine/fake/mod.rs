@@ -6,13 +6,16 @@
 mod session;
 
 use crate::{
-    engine::{Access, Answer, Driver, Failure, Me, Session},
+    engine::{Access, Answer, Driver, Failure, Me, Session, UrlOption},
     ledger::{Begin, Ledger, RunRow, Unit, apply::Kept},
     model::{Dialect, Finding, Time},
     target::Target,
 };
 use anyhow::anyhow;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) enum Fault {
     DeadAfter,
     /// Another run takes the lock and the ledger's run row, before anything happened.
     Stolen,
+    /// Traffic is in the way, and nothing happens.
+    Busy,
 }
 
 /// The server.
@@ -46,6 +51,10 @@ pub(crate) struct State {
     pub fault: Option<(u64, Fault)>,
     /// Statements that start with `FAIL` fail.
     pub failing: bool,
+    /// Statements that start with `INDEX`, and were cut short: each left something behind.
+    pub halves: BTreeSet<String>,
+    /// The one of those at work.
+    building: Option<String>,
     /// The process was killed: nothing of it is heard of any more.
     dead: bool,
     sessions: u64,
@@ -71,6 +80,7 @@ impl State {
                 Err(self.cut(session))
             }
             Some(Fault::DeadBefore) => Err(self.kill(session)),
+            Some(Fault::Busy) => Err(Failure::Busy("somebody is in the way".into())),
             Some(Fault::DeadAfter) => {
                 let _ = work(self);
                 Err(self.kill(session))
@@ -93,6 +103,7 @@ impl State {
 
     fn cut(&mut self, session: u64) -> Failure {
         self.cut.push(session);
+        self.halves.extend(self.building.take());
         self.lock.take_if(|(holder, _)| *holder == session);
         Failure::Lost(anyhow!("connection reset by peer"))
     }
@@ -139,6 +150,10 @@ impl Driver for Fake {
 
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    fn options(&self) -> &'static [UrlOption] {
+        &[]
     }
 
     fn script(&self, _: &Target, _: &Ledger, _: &Begin, _: &[Unit], _: &Me) -> Result<String, Finding> {

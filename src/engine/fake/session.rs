@@ -4,7 +4,7 @@ use super::{Fake, State};
 use crate::{
     action::{Action, Handlers},
     engine::{Answer, Failure, Held, Hold, Me, Session, Stop, Where},
-    ledger::{Begin, Entry, Format, HistoryRow, Ledger, RunRow, Unit, Verdict},
+    ledger::{Begin, Entry, Format, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, StepId, Time},
 };
 use anyhow::anyhow;
@@ -59,6 +59,16 @@ impl Session for Open {
                     Some(text) if state.log.iter().any(|applied| applied == text) => Verdict::Applied,
                     Some(_) => Verdict::Not,
                 })
+            })
+        })
+    }
+
+    fn left<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<Leftover>> {
+        Box::pin(async move {
+            self.call(|state| {
+                let clear = |text: &String| Action::Sql { text: format!("CLEAR {text}"), alone: true, done_when: None };
+                let half = state.halves.get(&action.text());
+                Ok(half.map(|half| Leftover { clear: vec![clear(half)], applies: false }))
             })
         })
     }
@@ -130,7 +140,15 @@ fn act(state: &mut State, at: usize, action: &Action) -> Result<Option<String>, 
     let refuse = |why: String| Err(Failure::Handler { at, why: anyhow!(why) });
     match action {
         Action::Sql { text, .. } if state.failing && text.starts_with("FAIL") => refuse(format!("no: {text}")),
-        Action::Sql { text, .. } => Ok(Some(text.clone())),
+        Action::Sql { text, .. } => {
+            if let Some(half) = text.strip_prefix("CLEAR ") {
+                assert!(state.halves.remove(half), "{half} left nothing to clear");
+                return Ok(None);
+            }
+            // Building it again clears what the last attempt left, and so does taking it away.
+            state.halves.remove(text.strip_prefix('-').unwrap_or(text));
+            Ok(Some(text.clone()))
+        }
         Action::Expect { query } => {
             state.asked.push(query.clone());
             if query == "false" { refuse("expected true, found false".into()) } else { Ok(None) }
@@ -163,13 +181,19 @@ impl Hold for Lock<'_> {
             }
             if unit.actions.iter().any(Action::alone) {
                 assert_eq!(unit.actions.len(), 1, "what stands alone shares a unit with nothing");
-                assert!(!unit.opens.is_empty(), "what stands alone is announced");
-                self.session.call(|state| {
+                let clears = unit.closes.is_empty();
+                assert!(clears || !unit.opens.is_empty(), "what stands alone is announced, but for what clears");
+                let text = unit.actions[0].text();
+                self.session.fake.state().building = Some(text).filter(|text| text.starts_with("INDEX"));
+                let built = self.session.call(|state| {
                     self.fenced(state)?;
+                    state.building = None;
                     let applied = act(state, 0, &unit.actions[0])?;
                     state.log.extend(applied);
                     Ok(())
-                })?;
+                });
+                self.session.fake.state().building = None;
+                built?;
                 return self.session.call(|state| self.write(state, &unit.closes));
             }
             self.session.call(|state| {

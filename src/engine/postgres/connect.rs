@@ -1,6 +1,10 @@
 //! The way in: a connection URL's parts as sqlx's options, and errors that name host, database and user, never a secret.
 
-use super::{super::Failure, error::words, wire::Wire};
+use super::{
+    super::{Failure, UrlOption, Values},
+    error::words,
+    wire::Wire,
+};
 use crate::target::{Connection, Target};
 use anyhow::anyhow;
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
@@ -8,6 +12,22 @@ use std::time::Duration;
 
 /// How long connecting may take where `connect_timeout` says nothing.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The options of connection URLs (PostgreSQL's manual, libpq, "Parameter Key Words"), as far as they are known here. Users and
+/// databases have keys of their own.
+pub(super) const OPTIONS: &[UrlOption] = &[
+    // The runner's own name is what tells a dead run's session from others: this one is taken, and not used.
+    UrlOption { name: "application_name", values: Values::Any },
+    UrlOption { name: "connect_timeout", values: Values::Seconds },
+    UrlOption { name: "host", values: Values::Any },
+    UrlOption { name: "sslcert", values: Values::Any },
+    UrlOption { name: "sslkey", values: Values::Any },
+    UrlOption {
+        name: "sslmode",
+        values: Values::OneOf(&["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]),
+    },
+    UrlOption { name: "sslrootcert", values: Values::Any },
+];
 
 /// Opens a connection to where `target`'s runner goes, known to others on the server as `name`.
 pub(super) async fn connect(target: &Target, name: &str) -> Result<Wire, Failure> {
@@ -67,13 +87,10 @@ fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
                     // libpq: zero waits for ever, which a runner never should.
                     patience = if seconds == 0 { PATIENCE } else { Duration::from_secs(seconds) };
                 }
-                // The runner's own name is what tells a dead run's session from others.
                 "application_name" => {}
                 other => {
-                    return Err(format!(
-                        "unknown option `{other}`: known are application_name, connect_timeout, host, sslcert, sslkey, sslmode, \
-                         sslrootcert"
-                    ));
+                    let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
+                    return Err(format!("unknown option `{other}`: known are {}", known.join(", ")));
                 }
             }
         }

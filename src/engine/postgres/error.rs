@@ -39,9 +39,11 @@ impl Broken {
     /// Whether the connection is gone, and with it the answer.
     pub fn gone(&self) -> bool {
         match self.state() {
-            // Shut down, crashed, terminated, database dropped; idle in a transaction for too long; the pooler's word for a lost server.
+            // Shut down, crashed, terminated, database dropped, idle for too long; idle in a transaction, or in one, for too long; the
+            // pooler's word for a lost server.
             Some(state) => {
-                matches!(state, "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03") || state.starts_with("08")
+                matches!(state, "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04")
+                    || state.starts_with("08")
             }
             None => true,
         }

@@ -2,33 +2,30 @@
 
 use super::{
     super::{Failure, Me, holder, rows::table},
+    error::Broken,
     lock,
     pooler::Mode,
     session::Pg,
-    text::literal,
+    text::{BEGIN, literal, millis, waits_for},
+    wire::Wire,
 };
-use crate::model::{Class, Finding};
+use crate::{
+    ledger::{Event, Outcome},
+    model::{Class, Finding},
+};
 
 /// Ends the holder's sessions, or its lease. A live one needs `force`.
 pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failure> {
     let mut wire = pg.lock.lock().await;
-    let last = lock::last(&mut wire, &pg.rows).await?;
-    let query = format!(
-        "SELECT l.pid::text, coalesce(a.usename::text, ''), coalesce(a.client_addr::text, 'a local socket') \
-         FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE {}",
-        pg.key.held()
-    );
-    let found = wire.all(query).await.map_err(|b| b.access("cannot read who holds the lock"))?;
-    let session = found.first().filter(|f| f.count > 0).map(|f| {
-        let column = |i| f.column(i).unwrap_or_default().to_owned();
-        (column(0), format!("session {} of user {} from {}", column(0), column(1), column(2)))
-    });
+    let timeout = millis(&pg.target.lock_timeout);
+    let last = lock::last(&mut wire, &pg.rows, &timeout).await?;
+    let session = lock::holder(&mut wire, pg.key).await?;
     let leased = last.as_ref().filter(|l| l.live);
     let who = match (&session, leased) {
         (None, None) => return Ok(format!("nothing to do: no one holds the lock of {}", pg.shown())),
-        (Some((pid, shown)), _) => match last.as_ref().filter(|l| l.holder == *pid) {
-            Some(l) => format!("{} ({shown})", holder(&l.run)),
-            None => shown.clone(),
+        (Some(session), _) => match last.as_ref().filter(|l| l.holder == session.pid) {
+            Some(l) => format!("{} ({})", holder(&l.run), session.shown()),
+            None => session.shown(),
         },
         (None, Some(l)) => format!("{} (a lease)", holder(&l.run)),
     };
@@ -40,35 +37,61 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
     }
     tracing::warn!(by = me.who, who, "ending the lock's holder");
     let mut done = Vec::new();
-    if let Some((pid, shown)) = &session {
+    if let Some(session) = &session {
         let text = format!(
             "SELECT pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l WHERE l.pid = {} AND {}",
-            pid,
+            session.pid,
             pg.key.held()
         );
         wire.all(text).await.map_err(|b| b.access("cannot end the holder's session"))?;
-        done.push(format!("ended {shown}"));
+        // What it was doing may hold what the ledger must not keep.
+        done.push(format!("ended {}", session.who));
     }
-    let run = last.filter(|l| leased_or_held(l, session.as_ref().map(|(pid, _)| pid.as_str())));
+    let known = last.is_some();
+    let run = last.filter(|l| leased_or_held(l, session.as_ref().map(|session| session.pid.as_str())));
+    let mut record = Vec::new();
     if let Some(last) = run {
-        let mode = if last.live { Mode::Lease } else { Mode::Session };
+        let (mode, what) = if last.live { (Mode::Lease, "the lease of ") } else { (Mode::Session, "") };
         if let Some(left) = lock::end(&mut wire, &last.run.run, "", mode).await? {
             return Err(Failure::Busy(left));
         }
-        if last.live {
-            let text = format!(
-                "UPDATE {} SET epoch = epoch + 1, lease_until = NULL, run_id = '' WHERE id = 1 AND run_id = {} AND epoch = {}",
-                pg.rows.table(table::RUN),
-                literal(&last.run.run),
-                last.epoch
-            );
-            wire.all(text).await.map_err(|b| b.access("cannot end the lease"))?;
-            done.push(format!("ended the lease of {}", holder(&last.run)));
-        } else {
-            done.push(format!("ended {}", holder(&last.run)));
+        done.push(format!("ended {what}{}", holder(&last.run)));
+        // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
+        record.push(format!(
+            "UPDATE {} SET epoch = epoch + 1, lease_until = NULL, run_id = '' WHERE id = 1 AND run_id = {}",
+            pg.rows.table(table::RUN),
+            literal(&last.run.run)
+        ));
+    }
+    let done = done.join("; ");
+    if known {
+        let event = Event {
+            release: None,
+            step: None,
+            verb: "unlock".to_owned(),
+            statement: None,
+            hash: None,
+            outcome: Outcome::Recorded,
+            detail: Some(done.clone()),
+        };
+        record.push(pg.rows.history(&event, me));
+        write(&mut wire, pg, &record).await.map_err(|b| b.access(&format!("{done}, which could not be recorded")))?;
+    }
+    Ok(done)
+}
+
+/// Writes what happened, in one transaction that waits for nobody for long.
+async fn write(wire: &mut Wire, pg: &Pg, statements: &[String]) -> Result<(), Broken> {
+    let settings = waits_for(&millis(&pg.target.lock_timeout));
+    let written = wire.all(format!("{BEGIN};\n{settings};\n{};\nCOMMIT", statements.join(";\n"))).await;
+    match written {
+        Ok(_) => Ok(()),
+        Err(broken) => {
+            // What went wrong is told by the error; the transaction ends here or with the session.
+            let _ = wire.all("ROLLBACK".to_owned()).await;
+            Err(broken)
         }
     }
-    Ok(done.join("; "))
 }
 
 fn leased_or_held(last: &lock::Last, pid: Option<&str>) -> bool {

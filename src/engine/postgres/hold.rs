@@ -5,6 +5,7 @@ use super::{
     batch::{Batch, Part},
     error::{Broken, CANCELLED, FENCED},
     lease::{self, Lease},
+    left::{self, Leaves},
     lock, probe,
     session::{Pg, time, truth},
     text::{BEGIN, CLOCK, Settings, demand, fence, literal, millis, take},
@@ -29,11 +30,13 @@ pub(super) struct Holding<'a> {
     holder: String,
     pid: String,
     lease: Option<Lease>,
+    /// How the work session is called.
+    name: String,
 }
 
 impl<'a> Holding<'a> {
     pub(super) fn new(pg: &'a Pg, me: &'a Me, work: Wire, holder: String, pid: String, lease: Option<Lease>) -> Self {
-        Self { pg, me, work: Mutex::new(work), holder, pid, lease }
+        Self { pg, me, work: Mutex::new(work), holder, pid, lease, name: lock::name(&me.run) }
     }
 
     /// A transaction's first statements.
@@ -43,7 +46,7 @@ impl<'a> Holding<'a> {
     }
 
     fn settings<'b>(&'b self, lock_timeout: &'b str) -> Settings<'b> {
-        Settings { path: &self.pg.about.path, lock_timeout }
+        Settings { path: &self.pg.about.path, lock_timeout, name: &self.name, version: self.pg.about.number }
     }
 
     async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
@@ -173,36 +176,44 @@ impl<'a> Holding<'a> {
         if !self.still_held().await? {
             return Err(self.fenced().await);
         }
-        let index = probe::created(text);
+        let leaves = left::leaves(text);
         if self.lease.is_none() {
-            // With a timeout it would leave an invalid index behind, and it blocks nobody while it waits.
+            // With a timeout it would leave something half done behind, and it blocks nobody while it waits.
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
-            let mut batch = Batch::default();
-            batch.extend(Part::Frame, self.settings(&timeout).statements(false));
-            self.statement(work, &batch, &Stop::never()).await?;
+            self.set(work, &timeout).await?;
         }
-        if let Some(index) = &index {
-            self.drop_left(work, index, stop).await?;
+        let mut text = text.to_owned();
+        if let Some(leaves) = &leaves {
+            let mut clear = leaves.clear(self.pg).await?;
+            // What is to be finished takes the statement's place; anything else makes room for it.
+            match clear.pop_if(|_| leaves.finishes()) {
+                Some(finish) => text = finish,
+                None => self.clear(work, clear, stop).await?,
+            }
         }
         let mut batch = Batch::default();
-        batch.push(Part::Action(0), text);
+        batch.push(Part::Action(0), &text);
         failpoint::point("before a lone statement");
         if let Err(failure) = self.statement(work, &batch, stop).await {
-            // A concurrent index that failed is there all the same, invalid, and a unique one refuses rows: nothing of it is to stay.
+            // An index that could not be built is there all the same, invalid, and a unique one refuses rows: nothing of it is to stay.
             let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped);
-            if let Some(index) = index.as_ref().filter(|_| answered)
-                && let Err(why) = self.drop_left(work, index, &Stop::never()).await
+            if let Some(leaves) = leaves.as_ref().filter(|leaves| answered && !leaves.finishes())
+                && let Err(why) = self.clear_left(work, leaves, stop).await
             {
-                tracing::warn!(%why, "the invalid index of the failed attempt could not be dropped");
+                tracing::warn!(%why, "what the failed attempt left could not be dropped");
             }
             return Err(failure);
         }
         failpoint::point("after a lone statement");
         let closed = async {
-            if let Some(index) = &index
-                && let Some(left) = index.left(self.pg).await?
+            if self.lease.is_none() {
+                // It may have set what texts are read by, and the next one has the ledger's words in it.
+                self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+            }
+            if let Some(leaves @ Leaves::Index { name, .. }) = &leaves
+                && !leaves.clear(self.pg).await?.is_empty()
             {
-                return Err(Failure::Handler { at: 0, why: anyhow!("index {left} was built, but is not valid") });
+                return Err(Failure::Handler { at: 0, why: anyhow!("index {name} was built, but is not valid") });
             }
             let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
             self.together(work, &closes, stop).await
@@ -224,16 +235,33 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// Drops the invalid index that a failed attempt left.
-    async fn drop_left(&self, work: &mut Wire, index: &probe::Index, stop: &Stop) -> Result<(), Failure> {
-        if let Some(left) = index.left(self.pg).await? {
-            tracing::info!(left, "dropping the invalid index of a failed attempt");
+    /// Clears what an attempt that failed just now left.
+    async fn clear_left(&self, work: &mut Wire, leaves: &Leaves, stop: &Stop) -> Result<(), Failure> {
+        let clear = leaves.clear(self.pg).await?;
+        // Who was told to stop does not wait for traffic to end. The next attempt, or a rollback, clears it then.
+        if stop.signal().is_some() && self.lease.is_none() {
+            self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+        }
+        self.clear(work, clear, &Stop::never()).await
+    }
+
+    /// Runs the statements that clear what an attempt left.
+    async fn clear(&self, work: &mut Wire, statements: Vec<String>, stop: &Stop) -> Result<(), Failure> {
+        for text in statements {
+            tracing::info!(text, "clearing what an attempt left");
             let mut batch = Batch::default();
-            batch.push(Part::Action(0), &format!("DROP INDEX CONCURRENTLY {left}"));
+            batch.push(Part::Action(0), &text);
             self.statement(work, &batch, stop).await?;
-            failpoint::point("after dropping an invalid index");
+            failpoint::point("after clearing what an attempt left");
         }
         Ok(())
+    }
+
+    /// Sets for the session what statements by themselves rely on.
+    async fn set(&self, work: &mut Wire, lock_timeout: &str) -> Result<(), Failure> {
+        let mut batch = Batch::default();
+        batch.extend(Part::Frame, self.settings(lock_timeout).statements(false));
+        self.statement(work, &batch, &Stop::never()).await.map(|_| ())
     }
 
     /// Sends statements outside any transaction.
@@ -320,7 +348,7 @@ impl<'a> Holding<'a> {
     /// Who has the lock now, if that can be read.
     async fn fenced(&self) -> Failure {
         let mut wire = self.pg.lock.lock().await;
-        let last = lock::last(&mut wire, &self.pg.rows).await.ok().flatten();
+        let last = lock::last(&mut wire, &self.pg.rows, &millis(&self.pg.target.lock_timeout)).await.ok().flatten();
         Failure::Fenced(last.map(|l| l.run).filter(|run| run.run != self.me.run && !run.run.is_empty()))
     }
 
@@ -379,7 +407,7 @@ impl Hold for Holding<'_> {
         Self: 'a,
     {
         Box::pin(async move {
-            let Self { pg, me, work, lease, .. } = *self;
+            let Self { pg, me, work, lease, holder: _, pid: _, name: _ } = *self;
             failpoint::point("before release");
             let leased = lease.is_some();
             drop(lease);

@@ -87,11 +87,11 @@ pub(super) async fn take(
     me: &Me,
     wait: &str,
 ) -> Result<Result<(), Held>, Failure> {
-    let last = lock::last(wire, rows).await?;
+    let last = lock::last(wire, rows, wait).await?;
     if let Some(Last { run, live: true, .. }) = &last
         && run.run != me.run
     {
-        return Ok(Err(Held { by: Some(run.clone()), what: "the lock, which it holds by a lease".to_owned() }));
+        return Ok(Err(Held { by: Some(run.clone()), what: "the lock (a lease)".to_owned() }));
     }
     if let Some(Last { run, .. }) = &last
         && !run.run.is_empty()
@@ -106,7 +106,8 @@ pub(super) async fn take(
     }
     match taken {
         Ok(Ok(())) => Ok(Ok(())),
-        Ok(Err(held)) => Ok(Err(held)),
+        Ok(Err(Some(held))) => Ok(Err(held)),
+        Ok(Err(None)) => Ok(Err(lock::held(wire, rows, key, wait).await?)),
         Err(broken) if broken.busy() => Ok(Err(Held {
             by: last.map(|l| l.run),
             what: "a transaction of an earlier run that is still at work".to_owned(),
@@ -115,6 +116,7 @@ pub(super) async fn take(
     }
 }
 
+/// `Err(None)`: a session has the lock.
 async fn take_in_transaction(
     wire: &mut Wire,
     rows: &Rows,
@@ -122,7 +124,7 @@ async fn take_in_transaction(
     me: &Me,
     wait: &str,
     last: Option<&Last>,
-) -> Result<Result<(), Held>, Broken> {
+) -> Result<Result<(), Option<Held>>, Broken> {
     let asked = wire
         .all(format!(
             "{BEGIN};\nSELECT set_config('lock_timeout', {}, true), set_config('search_path', 'pg_catalog', true);\n\
@@ -132,7 +134,7 @@ async fn take_in_transaction(
         ))
         .await?;
     if asked.last().and_then(|r| r.first()) != Some("true") {
-        return Ok(Err(Held { by: last.map(|l| l.run.clone()), what: "the lock, held by a session".to_owned() }));
+        return Ok(Err(None));
     }
     let mut text: Vec<String> = if last.is_none() && !there(wire, rows).await? { rows.create() } else { Vec::new() };
     text.extend(take_row(rows));
@@ -151,7 +153,7 @@ async fn take_in_transaction(
     ));
     let updated = wire.all(text.join(";\n")).await?;
     if updated.last().is_none_or(|r| r.count == 0) {
-        return Ok(Err(Held { by: None, what: "the lock, which another run took just now".to_owned() }));
+        return Ok(Err(Some(Held { by: None, what: "the lock, which another run took just now".to_owned() })));
     }
     wire.all("COMMIT".to_owned()).await?;
     Ok(Ok(()))

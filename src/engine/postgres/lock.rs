@@ -7,7 +7,7 @@ use super::{
     },
     error::{Broken, NO_RIGHT, NO_TABLE},
     pooler::Mode,
-    text::{Key, literal},
+    text::{Key, literal, waits_for},
     wire::Wire,
 };
 use crate::ledger::RunRow;
@@ -31,18 +31,19 @@ pub(super) struct Last {
     pub epoch: i64,
 }
 
-/// The last run; `None` where no ledger is there.
-pub(super) async fn last(wire: &mut Wire, rows: &Rows) -> Result<Option<Last>, Failure> {
+/// The last run; `None` where no ledger is there. `wait`: how long a lock on it is waited for.
+pub(super) async fn last(wire: &mut Wire, rows: &Rows, wait: &str) -> Result<Option<Last>, Failure> {
     let lease = format!(
         "SELECT coalesce(lease_until > clock_timestamp(), false)::text, epoch::text FROM {} WHERE id = 1",
         rows.table(table::RUN)
     );
-    let results = match wire.all(format!("{};\n{lease}", rows.run_query())).await {
+    // One text is one transaction.
+    let results = match wire.all(format!("{};\n{};\n{lease}", waits_for(wait), rows.run_query())).await {
         Ok(results) => results,
         Err(broken) if broken.state() == Some(NO_TABLE) => return Ok(None),
         Err(broken) => return Err(broken.access("cannot read the last run")),
     };
-    let [run, lease] = results.as_slice() else { return Ok(None) };
+    let [_, run, lease] = results.as_slice() else { return Ok(None) };
     Ok(rows.run(&run.rows)?.map(|(run, session)| Last {
         run,
         holder: session.split(' ').next().unwrap_or_default().to_owned(),
@@ -57,33 +58,76 @@ pub(super) async fn take(
     rows: &Rows,
     key: Key,
     me: &Me,
+    wait: &str,
 ) -> Result<Result<Option<Last>, Held>, Failure> {
     let results = wire
         .all(format!("SELECT pg_try_advisory_lock({})::text", key.arguments()))
         .await
         .map_err(|b| b.access("cannot ask for the lock"))?;
     if results.first().and_then(|r| r.first()) != Some("true") {
-        return Ok(Err(held(wire, rows, key).await?));
+        return Ok(Err(held(wire, rows, key, wait).await?));
     }
-    let last = last(wire, rows).await?;
-    match last {
-        Some(Last { run, live: true, .. }) if run.run != me.run => {
+    match last(wire, rows, wait).await {
+        Ok(Some(Last { run, live: true, .. })) if run.run != me.run => {
             give_back(wire, key).await?;
-            Ok(Err(Held { by: Some(run), what: "the lock, which it holds by a lease".to_owned() }))
+            Ok(Err(Held { by: Some(run), what: "the lock (a lease)".to_owned() }))
         }
-        other => Ok(Ok(other)),
+        Ok(other) => Ok(Ok(other)),
+        Err(lost @ Failure::Lost(_)) => Err(lost),
+        Err(failure) => {
+            // Nobody is to wait for a lock that this try does not use.
+            give_back(wire, key).await?;
+            Err(failure)
+        }
     }
 }
 
+/// A session that has the lock.
+pub(super) struct Holder {
+    /// Its process.
+    pub pid: String,
+    /// Who it is.
+    pub who: String,
+    /// What it does, if anything.
+    at_work: String,
+}
+
+impl Holder {
+    /// Who it is and what it does, for messages.
+    pub fn shown(&self) -> String {
+        format!("{}{}", self.who, self.at_work)
+    }
+}
+
+/// The session that has the lock, if one has it: a run, or a script in `psql`. What another user's session does is not shown to everybody.
+pub(super) async fn holder(wire: &mut Wire, key: Key) -> Result<Option<Holder>, Failure> {
+    let query = format!(
+        "SELECT l.pid::text, format('session %s (user %s, app %s, from %s)', l.pid, coalesce(a.usename, '?'), \
+         coalesce(nullif(a.application_name, ''), '-'), coalesce(a.client_addr::text, 'a local socket')), \
+         coalesce(', at work for ' || floor(extract(epoch FROM clock_timestamp() - CASE WHEN a.state <> 'idle' THEN a.query_start END))::text \
+         || ' s on: ' || left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80), '') \
+         FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE {} LIMIT 1",
+        key.held()
+    );
+    let found = wire.all(query).await.map_err(|b| b.access("cannot read who holds the lock"))?;
+    let row = found.first().filter(|found| found.count > 0);
+    Ok(row.map(|row| {
+        let column = |index| row.column(index).unwrap_or_default().to_owned();
+        Holder { pid: column(0), who: column(1), at_work: column(2) }
+    }))
+}
+
 /// Who has the session's lock, as far as it says so.
-async fn held(wire: &mut Wire, rows: &Rows, key: Key) -> Result<Held, Failure> {
-    let holder = format!("SELECT l.pid::text FROM pg_catalog.pg_locks l WHERE {} LIMIT 1", key.held());
-    let pid = wire.all(holder).await.map_err(|b| b.access("cannot read who holds the lock"))?;
-    let pid = pid.first().and_then(|r| r.first().map(str::to_owned));
-    let last = last(wire, rows).await?;
+pub(super) async fn held(wire: &mut Wire, rows: &Rows, key: Key, wait: &str) -> Result<Held, Failure> {
+    let holder = holder(wire, key).await?;
+    let last = last(wire, rows, wait).await?;
     // The row is the holder's only once it has begun.
-    let by = last.filter(|l| pid.as_deref() == Some(l.holder.as_str())).map(|l| l.run);
-    let what = pid.map_or_else(|| "the lock".to_owned(), |pid| format!("the lock, held by session {pid}"));
+    let by = last.filter(|l| holder.as_ref().is_some_and(|h| h.pid == l.holder)).map(|l| l.run);
+    let what = match (holder, &by) {
+        // It was given back this moment, or the run's row says more.
+        (None, _) | (Some(_), Some(_)) => "the lock".to_owned(),
+        (Some(holder), None) => format!("the lock, held by {}", holder.shown()),
+    };
     Ok(Held { by, what })
 }
 

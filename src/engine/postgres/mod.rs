@@ -11,6 +11,7 @@ mod error;
 mod evict;
 mod hold;
 mod lease;
+mod left;
 mod lock;
 mod pooler;
 mod probe;
@@ -21,7 +22,7 @@ mod tests;
 mod text;
 mod wire;
 
-use super::{Access, Answer, Driver, Me, Session};
+use super::{Access, Answer, Driver, Me, Session, UrlOption};
 use crate::{
     ledger::{Begin, Ledger, Unit},
     model::{Dialect, Finding},
@@ -37,6 +38,9 @@ impl Driver for Postgres {
     }
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
+    }
+    fn options(&self) -> &'static [UrlOption] {
+        connect::OPTIONS
     }
     fn script(
         &self,

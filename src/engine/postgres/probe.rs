@@ -3,6 +3,7 @@
 use super::{
     super::Failure,
     error::Broken,
+    left::leaves,
     session::Pg,
     text::{ident, literal},
 };
@@ -14,56 +15,26 @@ use crate::{
 };
 use anyhow::anyhow;
 
-/// An index that is built concurrently, and so is invalid where that was cut short.
-pub(super) struct Index {
-    name: String,
-    table: Vec<String>,
-}
-
-/// The index that a statement builds concurrently, if it names one.
-pub(super) fn created(text: &str) -> Option<Index> {
-    match sql::index_concurrently(text)? {
-        Concurrent::Create { name, table } => Some(Index { name: name?.pop()?, table }),
-        Concurrent::Drop { .. } | Concurrent::Reindex { .. } | Concurrent::AddValue { .. } => None,
-    }
-}
-
-/// Whether a statement builds or drops an index concurrently: cut short by a timeout, it leaves an invalid one behind.
+/// Whether a statement works concurrently with traffic: cut short by a timeout, it leaves something half done behind.
 pub(super) fn patient(text: &str) -> bool {
     match sql::index_concurrently(text) {
-        Some(Concurrent::Create { .. } | Concurrent::Drop { .. } | Concurrent::Reindex { .. }) => true,
-        Some(Concurrent::AddValue { .. }) | None => false,
+        Some(
+            Concurrent::Create { .. }
+            | Concurrent::Drop { .. }
+            | Concurrent::Reindex { .. }
+            | Concurrent::Detach { .. },
+        ) => true,
+        Some(Concurrent::AddValue { .. }) => false,
+        None => finalizes(text),
     }
 }
 
-impl Index {
-    fn query(&self, what: &str, condition: &str) -> String {
-        format!(
-            "SELECT {what} FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.indrelid = to_regclass({}) AND c.relname = {} AND {}",
-            literal(&quoted(&self.table)),
-            literal(&self.name),
-            condition
-        )
-    }
-
-    /// A query for `head` and its qualified name, if a failed attempt left it invalid.
-    pub(super) fn left_query(&self, head: &str) -> String {
-        let name = format!("{} || quote_ident(n.nspname) || '.' || quote_ident(c.relname)", literal(head));
-        self.query(&name, "NOT (i.indisvalid AND i.indisready)")
-    }
-
-    /// Its qualified name, if a failed attempt left it invalid.
-    pub(super) async fn left(&self, pg: &Pg) -> Result<Option<String>, Failure> {
-        pg.value(&self.left_query("")).await.map_err(|b| b.access("cannot look for an invalid index"))
-    }
-
-    /// A statement that fails unless the index is there and valid.
-    pub(super) fn demand(&self) -> String {
-        let found = self.query("1", "i.indisvalid AND i.indisready");
-        let message = format!("index {} is not valid; drop it and build it again", self.name);
-        super::text::demand(&format!("EXISTS ({found})"), &message, "P0001")
-    }
+/// `ALTER TABLE … DETACH PARTITION … FINALIZE` ends what a concurrent one began, and is as patient.
+fn finalizes(text: &str) -> bool {
+    let canonical = sql::canonical(Dialect::Postgres, text).to_ascii_uppercase();
+    canonical.starts_with("ALTER TABLE ")
+        && canonical.contains(" DETACH PARTITION ")
+        && canonical.ends_with(" FINALIZE")
 }
 
 /// Whether the action has been applied.
@@ -88,7 +59,7 @@ pub(super) async fn ask(pg: &Pg, action: &Action) -> Result<Verdict, Failure> {
 fn unanswered(broken: &Broken, text: Option<&String>, query: &str) -> Failure {
     match text {
         Some(text) => broken.access(&format!("cannot ask whether this was applied: {text}")),
-        None if broken.gone() => broken.access("cannot ask done_when"),
+        None if broken.gone() || broken.busy() => broken.access("cannot ask done_when"),
         None => Failure::Handler { at: 0, why: anyhow!("{}", broken.words()).context(format!("done_when `{query}`")) },
     }
 }
@@ -96,10 +67,9 @@ fn unanswered(broken: &Broken, text: Option<&String>, query: &str) -> Failure {
 /// The query that is true once the statement has been applied; else what is known without one.
 fn probe(text: &str) -> Result<String, Verdict> {
     match sql::index_concurrently(text) {
-        Some(Concurrent::Create { .. }) => match created(text) {
-            Some(index) => Ok(format!("SELECT EXISTS ({})", index.query("1", "i.indisvalid AND i.indisready"))),
-            None => Err(Verdict::Unknown),
-        },
+        Some(Concurrent::Create { .. } | Concurrent::Detach { .. }) => {
+            leaves(text).and_then(|leaves| leaves.applied()).ok_or(Verdict::Unknown)
+        }
         Some(Concurrent::Drop { names }) => {
             let gone: Vec<String> =
                 names.iter().map(|name| format!("to_regclass({}) IS NULL", literal(&quoted(name)))).collect();
@@ -123,6 +93,7 @@ fn repeatable(text: &str) -> bool {
     ["VACUUM", "ANALYZE", "ANALYSE", "REINDEX", "CHECKPOINT", "DISCARD", "CLUSTER"].contains(&word.as_str())
 }
 
-fn quoted(name: &[String]) -> String {
+/// A qualified name as the server reads it back.
+pub(super) fn quoted(name: &[String]) -> String {
     name.iter().map(|part| ident(part)).collect::<Vec<_>>().join(".")
 }

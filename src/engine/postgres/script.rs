@@ -6,6 +6,7 @@ use super::{
         Me,
         rows::{Rows, TOOL, table},
     },
+    left::leaves,
     probe,
     text::{BEGIN, Key, demand, fence, ident, literal, millis, take},
 };
@@ -63,7 +64,7 @@ impl Script<'_> {
     fn head(&mut self, seen: &Ledger, begin: &Begin) {
         self.comment(&format!("triphase {TOOL}: {}", self.me.command));
         self.comment(&format!("made by {}, for a bare psql; not through a transaction-mode pooler", self.me.who));
-        self.text.push_str("\\set ON_ERROR_STOP on\n\\set QUIET on\n");
+        self.text.push_str("\\set ON_ERROR_STOP on\n\\set QUIET on\n\\encoding UTF8\n");
         let own = ident(self.schema);
         // The path that the server would have, read before anything changes it.
         self.text.push_str(&format!(
@@ -71,6 +72,9 @@ impl Script<'_> {
             literal(&own)
         ));
         self.settings("SET", &self.timeout.clone());
+        // Only some servers know these; psql runs what the query gives.
+        let known = "SELECT format('SET %I = 0', name) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
+        self.text.push_str(&format!("{known} \\gexec\n"));
         let key = Key::of(self.schema);
         self.push(&demand(
             &format!("pg_try_advisory_lock({})", key.arguments()),
@@ -120,6 +124,7 @@ impl Script<'_> {
         self.push(&format!("{set} statement_timeout = 0"));
         self.push(&format!("{set} idle_in_transaction_session_timeout = 0"));
         self.push("SET standard_conforming_strings = on");
+        self.push("SET client_encoding = 'UTF8'");
     }
 
     fn unit(&mut self, unit: &Unit) -> Result<(), Finding> {
@@ -134,13 +139,20 @@ impl Script<'_> {
                 }
                 let timeout = if probe::patient(text) { "0".to_owned() } else { self.timeout.clone() };
                 self.settings("SET", &timeout);
-                if let Some(index) = probe::created(text) {
-                    // An index that an earlier attempt left invalid: psql runs what the query gives.
-                    self.text.push_str(&format!("{} \\gexec\n", index.left_query("DROP INDEX CONCURRENTLY ")));
-                }
-                self.push(text);
-                if let Some(index) = probe::created(text) {
-                    self.push(&index.demand());
+                match leaves(text) {
+                    // What an earlier attempt left: psql runs what the query gives.
+                    Some(leaves) if leaves.finishes() => {
+                        let finish = format!("coalesce(({}), {})", leaves.query(), literal(text));
+                        self.text.push_str(&format!("SELECT {finish} \\gexec\n"));
+                    }
+                    Some(leaves) => {
+                        self.text.push_str(&format!("{} \\gexec\n", leaves.query()));
+                        self.push(text);
+                        if let Some(demand) = leaves.demand() {
+                            self.push(&demand);
+                        }
+                    }
+                    None => self.push(text),
                 }
                 self.transaction(&Unit { closes: unit.closes.clone(), ..Unit::default() })
             }

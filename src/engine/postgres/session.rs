@@ -10,15 +10,15 @@ use super::{
     evict,
     hold::Holding,
     lease::{self, Lease},
-    lock,
+    left, lock,
     pooler::{self, Mode},
     probe,
-    text::{CLOCK, Key, READ, ident, literal, millis},
+    text::{CLOCK, Key, READ, ident, literal, millis, never_idle_out, waits_for},
     wire::{Rows as Given, Wire},
 };
 use crate::{
     action::{Action, Handlers},
-    ledger::{HistoryRow, Ledger, Verdict},
+    ledger::{HistoryRow, Ledger, Leftover, Verdict},
     model::{Class, Dialect, Finding, StepId, Time},
     target::Target,
 };
@@ -49,6 +49,8 @@ struct Tries {
 /// What the server said of itself and of us.
 pub(super) struct About {
     version: String,
+    /// `server_version_num`, as 150004.
+    pub number: u32,
     database: String,
     user: String,
     /// `search_path` for handlers: the schema, then what the server would have.
@@ -78,17 +80,16 @@ impl Pg {
     /// Reads in a transaction that can't write, in one round trip: `queries`, and then what they gave.
     pub(super) async fn read(&self, queries: &[&str]) -> Result<Vec<Given>, Broken> {
         let mut wire = self.lock.lock().await;
-        let text = format!("{READ};\n{}\n;\nCOMMIT", queries.join("\n;\n"));
+        let limit = waits_for(&millis(&self.target.lock_timeout));
+        let text = format!("{READ};\n{limit};\n{}\n;\nCOMMIT", queries.join("\n;\n"));
         match wire.all(text).await {
-            Ok(mut results) => Ok(results.drain(1..=queries.len()).collect()),
+            Ok(mut results) => Ok(results.drain(2..queries.len() + 2).collect()),
             Err(mut broken) => {
                 if !broken.gone() {
                     // Nothing to save: what matters is what broke it.
                     let _ = wire.all("ROLLBACK".to_owned()).await;
                 }
-                if !broken.results.is_empty() {
-                    broken.results.remove(0);
-                }
+                broken.results.drain(..broken.results.len().min(2));
                 Err(broken)
             }
         }
@@ -131,16 +132,23 @@ impl Pg {
 
     /// Whether a query gives one true value, with the handlers' search path. For `done_when` and probes.
     pub(super) async fn truth(&self, query: &str) -> Result<bool, Broken> {
-        let path = format!("SELECT set_config('search_path', {}, true)", literal(&self.about.path));
-        let given = self.read(&[&path, query]).await?;
+        let given = self.read(&[&self.alike(), query]).await?;
         Ok(given.get(1).is_some_and(|g| truth(g).is_ok()))
     }
 
-    /// The first row's first column of a query, with the handlers' search path.
-    pub(super) async fn value(&self, query: &str) -> Result<Option<String>, Broken> {
-        let path = format!("SELECT set_config('search_path', {}, true)", literal(&self.about.path));
-        let given = self.read(&[&path, query]).await?;
-        Ok(given.get(1).and_then(|g| g.first().map(str::to_owned)))
+    /// The first column of a query, with the handlers' search path.
+    pub(super) async fn values(&self, query: &str) -> Result<Vec<String>, Broken> {
+        let mut given = self.read(&[&self.alike(), query]).await?;
+        let rows = given.pop().map(|given| given.rows).unwrap_or_default();
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    }
+
+    /// Sets what a handler would find, for the transaction.
+    fn alike(&self) -> String {
+        format!(
+            "SELECT set_config('search_path', {}, true), set_config('statement_timeout', '0', true)",
+            literal(&self.about.path)
+        )
     }
 
     async fn try_for_lock<'a>(&'a self, me: &'a Me) -> Result<Result<Box<dyn Hold + 'a>, Held>, Failure> {
@@ -201,9 +209,14 @@ impl Pg {
         work: &mut Wire,
         me: &Me,
     ) -> Result<Result<(String, String), Held>, Failure> {
+        if let Some(text) = never_idle_out(self.about.number) {
+            for wire in [&mut *wire, &mut *work] {
+                wire.all(text.to_owned()).await.map_err(|b| b.access("cannot set up the session"))?;
+            }
+        }
         let holder = process(wire).await?;
         let pid = process(work).await?;
-        let last = match lock::take(wire, &self.rows, self.key, me).await? {
+        let last = match lock::take(wire, &self.rows, self.key, me, &millis(&self.target.lock_timeout)).await? {
             Ok(last) => last,
             Err(held) => return Ok(Err(held)),
         };
@@ -284,6 +297,9 @@ impl Session for Pg {
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
         Box::pin(probe::ask(self, action))
     }
+    fn left<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<Leftover>> {
+        Box::pin(left::left(self, action))
+    }
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
         Box::pin(async move { self.rows.history_rows(&self.read_rows(&self.rows.history_query(limit)).await?) })
     }
@@ -354,7 +370,8 @@ async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, 
     let Some(given) = given.first() else { return Err(Failure::Access(anyhow!("{to} gave no answer"))) };
     let text = |index: usize| given.column(index).unwrap_or_default().to_owned();
     let version = text(1).split(' ').next().unwrap_or_default().to_owned();
-    if text(0).parse::<u32>().is_ok_and(|number| number < 120_000) {
+    let number = text(0).parse().unwrap_or(u32::MAX);
+    if number < 120_000 {
         return Err(Failure::Access(anyhow!(
             "{to} is PostgreSQL {version}; triphase works with PostgreSQL 12 and later"
         )));
@@ -388,5 +405,5 @@ async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, 
     };
     let (inherited, own) = (text(6), ident(schema));
     let path = if inherited.is_empty() || inherited == "\"\"" { own } else { format!("{own}, {inherited}") };
-    Ok(About { version, database: text(2), user: text(3), path, heads: text(10) == "true", refuses })
+    Ok(About { version, number, database: text(2), user: text(3), path, heads: text(10) == "true", refuses })
 }

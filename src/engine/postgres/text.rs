@@ -33,6 +33,11 @@ pub(super) fn millis(span: &Span) -> String {
     format!("{}ms", limit(span.length()).as_millis())
 }
 
+/// A query that sets how long what follows in the transaction waits for a lock: `timeout`, as [`millis`] gives it.
+pub(super) fn waits_for(timeout: &str) -> String {
+    format!("SELECT set_config('lock_timeout', {}, true)", literal(timeout))
+}
+
 fn limit(length: Duration) -> Duration {
     length.clamp(Duration::from_millis(1), Duration::from_millis(i32::MAX as u64))
 }
@@ -43,25 +48,38 @@ pub(super) struct Settings<'a> {
     pub path: &'a str,
     /// `lock_timeout`.
     pub lock_timeout: &'a str,
+    /// How the session is called: that is how whoever takes over finds it.
+    pub name: &'a str,
+    /// The server's `server_version_num`.
+    pub version: u32,
 }
+
+/// The limits that a role or a database may set, and a handler must not meet: how long it runs is its own affair, and one that was cut off
+/// by such a limit would only be sent again. With the first version that knows each.
+const LIMITS: &[(&str, u32)] =
+    &[("statement_timeout", 0), ("idle_in_transaction_session_timeout", 0), ("transaction_timeout", 170_000)];
 
 impl Settings<'_> {
     /// The statements that set them, until the transaction's end or for the session.
     pub fn statements(&self, local: bool) -> Vec<String> {
-        let settings = [
-            ("search_path", self.path),
-            ("lock_timeout", self.lock_timeout),
-            ("statement_timeout", "0"),
-            ("idle_in_transaction_session_timeout", "0"),
-        ];
-        let mut calls: Vec<String> = settings
-            .iter()
+        let limits = LIMITS.iter().filter(|(_, since)| self.version >= *since).map(|(name, _)| (*name, "0"));
+        let own = [("search_path", self.path), ("lock_timeout", self.lock_timeout)];
+        let mut calls: Vec<String> = own
+            .into_iter()
+            .chain(limits)
             .map(|(name, value)| format!("set_config({}, {}, {local})", literal(name), literal(value)))
             .collect();
-        // A text is read as tokens before any of it runs, so this one has to hold for the next text too.
+        // A text is read as tokens before any of it runs, so these have to hold for the next text too.
         calls.push("set_config('standard_conforming_strings', 'on', false)".to_owned());
+        calls.push("set_config('client_encoding', 'UTF8', false)".to_owned());
+        calls.push(format!("set_config('application_name', {}, false)", literal(self.name)));
         vec!["RESET SESSION AUTHORIZATION".to_owned(), "RESET ROLE".to_owned(), format!("SELECT {}", calls.join(", "))]
     }
+}
+
+/// Lifts the limit on how long a session may be idle (version 14): the one that holds the lock is, as long as a handler works.
+pub(super) fn never_idle_out(version: u32) -> Option<&'static str> {
+    (version >= 140_000).then_some("SELECT set_config('idle_session_timeout', '0', false)")
 }
 
 /// A statement that fails unless `condition` holds.
@@ -123,5 +141,26 @@ impl Key {
             self.0.cast_unsigned(),
             self.1.cast_unsigned()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limits_that_the_server_knows_are_set() {
+        let at = |version| {
+            Settings { path: "public", lock_timeout: "2s", name: "triphase x", version }.statements(true).join(";")
+        };
+        assert!(!at(150_004).contains("'transaction_timeout'"));
+        assert!(at(170_000).contains("set_config('transaction_timeout', '0', true)"));
+        for version in [120_000, 170_000] {
+            for name in ["statement_timeout", "idle_in_transaction_session_timeout"] {
+                assert!(at(version).contains(&format!("set_config('{name}', '0', true)")), "{name}");
+            }
+            assert!(at(version).contains("set_config('client_encoding', 'UTF8', false)"));
+        }
+        assert_eq!((never_idle_out(130_000), never_idle_out(140_000).is_some()), (None, true));
     }
 }

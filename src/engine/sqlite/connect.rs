@@ -2,7 +2,7 @@
 
 use super::failure;
 use crate::{
-    engine::{Failure, Stop, rows::TextRow},
+    engine::{Failure, Stop, UrlOption, Values, rows::TextRow},
     target::Target,
 };
 use anyhow::anyhow;
@@ -26,6 +26,12 @@ pub enum Mode {
     /// The file may be written, and is created where it is missing.
     Create,
 }
+
+/// The options of connection URLs.
+pub const OPTIONS: &[UrlOption] = &[
+    UrlOption { name: "foreign_keys", values: Values::OneOf(&["on", "off", "true", "false", "yes", "no", "1", "0"]) },
+    UrlOption { name: "mode", values: Values::OneOf(&["ro", "rw", "rwc"]) },
+];
 
 /// What the target says of the connection.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use super::{Access, Answer, Driver, Me, Session};
+use super::{Access, Answer, Driver, Me, Session, UrlOption};
 use crate::{
     ledger::{Begin, Ledger, Unit},
     model::{Dialect, Finding},
@@ -29,6 +29,16 @@ impl Driver for Sqlite {
 
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    fn options(&self) -> &'static [UrlOption] {
+        connect::OPTIONS
+    }
+
+    fn hint(&self, target: &Target) -> Option<String> {
+        let file = std::path::Path::new(&target.runner().database);
+        let hint = session::relative(file, target)?;
+        (!file.exists()).then(|| format!("{} does not exist{hint}", file.display()))
     }
 
     fn script(

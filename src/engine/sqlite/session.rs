@@ -23,6 +23,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
@@ -53,8 +54,15 @@ impl FileSession {
         }
         let mut session =
             Self { version: String::new(), rows: Rows::sqlite(), access, link: Mutex::new(None), settings };
-        let version = match session.link().await? {
-            Some(mut link) => version(&mut link.connection).await,
+        let asked = match session.link().await {
+            Ok(Some(mut link)) => Some(version(&mut link.connection).await),
+            Ok(None) => None,
+            // A run's handler may keep everybody out: who writes waits for the lock, which knows whose it is (rule X1).
+            Err(Failure::Busy(_)) if access == Access::Write => None,
+            Err(failure) => return Err(failure),
+        };
+        let version = match asked {
+            Some(version) => version,
             None => match SqliteConnection::connect("sqlite::memory:").await {
                 Ok(mut connection) => version(&mut connection).await,
                 Err(error) => Err(error),
@@ -90,10 +98,8 @@ impl FileSession {
         if guard.is_none()
             && let Some(mode) = mode
         {
-            let connection =
-                self.settings.connect(mode).await.map_err(|error| failure::access(&self.settings.file, error))?;
-            let link = Link::new(connection).await.map_err(|error| failure::access(&self.settings.file, error))?;
-            *guard = Some(link);
+            let connection = self.settings.connect(mode).await.map_err(|error| self.failed(error))?;
+            *guard = Some(Link::new(connection).await.map_err(|error| self.failed(error))?);
         }
         if let Some(link) = guard.as_mut() {
             link.rollback().await;
@@ -101,10 +107,23 @@ impl FileSession {
         Ok(MutexGuard::try_map(guard, Option::as_mut).ok())
     }
 
+    /// A read failed. Where the file is busy, it is said which run is at work there, if one is.
+    pub(super) fn failed(&self, error: sqlx::Error) -> Failure {
+        match failure::access(&self.settings.file, error) {
+            Failure::Busy(text) => Failure::Busy(match FileLock::holder(&self.settings.file) {
+                Ok(Some(Some(run))) if run.pid != std::process::id() => {
+                    format!("{text}; at work there: {}", holder(&run))
+                }
+                Ok(_) | Err(_) => text,
+            }),
+            other => other,
+        }
+    }
+
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
         let Some(mut link) = self.link().await? else { return Ok(Ledger { now: host_clock(), ..Ledger::default() }) };
         let connection = &mut link.connection;
-        let access = |error| failure::access(&self.settings.file, error);
+        let access = |error| self.failed(error);
         let format = match texts(connection, &self.rows.format_query()).await {
             Ok(answer) => self.rows.format(&answer)?,
             Err(error) if failure::no_such_table(&error) => {
@@ -123,7 +142,7 @@ impl FileSession {
         match texts(&mut link.connection, query).await {
             Ok(answer) => Ok(answer),
             Err(error) if failure::no_such_table(&error) => Ok(Vec::new()),
-            Err(error) => Err(failure::access(&self.settings.file, error)),
+            Err(error) => Err(self.failed(error)),
         }
     }
 }
@@ -183,7 +202,10 @@ impl Session for FileSession {
             };
             match FileLock::take(&self.settings.file, &run)? {
                 Ok(lock) => Ok(Ok(Box::new(FileHold::new(self, me, lock)) as Box<dyn Hold + 'a>)),
-                Err(by) => Ok(Err(Held { by, what: "the lock".to_owned() })),
+                Err(by) => {
+                    let what = if by.is_some() { "the lock" } else { "the lock, whose holder left no name" };
+                    Ok(Err(Held { by, what: what.to_owned() }))
+                }
             }
         })
     }
@@ -214,6 +236,13 @@ async fn packed(connection: &mut SqliteConnection, query: &str, columns: usize) 
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
+/// What to write for a file of the project, where this one lies elsewhere: SQLAlchemy has three slashes for a relative path (rule T3).
+pub(super) fn relative(file: &Path, target: &Target) -> Option<String> {
+    let relative = file.strip_prefix("/").unwrap_or(file).display();
+    let elsewhere = !file.starts_with(&target.project);
+    elsewhere.then(|| format!("; for a file relative to the project folder write sqlite://{relative}"))
+}
+
 /// Refuses before anything runs where the file can't be written or created (rules L9, T3).
 fn may_write(settings: &Settings, target: &Target) -> Result<(), Failure> {
     let file = &settings.file;
@@ -226,13 +255,7 @@ fn may_write(settings: &Settings, target: &Target) -> Result<(), Failure> {
             Err(error) => Err(Failure::Access(anyhow!("{} can't be written: {error}", file.display()))),
         };
     }
-    // SQLAlchemy writes three slashes for a relative path.
-    let hint = if file.starts_with(&target.project) {
-        String::new()
-    } else {
-        let relative = file.strip_prefix("/").unwrap_or(file).display();
-        format!("; for a file relative to the project folder write sqlite://{relative}")
-    };
+    let hint = relative(file, target).unwrap_or_default();
     let folder = folder(file);
     if !folder.is_dir() {
         return Err(Failure::Access(anyhow!(

@@ -128,7 +128,7 @@ pub(crate) fn guards(text: &str) -> Guards {
 pub(crate) fn tasks(plan: &Plan) -> Vec<String> {
     let said = |task: &crate::plan::Task| {
         let text = format!("{} {}", task.verb, task.id);
-        if task.handler.actions.is_empty() { format!("({text})") } else { text }
+        if task.is_empty() { format!("({text})") } else { text }
     };
     plan.tasks.iter().map(said).collect()
 }

@@ -70,6 +70,43 @@ async fn a_failed_handler_leaves_what_committed_and_a_rerun_goes_on() {
     assert_eq!(row.error.as_deref(), Some("expected true, found false"));
 }
 
+/// That a handler failed is told, whether or not it can be recorded: what is in the way is waited out, what is gone is one more thing to
+/// tell.
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_can_not_be_recorded_is_told_all_the_same() {
+    let files = project(&[("v1", &["a add:A;FAIL"])]);
+    let told = |fault| {
+        let files = &files;
+        async move {
+            let fake = Fake::new(true);
+            fake.state().failing = true;
+            let calls = {
+                let clean = Fake::new(true);
+                clean.state().failing = true;
+                command(&clean, &Guards::default(), files, "ff").await;
+                clean.state().calls
+            };
+            // The last call gives the lock back, the one before it records.
+            fake.fail_at(Some((calls - 1, fault)));
+            let said = std::sync::Mutex::new(Vec::new());
+            let tell = |event| {
+                if let crate::event::Event::Warning(text) = event {
+                    said.lock().unwrap().push(text);
+                }
+            };
+            let target = fixture::target(Guards::default());
+            let context = super::Context { tell: &tell, ..with(&fake, &target) };
+            let outcome = run(&context, files, &fixture::request("ff")).await;
+            assert_eq!((outcome.exit_code(), outcome.end), (1, End::Failed), "{fault:?}");
+            let said = said.lock().unwrap().iter().any(|text| text.contains("could not be recorded"));
+            (said, states(&fake).get("v1/a add").copied())
+        }
+    };
+    assert_eq!(told(Fault::Before).await, (true, None));
+    assert_eq!(told(Fault::DeadBefore).await, (true, None));
+    assert_eq!(told(Fault::Busy).await, (false, Some(PhaseState::Failed)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lone_rollback_statement_that_failed_is_simply_run_again() {
     let files = project(&[("v1", &["a add:A rollback_add:!-A;!FAIL-A;!-Z"])]);

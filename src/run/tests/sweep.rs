@@ -4,7 +4,7 @@ use super::{command, say, states};
 use crate::{
     engine::fake::{Fake, Fault},
     event::{End, Outcome},
-    model::{Guards, Phase},
+    model::{Guards, Phase, PhaseState},
     plan::{About, Scope, tests::fixture::project},
     release::Project,
 };
@@ -137,6 +137,47 @@ async fn ff_comes_to_the_same_end_whatever_fails() {
     for atomic in [true, false] {
         sweep(atomic, &[], "ff").await;
     }
+}
+
+/// A statement by itself that was cut short leaves something: neither a rollback nor another attempt lets it lie, wherever both fail.
+#[tokio::test(start_paused = true)]
+async fn nothing_half_done_stays_whatever_fails() {
+    let project = project(&[(
+        "v1",
+        &["a add:?INDEX1;A2 rollback_add:-A2;?-INDEX1", "b add:B1;?INDEX2 rollback_add:?-INDEX2;-B1"],
+    )]);
+    let clean = Fake::new(true);
+    assert_eq!(to_the_end(&clean, &project, "add v1").await.exit_code(), 0);
+    let calls = clean.state().calls;
+    let mut cleared = 0;
+    for fault in [Fault::DeadBefore, Fault::DeadAfter] {
+        for at in 1..=calls {
+            for (text, states_then) in [("rollback_add v1", PhaseState::RolledBack), ("add v1", PhaseState::Done)] {
+                for again in [None, Some(Fault::DeadBefore), Some(Fault::DeadAfter)] {
+                    let mut second = 1;
+                    loop {
+                        let fake = Fake::new(true);
+                        fake.fail_at(Some((at, fault)));
+                        command(&fake, &Guards::default(), &project, "add v1").await;
+                        cleared += fake.state().halves.len();
+                        fake.fail_at(again.map(|fault| (second, fault)));
+                        command(&fake, &Guards::default(), &project, text).await;
+                        let over = fake.state().calls < second;
+                        fake.fail_at(None);
+                        let last = to_the_end(&fake, &project, text).await;
+                        assert_eq!(last.exit_code(), 0, "{text}: {fault:?} at {at}, {again:?} at {second}: {last:?}");
+                        assert!(fake.state().halves.is_empty(), "{text}: {fault:?} at {at}, {again:?} at {second}");
+                        assert!(states(&fake).values().all(|state| *state == states_then), "{text}: {fault:?} at {at}");
+                        if again.is_none() || over {
+                            break;
+                        }
+                        second += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(cleared > 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,3 +173,39 @@ fn two_schemas_are_two_targets() {
     bench.target("");
     bench.ends(5, "ff").says("one");
 }
+
+/// An option that is not known, or can't be what it is, is the configuration's fault, and no server is asked.
+#[test]
+fn a_wrong_option_of_the_connection_is_2() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    for (conn, option, known) in [
+        ("postgres://tri@127.0.0.1:1/db?sslmode=bad", "`sslmode`", "verify-full"),
+        ("postgres://tri@127.0.0.1:1/db?ssl_mode=require", "`ssl_mode`", "sslrootcert"),
+        ("postgres://tri@127.0.0.1:1/db?connect_timeout=soon", "`connect_timeout`", "number of seconds"),
+        ("sqlite://x.db?mode=readonly", "`mode`", "rwc"),
+        ("sqlite://x.db?foreign_key=on", "`foreign_key`", "foreign_keys"),
+    ] {
+        for line in ["ff", "show", "plan ff", "sql ff", "check", "history", "current", "unlock", "rollback_add v1"] {
+            bench.command(line).arg("--conn").arg(conn).run().exits(2).says(option).says(known);
+        }
+    }
+    bench.write("conf.d/test.yaml", "drivername: sqlite\ndatabase: x.db\nquery: {mode: never}\n");
+    bench.ends(2, "ff").says("conf.d/test.yaml:3").says("rwc");
+    assert!(!bench.dir().join("x.db").exists());
+}
+
+/// SQLAlchemy's three slashes are an absolute path here: who finds nothing there is told.
+#[test]
+fn a_file_that_is_not_there_is_hinted_at() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    for (code, line) in
+        [(0, "show"), (0, "history"), (0, "current"), (0, "plan ff"), (0, "sql ff"), (3, "check"), (8, "ff")]
+    {
+        let run = bench.command(line).arg("--conn").arg("sqlite:///no/such/dev.db").run().exits(code);
+        assert!(run.stderr.contains("write sqlite://no/such/dev.db"), "{run:?}");
+        assert!(!run.stdout.contains("no/such"), "{run:?}");
+    }
+    bench.command("show --conn").arg("sqlite://dev.db").run().exits(0).hides("project folder");
+}

@@ -148,3 +148,38 @@ fn history_only_grows(engine: Engine) {
     }
     bench.ok("history --limit 3").says("v3");
 }
+
+/// A block that commits on its way may have done part of its work: of one that failed, a person has to say.
+#[test]
+fn a_failing_block_outside_a_transaction_is_an_open_question() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.db.query("CREATE TABLE log (id integer)");
+    bench.db.query("CREATE PROCEDURE half() LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (1); COMMIT; RAISE EXCEPTION ''enough''; END'");
+    for (version, text) in [
+        ("v1", "CALL half()"),
+        ("v2", "DO 'BEGIN INSERT INTO log VALUES (1); COMMIT; RAISE EXCEPTION ''enough''; END'"),
+    ] {
+        bench.db.query("DELETE FROM log");
+        bench.release(
+            version,
+            &format!(
+                "steps:\n  half_{version}:\n    add:\n      - sql: {}\n        transaction: false\n",
+                serde_json::json!(text)
+            ),
+        );
+        bench.ends(1, "ff").says("enough");
+        assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1", "what it committed stays");
+        for line in ["ff", "check"] {
+            bench.ends(5, line).says(&format!("triphase repair done {version}/half_{version} add 1"));
+        }
+        assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1", "it was sent again");
+        bench
+            .command(&format!("repair done {version}/half_{version} add 1 --reason"))
+            .arg("looked into log")
+            .run()
+            .exits(0);
+        bench.ok("ff");
+        assert_eq!(bench.states(version, &format!("half_{version}")), "done done done");
+        assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1");
+    }
+}

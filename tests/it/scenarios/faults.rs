@@ -166,3 +166,164 @@ fn a_pooler_in_transaction_mode_works_or_is_named() {
     bench.ok("ff");
     assert_eq!(super::releases::columns(&bench), "first_name id");
 }
+
+/// The COMMIT is sent, and the connection ends before its answer: once with nothing applied, as the server then says.
+#[test]
+fn a_commit_without_an_answer_is_looked_up() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.ok("ff");
+    bench.db.query("CREATE SEQUENCE once");
+    bench.db.query(
+        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF nextval(''once'') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NULL; END'",
+    );
+    bench.db.query(
+        "CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cut()",
+    );
+    bench.release("v2", "steps:\n  row:\n    add: INSERT INTO log VALUES (1)\n");
+    bench.ok("ff").says("connecting again");
+    assert_eq!(bench.db.value("SELECT last_value FROM once"), "2");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
+    assert_eq!(bench.states("v2", "row"), "done done done");
+}
+
+/// The server commits, and the answer does not arrive: the ledger says that it did, and nothing runs twice.
+#[test]
+fn a_commit_whose_answer_is_lost_is_not_sent_again() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.ok("ff");
+    bench.release("v2", "steps:\n  row:\n    add: INSERT INTO log VALUES (4711)\n");
+    let server = bench.db.server();
+    let port = deaf_proxy(&format!("{}:{}", server.host(), server.port()), b"INSERT INTO log VALUES (4711)");
+    let conn = server.to_port(port).with_password();
+    bench.command("ff --conn").arg(&conn).run().exits(0).says("connecting again");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["4711"]);
+    assert_eq!(bench.states("v2", "row"), "done done done");
+}
+
+/// Passes everything on, but for the answer to the first message with `marker` in it: once the server has said all of that, both sides are
+/// cut. Gives its port on loopback.
+fn deaf_proxy(server: &str, marker: &'static [u8]) -> u16 {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{Shutdown, TcpListener, TcpStream},
+        sync::{
+            Arc,
+            atomic::{AtomicU8, Ordering},
+        },
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = server.to_owned();
+    // 0: nothing yet; 1: the marker was sent; 2: its connection is cut.
+    let state = Arc::new(AtomicU8::new(0));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut upstream) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+            let (mut to_client, mut from_server) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            let (sending, answering) = (Arc::clone(&state), Arc::clone(&state));
+            let deaf = Arc::new(AtomicU8::new(0));
+            let own = Arc::clone(&deaf);
+            std::thread::spawn(move || {
+                let mut bytes = [0; 65536];
+                while let Ok(n @ 1..) = client.read(&mut bytes) {
+                    let marked = bytes[..n].windows(marker.len()).any(|window| window == marker);
+                    if marked && sending.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                        own.store(1, Ordering::SeqCst);
+                    }
+                    if upstream.write_all(&bytes[..n]).is_err() {
+                        break;
+                    }
+                }
+                let _ = upstream.shutdown(Shutdown::Both);
+            });
+            std::thread::spawn(move || {
+                let mut bytes = [0; 65536];
+                let mut kept = Vec::new();
+                while let Ok(n @ 1..) = from_server.read(&mut bytes) {
+                    if deaf.load(Ordering::SeqCst) == 1 {
+                        kept.extend_from_slice(&bytes[..n]);
+                        // "Ready for query, outside any transaction": the commit is done.
+                        if kept.ends_with(b"Z\0\0\0\x05I") {
+                            answering.store(2, Ordering::SeqCst);
+                            break;
+                        }
+                    } else if to_client.write_all(&bytes[..n]).is_err() {
+                        break;
+                    }
+                }
+                let _ = to_client.shutdown(Shutdown::Both);
+                let _ = from_server.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    port
+}
+
+/// Limits that a role or a database sets are for the application: a handler runs as long as it runs, and the lock is not lost meanwhile.
+#[test]
+fn limits_of_role_and_database_do_not_reach_handlers() {
+    let bench = Bench::new(Engine::Postgres);
+    let database = bench.db.server().database();
+    for limit in ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"] {
+        bench.db.query(&format!("ALTER DATABASE {database} SET {limit} = '200ms'"));
+    }
+    bench.release(
+        "v1",
+        "
+steps:
+  slow:
+    add:
+      - CREATE TABLE log (n integer)
+      - SELECT pg_sleep(0.6)
+      - expect: SELECT true
+  alöne:
+    add:
+      - sql: SELECT pg_sleep(0.6)
+        transaction: false
+        done_when: SELECT false
+      - sql: INSERT INTO log VALUES (1)
+        transaction: false
+",
+    );
+    bench.ok("ff").hides("was not given back").hides("connecting again");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
+}
+
+/// What a handler sets does not reach the next one, nor the ledger's own words.
+#[test]
+fn an_encoding_that_a_handler_sets_ends_with_it() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.release(
+        "v1",
+        "
+steps:
+  inside:
+    add: |
+      CREATE TABLE log (t text);
+      SET client_encoding = 'LATIN1';
+      SET application_name = 'somebody else';
+  after_inside:
+    add: INSERT INTO log VALUES ('né')
+    rollback_add: DELETE FROM log WHERE t = 'né'
+  alöne:
+    add:
+      - sql: SET client_encoding = 'LATIN1'
+        transaction: false
+      - sql: INSERT INTO log VALUES ('été')
+        transaction: false
+    rollback_add: DELETE FROM log WHERE t = 'été'
+",
+    );
+    bench.ok("add v1");
+    assert_eq!(bench.db.query("SELECT t FROM log ORDER BY length(t)"), ["né", "été"]);
+    assert_eq!(
+        bench.db.value(
+            "SELECT count(*) FROM triphase_ledger WHERE h_rollback_add LIKE '%né%' OR h_rollback_add LIKE '%été%'"
+        ),
+        "2"
+    );
+    bench.ok("rollback_add v1/alöne");
+    assert_eq!(bench.db.query("SELECT t FROM log"), ["né"]);
+}

@@ -7,7 +7,8 @@ use std::process::Child;
 on_each_engine!(
     eight_runners_do_each_step_once,
     a_busy_lock_is_told_after_a_bounded_wait,
-    a_lock_is_given_back_on_every_path
+    a_lock_is_given_back_on_every_path,
+    a_ledger_that_is_locked_is_waited_for
 );
 
 fn eight_runners_do_each_step_once(engine: Engine) {
@@ -93,4 +94,117 @@ fn a_lock_is_given_back_on_every_path(engine: Engine) {
     bench.release("v2", &super::releases::V2.replace("ADD COLUMN first_name", "ADD COLUMN id"));
     bench.ends(1, "add v2 --wait-lock 0s");
     bench.ends(1, "add v2 --wait-lock 0s");
+}
+
+/// Traffic on the ledger itself, before the run's first write.
+fn a_ledger_that_is_locked_is_waited_for(engine: Engine) {
+    use std::io::{BufRead as _, BufReader};
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.ok("add v1");
+    bench.target("lock_timeout: 50ms\nlock_retry_for: 200ms\n");
+    let holder = Holder::new(&bench.db, "triphase_run IN SHARE MODE");
+    bench.ends(4, "rollback_add v1").says("lock_retry_for: 200ms");
+    assert!(bench.db.has_table("customer"));
+    bench.target("lock_timeout: 50ms\nlock_retry_for: 60s\n");
+    let command = bench.command("rollback_add v1");
+    let mut child = command.spawn();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("waiting for the ledger")), "it did not wait");
+    drop(holder);
+    command.end(child).exits(0);
+    assert!(!bench.db.has_table("customer"));
+    if engine == Engine::Postgres {
+        // Nor does a lock that lets nobody read keep anybody for ever.
+        let holder = Holder::new(&bench.db, "triphase_ledger, triphase_run");
+        bench.ends(4, "show").says("lock timeout");
+        bench.ends(4, "add v1 --wait-lock 0s").says("waited 0s for the ledger");
+        drop(holder);
+        bench.ok("add v1");
+    }
+}
+
+/// A handler that changes more than SQLite's cache holds lets nobody read: who comes then waits for the lock, and says whose it is.
+#[test]
+fn a_file_that_nobody_can_read_is_waited_for_like_a_lock() {
+    let bench = Bench::new(Engine::Sqlite);
+    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.ok("ff");
+    bench.release(
+        "v2",
+        "
+steps:
+  big:
+    add: |
+      CREATE TABLE big AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 20000) SELECT n, zeroblob(600) AS b FROM c;
+      CREATE TABLE endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c;
+",
+    );
+    bench.target("lock_timeout: 50ms\n");
+    let command = bench.command("ff");
+    let first = command.spawn();
+    until("the file to be closed to readers", || {
+        let output =
+            std::process::Command::new("sqlite3").arg(bench.db.file()).arg("SELECT * FROM log").output().unwrap();
+        !output.status.success()
+    });
+    let pid = format!("(pid {})", first.id());
+    bench.ends(4, "ff --wait-lock 1s").says("waited 1s for the lock, held by run").says(&pid);
+    bench.ends(4, "show").says(&pid);
+    let waits = bench.command("ff v1");
+    let second = waits.spawn();
+    crate::harness::signal(&first, "TERM");
+    command.end(first).exits(143);
+    waits.end(second).exits(0);
+}
+
+#[test]
+fn a_script_that_holds_the_lock_is_named() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.release("v1", "steps:\n  sleep:\n    add: SELECT pg_sleep(3600)\n");
+    let script = bench.ok("sql ff").stdout;
+    std::thread::scope(|scope| {
+        let psql = scope.spawn(|| bench.db.client(&script));
+        let sleeping = "FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'SELECT pg_sleep(3600)%'";
+        until("the script at work", || bench.db.value(&format!("SELECT count(*) {sleeping}")) == "1");
+        let run =
+            bench.ends(4, "ff --wait-lock 0s").says("app psql").says("SELECT pg_sleep(3600)").hides("left no name");
+        assert_eq!(
+            run.stderr.lines().filter(|line| line.contains("held by") && line.matches("held by").count() > 1).count(),
+            0
+        );
+        bench.ends(7, "unlock").says("app psql");
+        bench.db.query(&format!("SELECT pg_terminate_backend(pid) {sleeping}"));
+        assert!(!psql.join().unwrap().status.success());
+    });
+}
+
+/// `unlock --force` ends a run that is at work, for good, and is recorded.
+#[test]
+fn a_live_holder_is_ended_only_by_force() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.ok("ff");
+    bench.release(
+        "v2",
+        "steps:\n  sleep:\n    add: |\n      INSERT INTO log VALUES (1);\n      SELECT pg_sleep(3600);\n",
+    );
+    let command = bench.command("ff");
+    let child = command.spawn();
+    until("the handler at work", || {
+        bench.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()") != "0"
+    });
+    bench.ends(7, "unlock").says(&format!("(pid {})", child.id()));
+    bench.ok("unlock --force").says("ended run");
+    command.end(child).exits(4).says("this run's no more");
+    assert_eq!(bench.db.value("SELECT count(*) FROM log"), "0");
+    assert_eq!(bench.states("v1", "log"), "done done done");
+    let recorded = "SELECT count(*) FROM triphase_history WHERE verb = 'unlock' AND outcome = 'recorded' AND detail LIKE 'ended %'";
+    assert_eq!(bench.db.value(recorded), "1");
+    bench.ok("history").says("unlock");
+    bench.ok("unlock").says("nothing to do");
+    assert_eq!(bench.db.value(recorded), "1", "there was nothing to record");
+    bench.release("v2", "steps:\n  sleep:\n    add: INSERT INTO log VALUES (2)\n");
+    bench.ok("ff --wait-lock 0s");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["2"]);
 }

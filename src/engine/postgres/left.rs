@@ -1,0 +1,202 @@
+//! What a concurrent statement leaves on the target where it is cut short, by a crash or by its own failure, and how that is cleared
+//! (rule L3).
+
+use super::{super::Failure, probe::quoted, session::Pg, text::literal};
+use crate::{
+    action::Action,
+    ledger::Leftover,
+    sql::{self, Concurrent},
+};
+
+/// A statement that may leave something.
+pub(super) enum Leaves {
+    /// An index that is built concurrently, and so is invalid where that was cut short.
+    Index {
+        /// Its own name.
+        name: String,
+        /// Its table.
+        table: Vec<String>,
+    },
+    /// Indexes that are rebuilt concurrently (PostgreSQL's manual, REINDEX, "Rebuilding Indexes Concurrently"): the new one is called
+    /// `…_ccnew` until it takes the old one's place, which is `…_ccold` from then on. An invalid one of either name is left over.
+    Rebuilt {
+        /// `INDEX`, `TABLE`, `SCHEMA`, `DATABASE` or `SYSTEM`.
+        kind: String,
+        /// Whose.
+        name: Option<Vec<String>>,
+    },
+    /// A partition that is detached concurrently (manual, ALTER TABLE, "DETACH PARTITION"): cut short, it is pending, and can only be
+    /// detached to the end.
+    Partition {
+        /// The partitioned table.
+        table: Vec<String>,
+        /// Its partition.
+        partition: Vec<String>,
+    },
+}
+
+/// What a statement may leave; none for one that leaves nothing.
+pub(super) fn leaves(text: &str) -> Option<Leaves> {
+    match sql::index_concurrently(text)? {
+        Concurrent::Create { name, table } => Some(Leaves::Index { name: name?.pop()?, table }),
+        Concurrent::Reindex { kind, name } => Some(Leaves::Rebuilt { kind, name }),
+        Concurrent::Detach { table, partition } => Some(Leaves::Partition { table, partition }),
+        Concurrent::Drop { .. } | Concurrent::AddValue { .. } => None,
+    }
+}
+
+impl Leaves {
+    /// Whether clearing it finishes the statement; else it is then as if it had never run.
+    pub(super) const fn finishes(&self) -> bool {
+        match self {
+            Self::Partition { .. } => true,
+            Self::Index { .. } | Self::Rebuilt { .. } => false,
+        }
+    }
+
+    /// A query that gives the statements which clear what is left, a row each.
+    pub(super) fn query(&self) -> String {
+        const DROP: &str =
+            "'DROP INDEX CONCURRENTLY IF EXISTS ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)";
+        match self {
+            Self::Index { name, table } => index(DROP, name, table, "NOT (i.indisvalid AND i.indisready)"),
+            Self::Rebuilt { kind, name } => {
+                let of = rebuilt(kind, name.as_deref());
+                format!(
+                    "SELECT {DROP} FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                     WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND {of} ORDER BY 1"
+                )
+            }
+            Self::Partition { table, partition } => {
+                let finish = format!("ALTER TABLE {} DETACH PARTITION {} FINALIZE", quoted(table), quoted(partition));
+                format!("SELECT {} WHERE {}", literal(&finish), pending(table, partition))
+            }
+        }
+    }
+
+    /// The statements that clear what is left.
+    pub(super) async fn clear(&self, pg: &Pg) -> Result<Vec<String>, Failure> {
+        pg.values(&self.query()).await.map_err(|b| b.access("cannot look for what an attempt left"))
+    }
+
+    /// A statement that fails unless the index is there and valid; none where there is nothing to demand.
+    pub(super) fn demand(&self) -> Option<String> {
+        match self {
+            Self::Index { name, table } => {
+                let found = valid(name, table);
+                let message = format!("index {name} is not valid; drop it and build it again");
+                Some(super::text::demand(&format!("EXISTS ({found})"), &message, "P0001"))
+            }
+            Self::Rebuilt { .. } | Self::Partition { .. } => None,
+        }
+    }
+
+    /// A query that is true once the statement has been applied; none where it may simply run again.
+    pub(super) fn applied(&self) -> Option<String> {
+        match self {
+            Self::Index { name, table } => Some(format!("SELECT EXISTS ({})", valid(name, table))),
+            Self::Rebuilt { .. } => None,
+            // A partition that is not there at all was not detached by this.
+            Self::Partition { table, partition } => {
+                let (table, partition) = (regclass(table), regclass(partition));
+                Some(format!(
+                    "SELECT {table} IS NOT NULL AND {partition} IS NOT NULL AND NOT EXISTS \
+                     (SELECT 1 FROM pg_catalog.pg_inherits WHERE inhrelid = {partition} AND inhparent = {table})"
+                ))
+            }
+        }
+    }
+}
+
+/// What an action left where it was cut short.
+pub(super) async fn left(pg: &Pg, action: &Action) -> Result<Option<Leftover>, Failure> {
+    let leaves = match action {
+        Action::Sql { text, alone: true, .. } => leaves(text),
+        Action::Sql { alone: false, .. } | Action::Expect { .. } | Action::Shell { .. } => None,
+    };
+    let Some(leaves) = leaves else { return Ok(None) };
+    let clear: Vec<Action> =
+        leaves.clear(pg).await?.into_iter().map(|text| Action::Sql { text, alone: true, done_when: None }).collect();
+    Ok((!clear.is_empty()).then(|| Leftover { clear, applies: leaves.finishes() }))
+}
+
+fn index(what: &str, name: &str, table: &[String], condition: &str) -> String {
+    format!(
+        "SELECT {what} FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.indrelid = {} AND c.relname = {} AND {condition}",
+        regclass(table),
+        literal(name)
+    )
+}
+
+fn valid(name: &str, table: &[String]) -> String {
+    index("1", name, table, "i.indisvalid AND i.indisready")
+}
+
+/// A condition on the left-over index `c` of index row `i`: whether it belongs to what was rebuilt, its TOAST tables included.
+fn rebuilt(kind: &str, name: Option<&[String]>) -> String {
+    let Some(name) = name else { return "true".to_owned() };
+    let of_tables = |tables: &str| {
+        format!(
+            "i.indrelid IN (SELECT t.oid FROM pg_catalog.pg_class t WHERE t.oid IN ({tables}) \
+             UNION ALL SELECT t.reltoastrelid FROM pg_catalog.pg_class t WHERE t.oid IN ({tables}))"
+        )
+    };
+    // A partitioned one is rebuilt partition by partition; the tree of a plain one is itself, on some versions nothing.
+    let tree = |root: &str| format!("SELECT relid FROM pg_partition_tree({root}) UNION ALL SELECT {root}");
+    match kind {
+        "INDEX" => {
+            let tables = format!(
+                "SELECT o.indrelid FROM pg_catalog.pg_index o WHERE o.indexrelid IN ({})",
+                tree(&regclass(name))
+            );
+            // Its name begins with the old one's, which the server may have cut to make room for the ending.
+            format!(
+                "i.indrelid IN ({tables}) AND EXISTS (SELECT 1 FROM pg_catalog.pg_class o WHERE o.oid IN ({}) \
+                 AND starts_with(o.relname::text, regexp_replace(c.relname::text, '_cc(new|old)[0-9]*$', '')))",
+                tree(&regclass(name))
+            )
+        }
+        "TABLE" => of_tables(&tree(&regclass(name))),
+        "SCHEMA" => of_tables(&format!(
+            "SELECT s.oid FROM pg_catalog.pg_class s WHERE s.relnamespace = to_regnamespace({})",
+            literal(&quoted(name))
+        )),
+        _ => "true".to_owned(),
+    }
+}
+
+/// A condition: the partition is neither attached nor detached. Servers before version 14 have no such state, nor its column.
+fn pending(table: &[String], partition: &[String]) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhrelid = {} AND h.inhparent = {} \
+         AND (to_jsonb(h) ->> 'inhdetachpending') = 'true')",
+        regclass(partition),
+        regclass(table)
+    )
+}
+
+fn regclass(name: &[String]) -> String {
+    format!("to_regclass({})", literal(&quoted(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_something_is_known_by_its_text() {
+        for (text, finishes) in [
+            ("CREATE INDEX CONCURRENTLY i ON t (a)", Some(false)),
+            ("REINDEX TABLE CONCURRENTLY t", Some(false)),
+            ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", Some(true)),
+            ("ALTER TABLE t DETACH PARTITION p", None),
+            ("CREATE INDEX CONCURRENTLY ON t (a)", None),
+            ("DROP INDEX CONCURRENTLY i", None),
+            ("VACUUM t", None),
+        ] {
+            assert_eq!(leaves(text).map(|leaves| leaves.finishes()), finishes, "{text}");
+        }
+    }
+}

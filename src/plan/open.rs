@@ -1,0 +1,58 @@
+//! Statements at which a phase stopped: those of which it is not known whether they were applied (rule L4), and those that may have left
+//! something (rule L3).
+
+use crate::{
+    action::Action,
+    ledger::Facts,
+    model::{Phase, PhaseState, StepId, Verb},
+};
+
+/// An action that stands open in the ledger, with the step it belongs to (L4).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Open {
+    /// Whose.
+    pub id: StepId,
+    /// Which handler.
+    pub verb: Verb,
+    /// The action's index.
+    pub index: u32,
+    /// The action, as stored.
+    pub action: Action,
+}
+
+/// The statements that stand open in a ledger, as far as their texts are stored (L4).
+pub fn open(facts: &Facts) -> Vec<Open> {
+    let mut open = Vec::new();
+    for (id, row) in &facts.ledger.steps {
+        for phase in Phase::ALL {
+            let at = row.phase(*phase);
+            let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
+            let verb = if back { phase.rollback().unwrap_or(phase.verb()) } else { phase.verb() };
+            if let Some(index) = at.trying
+                && let Some(action) =
+                    facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
+            {
+                open.push(Open { id: id.clone(), verb, index, action: action.clone() });
+            }
+        }
+    }
+    open
+}
+
+/// The statements by themselves at which a phase stopped, as far as their texts are stored: each may have left something.
+pub fn cut_short(facts: &Facts) -> Vec<Open> {
+    let mut stopped = Vec::new();
+    for (id, row) in &facts.ledger.steps {
+        for phase in Phase::ALL {
+            let (at, verb) = (row.phase(*phase), phase.verb());
+            let index = at.trying.unwrap_or(at.upto);
+            if matches!(at.state, PhaseState::Running | PhaseState::Failed)
+                && let Some(handler) = facts.stored.get(id).and_then(|handlers| handlers.get(&verb))
+                && let Some(action) = handler.actions.get(index as usize).filter(|action| action.alone())
+            {
+                stopped.push(Open { id: id.clone(), verb, index, action: action.clone() });
+            }
+        }
+    }
+    stopped
+}
