@@ -86,8 +86,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  triphase current --json")]
     Current,
     /// Check files and target: valid, not drifted (6), nothing pending (3)
-    #[command(after_help = "Example:\n  triphase -e staging check")]
-    Check,
+    #[command(after_help = "Examples:\n  triphase -e staging check\n  triphase check --app-release v2")]
+    Check(Check),
     /// Put the ledger right by a person's word; recorded with its reason
     #[command(
         after_help = "Examples:\n  triphase repair done v2/customers add 2 --reason 'the index is there'\n  triphase repair accept \
@@ -231,6 +231,18 @@ pub struct Show {
     /// Only what still waits for simdrop or drop, and for how long
     #[arg(long)]
     pub pending_contract: bool,
+    /// What triphase keeps in the target: tables with their rows and size, lock files
+    #[arg(long, conflicts_with = "pending_contract")]
+    pub objects: bool,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Whether an application of release R may start: 0 if every add up to R is done, 3 if one is missing, 7 if a later release has begun to
+    /// hide or remove what R needs
+    #[arg(long, value_name = "R", value_parser = version)]
+    pub app_release: Option<Version>,
 }
 
 /// `history`.

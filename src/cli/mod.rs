@@ -50,7 +50,7 @@ fn dispatch(app: &App, command: Command) -> Result<u8, Halt> {
         Command::Show(args) => show::run(app, &args),
         Command::History(args) => history::run(app, &args),
         Command::Current => current::run(app),
-        Command::Check => check::run(app),
+        Command::Check(args) => check::run(app, &args),
         Command::Repair(args) => repair::run(app, args),
         Command::Unlock(args) => unlock::run(app, &args),
         Command::Rollout(args) => rollout::run(app, args),

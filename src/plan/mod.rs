@@ -1,6 +1,7 @@
 //! What is to be done, from what is written and what has been done. Pure; a plan can't fail: what refuses is a finding in it, what must
 //! wait is a wait.
 
+mod app_release;
 mod back;
 mod cut;
 mod ff;
@@ -13,6 +14,7 @@ mod resume;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use app_release::app_release;
 pub use cut::{Broken, broken, cut};
 pub use repair::{About, Repair, RepairPlan, repair};
 

@@ -6,6 +6,7 @@ pub mod finding;
 mod frame;
 pub mod history;
 pub mod json;
+pub mod objects;
 pub mod outcome;
 pub mod paint;
 pub mod plan;

@@ -1,0 +1,3 @@
+//! The rest of the surface: what teams gate rollouts with, scaffolding, completion, schemas, manners, documents.
+
+mod ask;
