@@ -1,6 +1,11 @@
 //! What can be typed: commands, flags, and how their values are read. The doc comments are the help texts.
 
+mod surface;
+
+pub use surface::{Completions, Man, New, NewRelease, NewStep, Schema, SchemaOf, Shell};
+
 use crate::{
+    logging::Format,
     model::{Phase, Span, Verb, Version},
     plan::{Ask, FfTo, Request, Scope},
 };
@@ -32,7 +37,15 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The project folder: conf.d and releases lie in it
-    #[arg(short, long, global = true, value_name = "FOLDER", default_value = ".")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FOLDER",
+        default_value = ".",
+        env = "TRIPHASE_PATH",
+        hide_env_values = true
+    )]
     pub path: PathBuf,
     /// The target: a file of conf.d, without .yaml [or: TRIPHASE_ENV]
     #[arg(short, long, global = true, value_name = "NAME")]
@@ -46,6 +59,9 @@ pub struct Global {
     /// Say more; twice: debugging
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Say only results, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
     /// Print JSON: one document, or one object a line while something runs
     #[arg(long, global = true)]
     pub json: bool,
@@ -53,8 +69,33 @@ pub struct Global {
     #[arg(short, long, global = true)]
     pub yes: bool,
     /// How long to wait for another run's lock
-    #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = duration,
+        env = "TRIPHASE_WAIT_LOCK",
+        hide_env_values = true
+    )]
     pub wait_lock: Duration,
+    /// How logs are written: text or json. With json and no --log-file, all that goes to standard error is JSON, an object a line
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "TRIPHASE_LOG_FORMAT",
+        hide_env_values = true,
+        hide_possible_values = true
+    )]
+    pub log_format: Format,
+    /// Append logs to this file: what a run does, and how it ended
+    #[arg(long, global = true, value_name = "FILE", env = "TRIPHASE_LOG_FILE", hide_env_values = true)]
+    pub log_file: Option<PathBuf>,
+    /// Read variables from this file, as far as the environment lacks them; no file is read otherwise
+    #[arg(long, global = true, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
 }
 
 /// The commands.
@@ -100,6 +141,26 @@ pub enum Command {
     /// Record that a release's application is rolled out everywhere: simdrop and drop may wait for it
     #[command(after_help = "Examples:\n  triphase rollout v2\n  triphase rollout v2 --revoke")]
     Rollout(Rollout),
+    /// Write a release or a step that runs as it stands
+    #[command(after_help = "Examples:\n  triphase new release v3\n  triphase new step v3/names")]
+    New {
+        #[command(subcommand)]
+        what: New,
+    },
+    /// Print the script by which a shell completes commands, flags, targets, releases and steps
+    #[command(
+        after_help = "Examples:\n  triphase completions bash > ~/.local/share/bash-completion/completions/triphase\n  triphase completions zsh \
+                      > \"${fpath[1]}/_triphase\"\n  triphase completions fish > ~/.config/fish/completions/triphase.fish"
+    )]
+    Completions(Completions),
+    /// Print a manual page, or write all of them to a folder
+    #[command(after_help = "Examples:\n  triphase man | man -l -\n  triphase man --out ~/.local/share/man/man1")]
+    Man(Man),
+    /// Print the JSON Schema (draft-07) of release files, target files, or what --json prints
+    #[command(
+        after_help = "Examples:\n  triphase schema release > .triphase/release.schema.json\n  triphase schema output"
+    )]
+    Schema(Schema),
     /// Write a project that runs as it stands: a development target, a commented production one, a first release
     #[command(after_help = "Example:\n  triphase --path my-project init")]
     Init,

@@ -30,6 +30,16 @@ pub fn write(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Resul
     Ok(())
 }
 
+/// Writes only what went wrong and what stopped an add (`--quiet`).
+///
+/// # Errors
+/// Where the writer fails.
+pub fn trouble(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Result<()> {
+    end(out, &outcome.end, paint)?;
+    let blocking: Vec<Wait> = outcome.waits.iter().filter(|wait| wait.blocks_add).cloned().collect();
+    waits(out, &blocking, paint)
+}
+
 /// Whether what to run next stands above already, as a finding's way out.
 fn told(outcome: &Outcome) -> bool {
     match &outcome.end {
