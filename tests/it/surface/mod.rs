@@ -1,3 +1,7 @@
 //! The rest of the surface: what teams gate rollouts with, scaffolding, completion, schemas, manners, documents.
 
 mod ask;
+mod completion;
+mod manners;
+mod new;
+mod output;
