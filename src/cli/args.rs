@@ -1,5 +1,7 @@
 //! What can be typed: commands, flags, and how their values are read. The doc comments are the help texts.
 
+#[cfg(test)]
+mod pages;
 mod surface;
 
 pub use surface::{Completions, Man, New, NewRelease, NewStep, Schema, SchemaOf, Shell};
