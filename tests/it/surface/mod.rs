@@ -5,3 +5,4 @@ mod completion;
 mod manners;
 mod new;
 mod output;
+mod recipes;
