@@ -5,4 +5,5 @@ mod completion;
 mod manners;
 mod new;
 mod output;
+mod pictures;
 mod recipes;
