@@ -1,6 +1,8 @@
 //! What can be typed: commands, flags, and how their values are read. The doc comments are the help texts.
 
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod pages;
 mod surface;
 
