@@ -2,6 +2,7 @@
 
 mod ask;
 mod completion;
+mod errors;
 mod manners;
 mod new;
 mod output;
