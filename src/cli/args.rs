@@ -2,14 +2,15 @@
 
 #[cfg(test)]
 mod deploy;
+mod global;
 #[cfg(test)]
 mod pages;
 mod surface;
 
-pub use surface::{Completions, Man, New, NewRelease, NewStep, Schema, SchemaOf, Shell};
+pub use global::Global;
+pub use surface::{Check, Completions, Man, New, NewRelease, NewStep, Schema, SchemaOf, Shell, Show};
 
 use crate::{
-    logging::Format,
     model::{Phase, Span, Verb, Version},
     plan::{Ask, FfTo, Request, Scope},
 };
@@ -34,72 +35,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Flags of every command, before or after its name.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// The project folder: conf.d and releases lie in it
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "FOLDER",
-        default_value = ".",
-        env = "TRIPHASE_PATH",
-        hide_env_values = true
-    )]
-    pub path: PathBuf,
-    /// The target: a file of conf.d, without .yaml [or: TRIPHASE_ENV]
-    #[arg(short, long, global = true, value_name = "NAME")]
-    pub env: Option<String>,
-    /// The target's URL, instead of a file of conf.d
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "env")]
-    pub conn: Option<String>,
-    /// Say what would be done, as plan does; take no lock, write nothing
-    #[arg(short, long, global = true)]
-    pub noop: bool,
-    /// Say more; twice: debugging
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Say only results, warnings and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Print JSON: one document, or one object a line while something runs
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Answer a protected target's question with yes
-    #[arg(short, long, global = true)]
-    pub yes: bool,
-    /// How long to wait for another run's lock
-    #[arg(
-        long,
-        global = true,
-        value_name = "TIME",
-        default_value = "60s",
-        value_parser = duration,
-        env = "TRIPHASE_WAIT_LOCK",
-        hide_env_values = true
-    )]
-    pub wait_lock: Duration,
-    /// How logs are written: text or json. With json and no --log-file, all that goes to standard error is JSON, an object a line
-    #[arg(
-        long,
-        global = true,
-        value_name = "FORMAT",
-        default_value = "text",
-        env = "TRIPHASE_LOG_FORMAT",
-        hide_env_values = true,
-        hide_possible_values = true
-    )]
-    pub log_format: Format,
-    /// Append logs to this file: what a run does, and how it ended
-    #[arg(long, global = true, value_name = "FILE", env = "TRIPHASE_LOG_FILE", hide_env_values = true)]
-    pub log_file: Option<PathBuf>,
-    /// Read variables from this file, as far as the environment lacks them; no file is read otherwise
-    #[arg(long, global = true, value_name = "FILE")]
-    pub env_file: Option<PathBuf>,
 }
 
 /// The commands.
@@ -288,26 +223,6 @@ impl Forward {
 
 fn single(verb: Verb, scope: Option<&Scope>) -> Request {
     Request::new(Ask::Verb { verb, scope: scope.cloned().unwrap_or(Scope::Auto) })
-}
-
-/// `show`.
-#[derive(Args, Debug)]
-pub struct Show {
-    /// Only what still waits for simdrop or drop, and for how long
-    #[arg(long)]
-    pub pending_contract: bool,
-    /// What triphase keeps in the target: tables with their rows and size, lock files
-    #[arg(long, conflicts_with = "pending_contract")]
-    pub objects: bool,
-}
-
-/// `check`.
-#[derive(Args, Debug)]
-pub struct Check {
-    /// Whether an application of release R may start: 0 if every add up to R is done, 3 if one is missing, 7 if a later release has begun to
-    /// hide or remove what R needs
-    #[arg(long, value_name = "R", value_parser = version)]
-    pub app_release: Option<Version>,
 }
 
 /// `history`.

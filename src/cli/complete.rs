@@ -60,6 +60,9 @@ fn with_sources(command: Command) -> Command {
             ("env", _) => arg.add(named(targets)),
             ("phase", _) => arg.add(named(phases)),
             ("verb", _) => arg.add(named(verbs)),
+            ("engine", _) => arg.add(named(engines)),
+            ("command", Some("COMMAND")) => arg.add(named(commands)),
+            ("step", Some("VERSION/NAME")) => arg.add(named(releases_to_extend)),
             ("to", Some("vN|+1")) => arg.add(named(releases_or_next)),
             (_, Some("vN" | "R")) => arg.add(named(releases)),
             (_, Some("vN[/STEP]")) => arg.add(ArgValueCompleter::new(|typed: &OsStr| scopes(typed, false))),
@@ -102,6 +105,19 @@ fn releases() -> Vec<String> {
 
 fn releases_or_next() -> Vec<String> {
     releases().into_iter().chain(["+1".to_owned()]).collect()
+}
+
+/// What a new step's name is put behind.
+fn releases_to_extend() -> Vec<String> {
+    releases().into_iter().map(|version| version + "/").collect()
+}
+
+fn engines() -> Vec<String> {
+    Dialect::ALL.iter().map(|dialect| dialect.name().to_owned()).collect()
+}
+
+fn commands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 fn phases() -> Vec<String> {

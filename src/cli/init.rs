@@ -53,13 +53,18 @@ pub fn run(app: &App) -> Result<u8, Halt> {
 }
 
 /// A file or folder of the project as a person would type it.
-fn shown(project: &Path, name: &str) -> String {
+pub(super) fn shown(project: &Path, name: &str) -> String {
     if project == Path::new(".") { name.to_owned() } else { project.join(name).display().to_string() }
 }
 
 fn next(project: &Path) -> String {
-    let path = if project == Path::new(".") { String::new() } else { format!(" --path {}", project.display()) };
-    format!("triphase{path} plan ff, then: triphase{path} ff")
+    let triphase = program(project);
+    format!("{triphase} plan ff, then: {triphase} ff")
+}
+
+/// How a command for this project begins.
+pub(super) fn program(project: &Path) -> String {
+    if project == Path::new(".") { "triphase".to_owned() } else { format!("triphase --path {}", project.display()) }
 }
 
 fn in_the_way(project: &Path) -> Vec<Finding> {

@@ -7,6 +7,7 @@ mod snippet;
 use super::{
     app::{App, Halt},
     args::{New, NewRelease, NewStep},
+    init,
     scene::Scene,
     schema,
 };
@@ -44,6 +45,7 @@ pub fn run(app: &App, what: &New) -> Result<u8, Halt> {
         New::Step(args) => target(&args.step)?.0,
     };
     let order = order(&files, &file, version);
+    let file = init::shown(&app.global.path, &file);
     if app.global.json {
         let fields = json!({ "exit_code": 0, "file": file, "order": order, "written": !app.global.noop });
         app.document(&json::document("new", fields))?;
@@ -52,7 +54,14 @@ pub fn run(app: &App, what: &New) -> Result<u8, Halt> {
         app.print(|out| writeln!(out, "{verb} {file}"))?;
         app.news(|err| writeln!(err, "{order}"));
     }
-    app.news(|err| writeln!(err, "{}: write its SQL, then: triphase plan add {version}", app.err.strong("next")));
+    app.news(|err| {
+        writeln!(
+            err,
+            "{}: write its SQL, then: {} plan add {version}",
+            app.err.strong("next"),
+            init::program(&app.global.path)
+        )
+    });
     Ok(0)
 }
 

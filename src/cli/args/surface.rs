@@ -1,4 +1,4 @@
-//! Flags of the commands that write files or describe triphase itself.
+//! Flags of the commands that answer questions, write files, or describe triphase itself.
 
 use super::{step, version};
 use crate::{
@@ -7,6 +7,26 @@ use crate::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+
+/// `show`.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// Only what still waits for simdrop or drop, and for how long
+    #[arg(long)]
+    pub pending_contract: bool,
+    /// What triphase keeps in the target: tables with their rows and size, lock files
+    #[arg(long, conflicts_with = "pending_contract")]
+    pub objects: bool,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Whether an application of release R may start: 0 if every add up to R is done, 3 if one is missing, 7 if a later release has begun to
+    /// hide or remove what R needs
+    #[arg(long, value_name = "R", value_parser = version)]
+    pub app_release: Option<Version>,
+}
 
 /// `new`.
 #[derive(Subcommand, Debug)]

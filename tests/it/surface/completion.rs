@@ -41,6 +41,9 @@ const TYPED: &[(&str, &[&str])] = &[
     ("triphase check --app-release v3", &["v3"]),
     ("triphase ff --phase s", &["simdrop"]),
     ("triphase compl", &["completions"]),
+    ("triphase new step v3", &["v3/"]),
+    ("triphase new release v4 --engine m", &["mariadb", "mysql"]),
+    ("triphase man un", &["unlock"]),
     ("triphase -p nowhere add v", &[]),
 ];
 

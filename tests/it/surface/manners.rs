@@ -93,6 +93,36 @@ fn a_pipe_gets_no_control_characters_unless_colour_is_forced() {
     assert!(!forced("plan add v2").var("NO_COLOR", "1").run().said().contains('\u{1b}'));
 }
 
+/// What a command says on a terminal of so many columns, its streams together.
+fn on_a_terminal(bench: &Bench, columns: u32, line: &str) -> String {
+    let binary = env!("CARGO_BIN_EXE_triphase");
+    let output = std::process::Command::new("script")
+        .args(["-qec", &format!("stty cols {columns}; '{binary}' {line}"), "/dev/null"])
+        .current_dir(bench.dir())
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("script is missing: install the Debian package `bsdutils`");
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+#[test]
+fn a_terminal_gets_colour_and_tables_that_fit() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    assert!(on_a_terminal(&bench, 100, "ff v1").contains('\u{1b}'));
+    let widest = |columns| {
+        let text = on_a_terminal(&bench, columns, "show");
+        assert!(text.contains("customer"), "{text}");
+        text.lines().map(|line| line.chars().count()).max().unwrap()
+    };
+    assert!(widest(70) <= 70 && widest(300) > 100);
+    // In a pipe a row is a line, however long.
+    let rows = bench.ok("show").stdout;
+    assert!(rows.lines().any(|line| line.len() > 100), "{rows}");
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let bench = Bench::new(Engine::Sqlite);
@@ -110,6 +140,32 @@ fn a_reader_that_goes_away_is_no_error() {
         assert_eq!(code, Some(expected), "{line}");
     }
     assert_eq!(bench.states("v3", "orders"), "done done done");
+}
+
+#[test]
+fn no_log_holds_a_password() {
+    let bench = Bench::new(Engine::Postgres);
+    sample(&bench);
+    let wrong = bench.db.server().as_user("tri", "wr0ng!@#").with_password();
+    for (code, conn) in [(0, bench.db.url()), (8, wrong), (2, "postgres://tri:wr0ng!@#@host:port/x".to_owned())] {
+        for format in ["text", "json"] {
+            let line = format!("ff -vv --log-file {format}.log --log-format {format} --conn");
+            bench.command(&line).arg(&conn).run().exits(code);
+            bench
+                .command(&format!("ff -vv --log-format {format} --conn={conn}"))
+                .run()
+                .exits(code)
+                .hides("wr0ng")
+                .hides("s3cret");
+        }
+    }
+    for format in ["text", "json"] {
+        let log = fs::read_to_string(bench.dir().join(format!("{format}.log"))).unwrap();
+        assert!(log.contains("ERROR") && log.contains("target "), "{log}");
+        for secret in ["wr0ng", "s3cret", "wr0ng%21", "s3cret%21"] {
+            assert!(!log.contains(secret), "{log}");
+        }
+    }
 }
 
 #[test]
