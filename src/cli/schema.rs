@@ -88,6 +88,25 @@ mod tests {
         assert!(seen >= 10, "{seen}");
     }
 
+    /// The fenced YAML of a document.
+    fn blocks(file: &str) -> Vec<String> {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn whole_files_in_documents_are_as_described() {
+        let release = blocks("docs/recipes.md").into_iter().chain(blocks("docs/release-files.md"));
+        let release = release.filter(|text| text.contains("steps:")).map(|text| (SchemaOf::Release, text));
+        let target = blocks("docs/target-files.md").into_iter().map(|text| (SchemaOf::Target, text));
+        let mut seen = 0;
+        for (of, text) in release.chain(target.filter(|(_, text)| text.contains("connection:"))) {
+            assert_eq!(fault(of, &text), None, "{text}");
+            seen += 1;
+        }
+        assert!(seen >= 9, "{seen}");
+    }
+
     /// What a schema can't see: other files, other steps, SQL, the target's engine, and what one reader of YAML refuses and another takes.
     const UNSEEN: &[&str] = &[
         "releases/after_cycle",

@@ -3,6 +3,7 @@
 mod ask;
 mod completion;
 mod errors;
+mod links;
 mod manners;
 mod new;
 mod output;
