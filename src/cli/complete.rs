@@ -24,8 +24,12 @@ use std::{
 /// The variable by which the script tells this binary to complete.
 const VARIABLE: &str = "TRIPHASE_COMPLETE";
 
-/// Answers a shell, where it is one that asks. `true`: answered, and nothing else is to be done.
+/// Answers a shell, where it is one that asks. `true`: answered, and nothing else is to be done. The scripts put `--` before the words that
+/// are typed; a variable that somebody has exported by mistake must not turn every command into a completion.
 pub fn answered(arguments: &[OsString]) -> bool {
+    if arguments.get(1).is_none_or(|word| word != "--") {
+        return false;
+    }
     let folder = std::env::current_dir().ok();
     let answer = CompleteEnv::with_factory(command).var(VARIABLE).try_complete(arguments.to_vec(), folder.as_deref());
     // A message would land in the middle of what is being typed.

@@ -3,7 +3,11 @@
 
 use super::args::Cli;
 use crate::model::{Class, Finding};
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, parser::ValueSource};
+use clap::{
+    Arg, ArgMatches, CommandFactory as _, FromArgMatches as _,
+    builder::{OsStr, Resettable},
+    parser::ValueSource,
+};
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 /// Parses a command line; where it names a file of variables, puts them into `vars` and gives the flags they stand for. The finding: why
@@ -15,7 +19,7 @@ pub fn parse(
     arguments: &[OsString],
     vars: &mut BTreeMap<String, String>,
 ) -> Result<(Cli, Option<Finding>), clap::Error> {
-    let command = Cli::command();
+    let command = Cli::command().mut_args(without_empty);
     let matches = command.clone().try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let Some(file) = &cli.global.env_file else { return Ok((cli, None)) };
@@ -39,6 +43,12 @@ pub fn parse(
     }
     let matches = command.try_get_matches_from(again)?;
     Ok((Cli::from_arg_matches(&matches)?, None))
+}
+
+/// A variable that is set and empty says nothing, as pipelines hand on what nobody has filled in.
+fn without_empty(arg: Arg) -> Arg {
+    let empty = arg.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+    if empty { arg.env(Resettable::<OsStr>::Reset) } else { arg }
 }
 
 /// Whether a flag's value comes from the command line or the environment.

@@ -136,7 +136,8 @@ fn known(files: &Files) -> Vec<(Version, String)> {
     release::release_files(&files.entries).into_iter().filter_map(|file| Some((version(&file)?, file))).collect()
 }
 
-/// Reads the project as it would be. A finding that it does not have now is what the new text brings.
+/// Reads the project as it would be. A finding that it does not have now is what the new text brings. Where no target says which engine is
+/// meant, one that takes it is enough.
 fn try_in_memory(app: &App, files: &Files, file: &str, text: &str) -> Result<(), Halt> {
     let mut then = files.clone();
     if !then.entries.iter().any(|entry| entry == file) {
@@ -148,6 +149,7 @@ fn try_in_memory(app: &App, files: &Files, file: &str, text: &str) -> Result<(),
     }
     let text: Arc<str> = text.into();
     then.texts.insert(file.to_owned(), text);
+    let mut refused = vec![];
     for dialect in dialects(app) {
         let said = |finding: &Finding| (finding.rule, finding.message.clone());
         let before: Vec<_> = release::project(files, dialect).findings.iter().map(said).collect();
@@ -156,11 +158,14 @@ fn try_in_memory(app: &App, files: &Files, file: &str, text: &str) -> Result<(),
             .into_iter()
             .filter(|finding| !before.contains(&said(finding)))
             .collect();
-        if !new.is_empty() {
-            return Err(Halt::Findings(new));
+        if new.is_empty() {
+            return Ok(());
+        }
+        if refused.is_empty() {
+            refused = new;
         }
     }
-    Ok(())
+    Err(Halt::Findings(refused))
 }
 
 /// The engine of the target that commands take by themselves, or all engines where there is none: scaffolding needs no target.

@@ -166,6 +166,36 @@ mod tests {
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
+    #[test]
+    fn every_kind_of_document_is_described() {
+        fn sources(folder: &Path, found: &mut String) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    sources(&path, found);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    found.push_str(&fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let mut text = String::new();
+        sources(&root().join("src"), &mut text);
+        // The call and its first argument may stand on two lines.
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("document( ", "document(");
+        let kinds: BTreeSet<&str> = words
+            .split("document(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|kind| kind.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            .collect();
+        let output = schema(SchemaOf::Output);
+        let described: Vec<&str> =
+            output["oneOf"].as_array().unwrap().iter().map(|one| one["$ref"].as_str().unwrap()).collect();
+        let missing: Vec<_> =
+            kinds.iter().filter(|kind| !described.contains(&format!("#/definitions/{kind}").as_str())).collect();
+        assert!(kinds.len() > 15 && missing.is_empty(), "src/cli/schema/output.json lacks {missing:?} of {kinds:?}");
+    }
+
     /// The texts of a `const NAME: &[&str] = &[…]`.
     fn list(file: &str, name: &str) -> BTreeSet<String> {
         let source = fs::read_to_string(root().join(file)).unwrap();

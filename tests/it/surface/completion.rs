@@ -114,7 +114,7 @@ fn manual_pages_are_sound() {
             .expect("groff is missing: install the Debian package `groff-base`");
         assert!(output.status.success() && output.stderr.is_empty(), "{}: {output:?}", path.display());
         let page = String::from_utf8(output.stdout).unwrap();
-        assert!(page.contains("SYNOPSIS") && page.contains("Example"), "{page}");
+        assert!(page.contains("SYNOPSIS") && page.contains("Example") && page.contains("TRIPHASE_PATH"), "{page}");
     }
     let one = bench.ok("man plan rollback-add");
     assert_eq!(one.stdout, std::fs::read_to_string(bench.dir().join("pages/triphase-plan-rollback_add.1")).unwrap());

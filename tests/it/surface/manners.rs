@@ -181,6 +181,10 @@ fn variables_stand_for_flags_and_flags_win() {
     from("-p . show").run().exits(2);
     from("show").var("TRIPHASE_WAIT_LOCK", "soon").run().exits(2).says("500ms");
     from("show -p .").run().exits(2);
+    // Pipelines hand on empty ones.
+    let empty = ["TRIPHASE_WAIT_LOCK", "TRIPHASE_LOG_FORMAT", "TRIPHASE_LOG_FILE"];
+    empty.iter().fold(from("show"), |command, name| command.var(name, "")).run().exits(0);
+    bench.command("show").var("TRIPHASE_PATH", "").var("TRIPHASE_COMPLETE", "bash").run().exits(0).says("customer");
     from("show").var("TRIPHASE_LOG_FORMAT", "xml").run().exits(2).says("json");
     let log = elsewhere.path().join("log").display().to_string();
     from("plan ff").var("TRIPHASE_LOG_FILE", &log).run().exits(0);
@@ -192,7 +196,8 @@ fn a_file_of_variables_is_read_on_request_only() {
     let bench = Bench::new(Engine::Sqlite);
     sample(&bench);
     bench.write("conf.d/other.yaml", "connection: ${SHOP_URL}\n");
-    let other = bench.dir().join("other.db");
+    // In single quotes nothing is filled in.
+    let other = bench.dir().join("other$HOME.db");
     let text = format!(
         "# a comment\nexport TRIPHASE_ENV=other\nSHOP_URL='sqlite://{}'\nTRIPHASE_WAIT_LOCK=soon\nTRIPHASE_LOG_FORMAT=json\n",
         other.display()

@@ -95,6 +95,16 @@ fn what_would_not_load_is_not_written(engine: Engine) {
 }
 
 #[test]
+fn without_a_target_any_engine_will_do() {
+    let bench = Bench::new(Engine::Sqlite);
+    fs::remove_dir_all(bench.dir().join("conf.d")).unwrap();
+    let sql = "CREATE FUNCTION one() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$";
+    bench.command("new step v1/one --add").arg(sql).run().exits(0);
+    assert!(read(&bench, "releases/v1.yaml").contains(sql));
+    bench.command("new step v1/two --add").arg("COMMIT").run().exits(2).says("COMMIT");
+}
+
+#[test]
 fn editors_find_the_schemas_that_init_writes() {
     let bench = Bench::new(Engine::Sqlite);
     for folder in ["conf.d", "releases"] {
