@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 /// The text with the step in it.
 pub fn into(file: &str, text: &Arc<str>, step: &Snippet<'_>) -> Result<String, Box<Finding>> {
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    // The last line ends from now on: it is no longer the last.
+    let text: &Arc<str> = &if text.ends_with('\n') { text.clone() } else { format!("{text}{end}").into() };
     let before = Document::read(file, text)?;
     let by_hand = |why: &str| {
         let message = format!("{file}: {why}, where a step can't be put in by itself");
@@ -32,23 +35,17 @@ pub fn into(file: &str, text: &Arc<str>, step: &Snippet<'_>) -> Result<String, B
     let (Some((_, first)), Tree::Map(_)) = (steps.first(), keys[at].1.tree()) else {
         return Err(by_hand("its `steps` are empty"));
     };
-    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let indent = first.key_place().column() - 1;
     let snippet = step.text(indent, inner(first, indent), end);
     let region = keys.get(at + 1).map_or(text.len(), |(_, next)| line_start(text, next.key_place().span.start));
+    // Steps that are set apart by blank lines stay so, unless those would belong to a text above.
+    let blank = if apart(text, &steps) { end } else { "" };
     for place in [after_content(text, region, indent), region] {
-        let mut then = text[..place].to_owned();
-        if !then.is_empty() && !then.ends_with('\n') {
-            then.push_str(end);
-        }
-        // Steps that are set apart by blank lines stay so.
-        if apart(text, &steps) {
-            then.push_str(end);
-        }
-        then.push_str(&snippet);
-        then.push_str(&text[place..]);
-        if is_one_more(file, &before, &then, at, step.name) {
-            return Ok(then);
+        for blank in [blank, ""] {
+            let then = format!("{}{blank}{snippet}{}", &text[..place], &text[place..]);
+            if is_one_more(file, &before, &then, at, step.name) {
+                return Ok(then);
+            }
         }
     }
     Err(by_hand("its `steps` are not written line by line"))
@@ -109,6 +106,7 @@ mod tests {
     use super::*;
     use crate::model::Verb;
     use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
 
     fn add(text: &str, name: &str) -> Result<String, String> {
         let handlers = [(Verb::Add, "SELECT 1")];
@@ -159,6 +157,70 @@ mod tests {
             let mut findings = vec![];
             let steps = document.top().entries(&mut findings)[0].1.entries(&mut findings);
             assert_eq!(steps[1].0, name);
+        }
+    }
+
+    /// A release of block-style steps as people lay them out: indentation, comments, blank lines, every kind of scalar, and what follows.
+    fn release() -> impl Strategy<Value = String> {
+        let scalar = prop_oneof![
+            Just("X"),
+            Just("'X: y'"),
+            Just("|\n~~X\n\n~~# code\n~~Y"),
+            Just("|+\n~~X\n\n"),
+            Just("|-\n~~X\n~~  Y"),
+            Just(">\n~~X\n~~Y"),
+            Just("\n~- X\n~# why\n~- sql: |\n~~~Y"),
+            Just("&a X"),
+            Just("\"X\\\n~~Y\""),
+        ];
+        let trail = prop_oneof![
+            Just(""),
+            Just("\n"),
+            Just("\n\n"),
+            Just("# out\n"),
+            Just("~# in\n"),
+            Just("\n~# in\n\n# out\n")
+        ];
+        let step = (scalar, trail, any::<bool>());
+        let after =
+            prop_oneof![Just(""), Just("before: {add: [X]}\n"), Just("# next\nafter:\n  add: [X]\n"), Just("...\n")];
+        (proptest::collection::vec(step, 1..4), after, 1..5_usize, any::<bool>(), any::<bool>()).prop_map(
+            |(steps, after, by, windows, cut)| {
+                let blanks = " ".repeat(by);
+                let mut text = "# top\ndescription: d\nsteps: # here\n".to_owned();
+                for (n, (scalar, trail, flow)) in steps.iter().enumerate() {
+                    let body =
+                        if *flow { " {add: X}".to_owned() } else { format!("\n~~add: {}", scalar.replace('~', "~~~")) };
+                    text.push_str(&format!("~s{n}:{body}\n{trail}").replace('~', &blanks));
+                }
+                text.push_str(after);
+                let text = if windows { text.replace('\n', "\r\n") } else { text };
+                if cut { text.trim_end().to_owned() } else { text }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_layout_only_the_step_is_new(text in release()) {
+            let readable = Document::read("f", &text.as_str().into()).is_ok();
+            prop_assume!(readable);
+            let then = match add(&text, "new") {
+                Ok(then) => then,
+                // A document's end mark may stand in the way; then nothing is done.
+                Err(why) => {
+                    prop_assert!(text.trim_end().ends_with("..."), "{why}");
+                    return Ok(());
+                }
+            };
+            // The last line may lack its end.
+            let end = if text.contains('\r') { "\r\n" } else { "\n" };
+            let text = if text.ends_with('\n') { text } else { text + end };
+            let same = |(a, b): &(u8, u8)| a == b;
+            let before = text.bytes().zip(then.bytes()).take_while(same).count();
+            let behind = text.bytes().rev().zip(then.bytes().rev()).take_while(same).count();
+            prop_assert!(before + behind >= text.len(), "{}", then);
+            prop_assert!(then.matches("add: SELECT 1").count() == 1);
         }
     }
 }
