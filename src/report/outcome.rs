@@ -1,6 +1,6 @@
 //! How a run ended, as its last lines.
 
-use super::{Paint, count, finding};
+use super::{Paint, count, finding, visible};
 use crate::{
     event::{End, Outcome},
     model::{StepId, Verb},
@@ -58,7 +58,7 @@ pub fn end(out: &mut impl Write, end: &End, paint: Paint) -> io::Result<()> {
     match end {
         End::Done | End::Failed => Ok(()),
         End::Refused(findings) | End::Undecided(findings) => finding::all(out, findings, paint),
-        End::Busy(why) | End::Fenced(why) | End::Access(why) => writeln!(out, "{error}: {why}"),
+        End::Busy(why) | End::Fenced(why) | End::Access(why) => writeln!(out, "{error}: {}", visible(why)),
         End::Interrupted(signal) => writeln!(out, "interrupted by {}: what is done is recorded", signal_name(*signal)),
         End::Declined => writeln!(out, "not confirmed: nothing was changed"),
     }

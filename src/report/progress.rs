@@ -139,7 +139,7 @@ fn advance(bar: &ProgressBar, event: &Event) {
             bar.set_message(events::what(id, *verb));
         }
         Event::Statement { id, verb, index, of, text } => {
-            let first = text.lines().next().unwrap_or_default();
+            let first = super::visible(text.lines().next().unwrap_or_default());
             bar.set_message(format!("{} {}/{of}: {first}", events::what(id, *verb), index + 1));
         }
         Event::Finished { .. } => bar.inc(1),

@@ -1,6 +1,6 @@
 //! How far each step has come: files and ledger side by side, as a table or JSON.
 
-use super::{Paint, count, json, span, table};
+use super::{Paint, count, json, span, table, visible};
 use crate::{
     event::Where,
     ledger::{Ledger, PhaseRow, Row},
@@ -107,7 +107,7 @@ pub fn write(
             if let Some(error) = &row.error
                 && matches!(row.state, PhaseState::Failed | PhaseState::RollbackFailed)
             {
-                writeln!(out, "{} {phase} {}: {error}", paint.bad(row.state.name()), line.id)?;
+                writeln!(out, "{} {phase} {}: {}", paint.bad(row.state.name()), line.id, visible(error))?;
             }
         }
     }

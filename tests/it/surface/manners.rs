@@ -83,14 +83,20 @@ const PRINT: &[&str] =
 fn a_pipe_gets_no_control_characters_unless_colour_is_forced() {
     let bench = Bench::new(Engine::Sqlite);
     sample(&bench);
-    bench.ok("ff v1");
+    bench.ok("ff v3");
+    // Not even where a statement holds them, and the server repeats them.
+    bench.release("v4", "steps: {odd: {add: \"SELECT * FROM \\\"odd\\e[31m\\a\\\"\"}}");
+    let run = bench.ends(1, "ff -v").says("odd\\u{1b}[31m\\u{7}");
+    assert!(run.said().chars().all(|c| c == '\n' || !c.is_control()), "{run:?}");
     for line in PRINT {
+        // A script is to the letter.
+        let line = if *line == "sql ff" { "plan ff --json" } else { line };
         let run = bench.run(line);
         assert!(run.said().chars().all(|c| c == '\n' || !c.is_control()), "{line}: {run:?}");
     }
     let forced = |line: &str| bench.command(line).var("CLICOLOR_FORCE", "1");
-    assert!(forced("plan add v2").run().stderr.contains('\u{1b}'));
-    assert!(!forced("plan add v2").var("NO_COLOR", "1").run().said().contains('\u{1b}'));
+    assert!(forced("plan add v4").run().stderr.contains('\u{1b}'));
+    assert!(!forced("plan add v4").var("NO_COLOR", "1").run().said().contains('\u{1b}'));
 }
 
 /// What a command says on a terminal of so many columns, its streams together.
