@@ -27,6 +27,8 @@ pub mod run;
 
 pub mod report;
 
+pub mod logging;
+
 pub mod config;
 
 pub mod load;

@@ -2,8 +2,9 @@
 
 use super::args::Global;
 use crate::{
-    event::{End, Outcome},
-    model::Finding,
+    event::{End, Event, Outcome},
+    logging::{self, Level, Sink},
+    model::{Class, Finding},
     report::{self, Paint},
 };
 use serde_json::Value;
@@ -47,6 +48,8 @@ pub struct App {
     pub out: Paint,
     /// Colour on standard error.
     pub err: Paint,
+    /// Where logs go.
+    pub sink: Sink,
 }
 
 impl App {
@@ -54,24 +57,36 @@ impl App {
     pub fn new(global: Global, vars: BTreeMap<String, String>, command: String) -> Self {
         let out = Paint::of(io::stdout().is_terminal(), &vars);
         let err = Paint::of(io::stderr().is_terminal(), &vars);
-        Self { global, vars, command, out, err }
+        Self { global, vars, command, out, err, sink: Sink::Beside }
     }
 
-    /// Logs to standard error: ours alone, since other libraries' debug logs may hold a connection's secrets.
-    pub fn start_logging(&self) {
-        let level = match self.global.verbose {
-            0 => "warn",
-            1 => "info",
-            _ => "debug",
+    /// Starts logging, as the flags say.
+    pub fn start_logging(&mut self) -> Result<(), Halt> {
+        let level = match (self.global.quiet, self.global.verbose) {
+            (true, _) => Level::Quiet,
+            (false, 0) => Level::Usual,
+            (false, 1) => Level::Verbose,
+            (false, _) => Level::Debug,
         };
-        let built = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::new(format!("off,triphase={level}")))
-            .with_writer(io::stderr)
-            .with_ansi(false)
-            .without_time()
-            .finish();
-        // A second subscriber in one process is a test's; the first one stays.
-        let _ = tracing::subscriber::set_global_default(built);
+        let file = self.global.log_file.as_deref();
+        let sink = logging::start(self.global.log_format, file, level).map_err(|error| {
+            let shown = file.map_or_else(String::new, |file| file.display().to_string());
+            let message = format!("cannot open the log file `{shown}`: {error}");
+            Halt::Findings(vec![Finding::new(Class::Usage, "", message).way_out("give another with --log-file")])
+        })?;
+        self.sink = sink;
+        if sink == Sink::Stderr {
+            self.err = Paint::PLAIN;
+        }
+        Ok(())
+    }
+
+    /// Logs an event of a run, where logs are kept.
+    pub fn log(&self, event: &Event, target: &str) {
+        if self.sink != Sink::Beside {
+            let view = report::events::View { paint: Paint::PLAIN, target, bar: false, verbose: true, of: 0 };
+            logging::event(event, report::events::line(event, view).as_deref());
+        }
     }
 
     /// Waits for a future, on a runtime of this thread alone.
@@ -99,8 +114,23 @@ impl App {
 
     /// Writes to standard error. There is nobody to tell that it failed.
     pub fn tell(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+        self.told(write, true);
+    }
+
+    /// Writes to standard error what is only news: not with `--quiet`.
+    pub fn news(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+        self.told(write, !self.global.quiet);
+    }
+
+    fn told(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>, people: bool) {
         let mut text = vec![];
-        let _ = write(&mut text).and_then(|()| io::stderr().lock().write_all(&text));
+        let written = write(&mut text);
+        if self.sink != Sink::Beside {
+            logging::told(&report::paint::plain(&String::from_utf8_lossy(&text)));
+        }
+        if people && self.sink != Sink::Stderr {
+            let _ = written.and_then(|()| io::stderr().lock().write_all(&text));
+        }
     }
 
     /// Warns on standard error.
@@ -115,7 +145,11 @@ impl App {
 
     /// Reports how a run ended: text to standard error, with `--json` the last line to standard output. Gives the exit code.
     pub fn ended(&self, outcome: &Outcome) -> Result<u8, Halt> {
-        self.tell(|err| report::outcome::write(err, outcome, self.err));
+        if self.global.quiet {
+            self.tell(|err| report::outcome::trouble(err, outcome, self.err));
+        } else {
+            self.tell(|err| report::outcome::write(err, outcome, self.err));
+        }
         if self.global.json {
             self.document(&report::json::result(outcome))?;
         }

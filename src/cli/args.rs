@@ -1,5 +1,15 @@
 //! What can be typed: commands, flags, and how their values are read. The doc comments are the help texts.
 
+#[cfg(test)]
+mod deploy;
+mod global;
+#[cfg(test)]
+mod pages;
+mod surface;
+
+pub use global::Global;
+pub use surface::{Check, Completions, Man, New, NewRelease, NewStep, Schema, SchemaOf, Shell, Show};
+
 use crate::{
     model::{Phase, Span, Verb, Version},
     plan::{Ask, FfTo, Request, Scope},
@@ -25,36 +35,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Flags of every command, before or after its name.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// The project folder: conf.d and releases lie in it
-    #[arg(short, long, global = true, value_name = "FOLDER", default_value = ".")]
-    pub path: PathBuf,
-    /// The target: a file of conf.d, without .yaml [or: TRIPHASE_ENV]
-    #[arg(short, long, global = true, value_name = "NAME")]
-    pub env: Option<String>,
-    /// The target's URL, instead of a file of conf.d
-    #[arg(long, global = true, value_name = "URL")]
-    pub conn: Option<String>,
-    /// Say what would be done, as plan does; take no lock, write nothing
-    #[arg(short, long, global = true)]
-    pub noop: bool,
-    /// Say more; twice: debugging
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Print JSON: one document, or one object a line while something runs
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Answer a protected target's question with yes
-    #[arg(short, long, global = true)]
-    pub yes: bool,
-    /// How long to wait for another run's lock
-    #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    pub wait_lock: Duration,
 }
 
 /// The commands.
@@ -86,8 +66,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  triphase current --json")]
     Current,
     /// Check files and target: valid, not drifted (6), nothing pending (3)
-    #[command(after_help = "Example:\n  triphase -e staging check")]
-    Check,
+    #[command(after_help = "Examples:\n  triphase -e staging check\n  triphase check --app-release v2")]
+    Check(Check),
     /// Put the ledger right by a person's word; recorded with its reason
     #[command(
         after_help = "Examples:\n  triphase repair done v2/customers add 2 --reason 'the index is there'\n  triphase repair accept \
@@ -100,6 +80,26 @@ pub enum Command {
     /// Record that a release's application is rolled out everywhere: simdrop and drop may wait for it
     #[command(after_help = "Examples:\n  triphase rollout v2\n  triphase rollout v2 --revoke")]
     Rollout(Rollout),
+    /// Write a release or a step that runs as it stands
+    #[command(after_help = "Examples:\n  triphase new release v3\n  triphase new step v3/names")]
+    New {
+        #[command(subcommand)]
+        what: New,
+    },
+    /// Print the script by which a shell completes commands, flags, targets, releases and steps
+    #[command(
+        after_help = "Examples:\n  triphase completions bash > ~/.local/share/bash-completion/completions/triphase\n  triphase completions zsh \
+                      > \"${fpath[1]}/_triphase\"\n  triphase completions fish > ~/.config/fish/completions/triphase.fish"
+    )]
+    Completions(Completions),
+    /// Print a manual page, or write all of them to a folder
+    #[command(after_help = "Examples:\n  triphase man | man -l -\n  triphase man --out ~/.local/share/man/man1")]
+    Man(Man),
+    /// Print the JSON Schema (draft-07) of release files, target files, or what --json prints
+    #[command(
+        after_help = "Examples:\n  triphase schema release > .triphase/release.schema.json\n  triphase schema output"
+    )]
+    Schema(Schema),
     /// Write a project that runs as it stands: a development target, a commented production one, a first release
     #[command(after_help = "Example:\n  triphase --path my-project init")]
     Init,
@@ -223,14 +223,6 @@ impl Forward {
 
 fn single(verb: Verb, scope: Option<&Scope>) -> Request {
     Request::new(Ask::Verb { verb, scope: scope.cloned().unwrap_or(Scope::Auto) })
-}
-
-/// `show`.
-#[derive(Args, Debug)]
-pub struct Show {
-    /// Only what still waits for simdrop or drop, and for how long
-    #[arg(long)]
-    pub pending_contract: bool,
 }
 
 /// `history`.

@@ -1,6 +1,10 @@
 //! `init`: a project that runs as it stands.
 
-use super::app::{App, Halt};
+use super::{
+    app::{App, Halt},
+    args::SchemaOf,
+    schema,
+};
 use crate::{
     model::{Class, Finding},
     report::json,
@@ -14,10 +18,13 @@ use std::{
 
 /// What is written, relative to the project folder. The production target is an example, since a second file in `conf.d` would make every
 /// command ask which one is meant.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 5] = [
     ("conf.d/dev.yaml", include_str!("init/dev.yaml")),
     ("conf.d/production.yaml.example", include_str!("init/production.yaml")),
     ("releases/v1.yaml", include_str!("init/v1.yaml")),
+    // For editors: the files above name them.
+    (schema::RELEASE_FILE, schema::text(SchemaOf::Release)),
+    (schema::TARGET_FILE, schema::text(SchemaOf::Target)),
 ];
 
 /// Writes the files; all of them, or none where the folder is a project already.
@@ -41,18 +48,23 @@ pub fn run(app: &App) -> Result<u8, Halt> {
         let verb = if app.global.noop { "would write" } else { "wrote" };
         app.print(|out| names.iter().try_for_each(|name| writeln!(out, "{verb} {name}")))?;
     }
-    app.tell(|err| writeln!(err, "{}: {}", app.err.strong("next"), next(project)));
+    app.news(|err| writeln!(err, "{}: {}", app.err.strong("next"), next(project)));
     Ok(0)
 }
 
 /// A file or folder of the project as a person would type it.
-fn shown(project: &Path, name: &str) -> String {
+pub(super) fn shown(project: &Path, name: &str) -> String {
     if project == Path::new(".") { name.to_owned() } else { project.join(name).display().to_string() }
 }
 
 fn next(project: &Path) -> String {
-    let path = if project == Path::new(".") { String::new() } else { format!(" --path {}", project.display()) };
-    format!("triphase{path} plan ff, then: triphase{path} ff")
+    let triphase = program(project);
+    format!("{triphase} plan ff, then: {triphase} ff")
+}
+
+/// How a command for this project begins.
+pub(super) fn program(project: &Path) -> String {
+    if project == Path::new(".") { "triphase".to_owned() } else { format!("triphase --path {}", project.display()) }
 }
 
 fn in_the_way(project: &Path) -> Vec<Finding> {

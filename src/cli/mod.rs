@@ -3,15 +3,20 @@
 mod app;
 mod args;
 mod check;
+mod complete;
 mod confirm;
 mod current;
+mod env_file;
 mod history;
 mod init;
+mod man;
 mod me;
+mod new;
 mod plan;
 mod repair;
 mod rollout;
 mod scene;
+mod schema;
 mod show;
 mod signals;
 mod sql;
@@ -19,25 +24,29 @@ mod unlock;
 mod work;
 
 use app::{App, Halt};
-use args::{Cli, Command};
-use clap::Parser as _;
-use std::process::ExitCode;
+use args::Command;
+use std::{collections::BTreeMap, process::ExitCode};
 
 /// Runs the process's command line; the exit code is the contract's (C1).
 pub fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
+    if complete::answered(&arguments) {
+        return ExitCode::SUCCESS;
+    }
+    let mut vars: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let (cli, unread) = match env_file::parse(&arguments, &mut vars) {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are printed by the same way. Who reads them may have gone away: that is no error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-    let app = App::new(cli.global, vars, me::command(&arguments));
-    app.start_logging();
-    let code = dispatch(&app, cli.command).unwrap_or_else(|halt| app.stopped(halt));
+    let mut app = App::new(cli.global, vars, me::command(&arguments));
+    let started =
+        unread.map_or(Ok(()), |finding| Err(Halt::Findings(vec![finding]))).and_then(|()| app.start_logging());
+    let code = started.and_then(|()| dispatch(&app, cli.command)).unwrap_or_else(|halt| app.stopped(halt));
     ExitCode::from(code)
 }
 
@@ -50,10 +59,14 @@ fn dispatch(app: &App, command: Command) -> Result<u8, Halt> {
         Command::Show(args) => show::run(app, &args),
         Command::History(args) => history::run(app, &args),
         Command::Current => current::run(app),
-        Command::Check => check::run(app),
+        Command::Check(args) => check::run(app, &args),
         Command::Repair(args) => repair::run(app, args),
         Command::Unlock(args) => unlock::run(app, &args),
         Command::Rollout(args) => rollout::run(app, args),
+        Command::New { what } => new::run(app, &what),
+        Command::Completions(args) => complete::run(app, &args),
+        Command::Man(args) => man::run(app, &args),
+        Command::Schema(args) => schema::run(app, &args),
         Command::Init => init::run(app),
     }
 }

@@ -1,15 +1,27 @@
-//! `show`: how far each step has come.
+//! `show`: how far each step has come, and what triphase keeps in the target.
 
 use super::{
     app::{App, Halt},
     args::Show,
     scene::Scene,
 };
-use crate::{report::show, run};
+use crate::{
+    report::{objects, show},
+    run,
+};
 
-/// Shows states, or with `--pending-contract` what waits. JSON has both.
+/// Shows states, with `--pending-contract` what waits (JSON has both), with `--objects` what is kept.
 pub fn run(app: &App, args: &Show) -> Result<u8, Halt> {
     let scene = Scene::to_look_at(app)?;
+    if args.objects {
+        let (place, kept) = app.wait(run::objects(&scene.target, scene.driver))??;
+        if app.global.json {
+            app.document(&objects::json(&place, &kept))?;
+        } else {
+            app.print(|out| objects::write(out, &kept, app.width()))?;
+        }
+        return Ok(0);
+    }
     let project = scene.project_if_valid(app);
     let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
     let mut lines = show::lines(&project, &facts.ledger);

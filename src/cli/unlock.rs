@@ -27,6 +27,6 @@ pub fn run(app: &App, args: &Unlock) -> Result<u8, Halt> {
     } else {
         app.print(|out| writeln!(out, "{said}"))?;
     }
-    app.tell(|err| writeln!(err, "{}: triphase show", app.err.strong("next")));
+    app.news(|err| writeln!(err, "{}: triphase show", app.err.strong("next")));
     Ok(0)
 }

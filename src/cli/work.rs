@@ -10,6 +10,7 @@ use super::{
 use crate::{
     engine::Where,
     event::{End, Outcome},
+    logging::Sink,
     report::progress::Live,
     run::{self, Asked, Context},
 };
@@ -30,12 +31,17 @@ pub fn under<T: Stoppable>(app: &App, scene: &Scene, job: impl AsyncFnOnce(&Cont
     let live = Live::new(
         scene.target.name(),
         app.err,
-        io::stderr().is_terminal(),
+        // Between objects a bar has no place.
+        io::stderr().is_terminal() && app.sink != Sink::Stderr,
         app.global.verbose > 0,
-        Box::new(io::stderr()),
+        if app.sink == Sink::Stderr { Box::new(io::sink()) } else { Box::new(io::stderr()) },
         app.global.json.then(|| Box::new(io::stdout()) as Box<dyn io::Write + Send>),
-    );
-    let tell = |event| live.tell(&event);
+    )
+    .quiet(app.global.quiet);
+    let tell = |event| {
+        app.log(&event, scene.target.name());
+        live.tell(&event);
+    };
     let ask =
         |place: &Where, what: &Asked<'_>| live.above(|| confirm::ask(app, scene.target.name(), place, what, &stop));
     let context = Context {

@@ -117,6 +117,21 @@ pub struct Where {
     pub schema: String,
 }
 
+/// Something that triphase keeps in a target, or beside it (`show --objects`).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Object {
+    /// `table`, `file`.
+    pub kind: &'static str,
+    /// Its qualified name, or a file's path.
+    pub name: String,
+    /// What it is for.
+    pub what: &'static str,
+    /// How many rows; none where it has no rows.
+    pub rows: Option<u64>,
+    /// How much room it takes, in bytes; none where that is not cheap to tell.
+    pub bytes: Option<u64>,
+}
+
 /// How a session is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -192,6 +207,8 @@ pub trait Session: Send + Sync {
     }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
+    /// What triphase keeps here; nothing where there is no ledger and no lock file. Changes nothing.
+    fn objects(&self) -> Answer<'_, Vec<Object>>;
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
     /// (rule X2). `Err`: who has it, or whose session is still at work. The caller polls.
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>>;

@@ -1,6 +1,7 @@
 //! What is to be done, from what is written and what has been done. Pure; a plan can't fail: what refuses is a finding in it, what must
 //! wait is a wait.
 
+mod app_release;
 mod back;
 mod check;
 mod cut;
@@ -15,6 +16,7 @@ mod resume;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use app_release::app_release;
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
 pub use open::{Open, cut_short, open};

@@ -1,6 +1,6 @@
 //! The audit trail as a table.
 
-use super::table;
+use super::{table, visible};
 use crate::ledger::HistoryRow;
 use std::io::{self, Write};
 
@@ -25,6 +25,7 @@ fn cells(row: &HistoryRow) -> Vec<String> {
     let statement = row.statement.map(|n| format!(" #{n}")).unwrap_or_default();
     // Errors have many lines; a row of the trail is one.
     let detail = row.detail.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let detail = visible(&detail).into_owned();
     vec![
         row.at.to_string(),
         row.who.clone(),

@@ -260,6 +260,37 @@ mod tests {
     }
 
     #[test]
+    fn events_are_as_the_schema_describes() {
+        let id = StepId::new(Version::parse("v1").unwrap(), "a");
+        let run = RunRow {
+            run: "01J".into(),
+            who: "ann@ci".into(),
+            host: "ci".into(),
+            pid: 7,
+            since: Time(0),
+            command: "triphase ff".into(),
+        };
+        let second = std::time::Duration::from_secs(1);
+        let schema: Value = serde_json::from_str(include_str!("../cli/schema/output.json")).unwrap();
+        let validator = jsonschema::draft7::new(&schema).unwrap();
+        for event in [
+            Event::Warning("w".into()),
+            Event::Waiting { by: Some(run), what: "the lock".into() },
+            Event::Waiting { by: None, what: "the lock".into() },
+            Event::Blocked { id: id.clone(), waited: second, by: vec!["pid 1".into()], retry: true },
+            Event::Heartbeat { id: id.clone(), verb: Verb::Drop, elapsed: second },
+            Event::Reconnecting { why: "cut".into() },
+            Event::Planned(Box::new(Plan { tasks: vec![task(Verb::Add, &[("A", true)], 0)], ..Plan::default() })),
+        ] {
+            let value = super::event(&event);
+            let kind = value["type"].as_str().unwrap();
+            assert!(validator.is_valid(&value), "{value}");
+            let known: Vec<&String> = schema["definitions"][kind]["properties"].as_object().unwrap().keys().collect();
+            assert!(value.as_object().unwrap().keys().all(|key| known.contains(&key)), "{value}");
+        }
+    }
+
+    #[test]
     fn a_plan_numbers_its_statements_and_says_what_is_skipped() {
         let plan_value = Plan { tasks: vec![task(Verb::Add, &[("A", false), ("B", true)], 1)], ..Plan::default() };
         let place =

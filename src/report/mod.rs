@@ -6,6 +6,7 @@ pub mod finding;
 mod frame;
 pub mod history;
 pub mod json;
+pub mod objects;
 pub mod outcome;
 pub mod paint;
 pub mod plan;
@@ -16,7 +17,7 @@ mod table;
 pub use paint::Paint;
 
 use crate::event::Where;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// A length of time for people: milliseconds below ten seconds, whole seconds above.
 pub fn span(length: Duration) -> String {
@@ -38,9 +39,20 @@ pub fn place(place: &Where) -> String {
         .join(" · ")
 }
 
+/// A text whose control characters are seen and not obeyed: what a server says, or a statement holds, must not steer a terminal or spoil a
+/// log. Line feeds and tabs stay.
+fn visible(text: &str) -> Cow<'_, str> {
+    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    if text.chars().all(harmless) {
+        return text.into();
+    }
+    let seen = |c: char| if harmless(c) { c.to_string() } else { c.escape_debug().to_string() };
+    text.replace("\r\n", "\n").chars().map(seen).collect::<String>().into()
+}
+
 /// A text with every line after the first moved in by `by` blanks.
 fn indent(text: &str, by: usize) -> String {
-    text.replace('\n', &format!("\n{}", " ".repeat(by)))
+    visible(text).replace('\n', &format!("\n{}", " ".repeat(by)))
 }
 
 /// `1 step`, `2 steps`.
@@ -51,6 +63,12 @@ fn count(n: usize, one: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_seen_and_not_obeyed() {
+        assert_eq!(visible("a\tb\nc é"), "a\tb\nc é");
+        assert_eq!(visible("a\u{1b}[31m\r\nb\r\u{7}"), "a\\u{1b}[31m\nb\\r\\u{7}");
+    }
 
     #[test]
     fn spans_are_short() {

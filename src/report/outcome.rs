@@ -1,6 +1,6 @@
 //! How a run ended, as its last lines.
 
-use super::{Paint, count, finding};
+use super::{Paint, count, finding, visible};
 use crate::{
     event::{End, Outcome},
     model::{StepId, Verb},
@@ -30,6 +30,16 @@ pub fn write(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Resul
     Ok(())
 }
 
+/// Writes only what went wrong and what stopped an add (`--quiet`).
+///
+/// # Errors
+/// Where the writer fails.
+pub fn trouble(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Result<()> {
+    end(out, &outcome.end, paint)?;
+    let blocking: Vec<Wait> = outcome.waits.iter().filter(|wait| wait.blocks_add).cloned().collect();
+    waits(out, &blocking, paint)
+}
+
 /// Whether what to run next stands above already, as a finding's way out.
 fn told(outcome: &Outcome) -> bool {
     match &outcome.end {
@@ -48,7 +58,7 @@ pub fn end(out: &mut impl Write, end: &End, paint: Paint) -> io::Result<()> {
     match end {
         End::Done | End::Failed => Ok(()),
         End::Refused(findings) | End::Undecided(findings) => finding::all(out, findings, paint),
-        End::Busy(why) | End::Fenced(why) | End::Access(why) => writeln!(out, "{error}: {why}"),
+        End::Busy(why) | End::Fenced(why) | End::Access(why) => writeln!(out, "{error}: {}", visible(why)),
         End::Interrupted(signal) => writeln!(out, "interrupted by {}: what is done is recorded", signal_name(*signal)),
         End::Declined => writeln!(out, "not confirmed: nothing was changed"),
     }

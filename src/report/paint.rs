@@ -56,6 +56,13 @@ impl Paint {
     }
 }
 
+/// A text without the colours that [`Paint`] gives.
+pub fn plain(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +81,6 @@ mod tests {
         assert!(!Paint::of(false, &vars(&[("CLICOLOR_FORCE", "0")])).on());
         assert!(!Paint::of(true, &vars(&[("TERM", "dumb")])).on());
         assert_eq!(Paint::PLAIN.bad("x"), "x");
+        assert_eq!(plain(&format!("a {} b {}", Paint(true).bad("x"), Paint(true).dim("y"))), "a x b y");
     }
 }

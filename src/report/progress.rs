@@ -19,6 +19,7 @@ pub struct Live {
     paint: Paint,
     target: String,
     verbose: bool,
+    quiet: bool,
     bar: Option<ProgressBar>,
     inner: Mutex<Inner>,
 }
@@ -43,9 +44,17 @@ impl Live {
             paint,
             target: target.into(),
             verbose,
+            quiet: false,
             bar: bar.then(draw),
             inner: Mutex::new(Inner { text, json, of: 0 }),
         }
+    }
+
+    /// The same, telling people only what they should act on; objects are all written.
+    #[must_use]
+    pub fn quiet(self, quiet: bool) -> Self {
+        let bar = self.bar.filter(|_| !quiet);
+        Self { quiet, bar, ..self }
     }
 
     /// Tells one event. A reader that has gone away (`| head`) does not stop a run: what can't be written is left out.
@@ -61,7 +70,7 @@ impl Live {
         }
         let of = self.lock().of;
         let view = View { paint: self.paint, target: &self.target, bar: self.bar.is_some(), verbose: self.verbose, of };
-        if let Some(line) = events::line(event, view) {
+        if let Some(line) = events::line(event, view).filter(|_| !self.quiet || matters(event)) {
             self.above(|| {
                 let mut inner = self.lock();
                 let _ = inner.text.write_all(line.as_bytes()).and_then(|()| inner.text.flush());
@@ -93,6 +102,20 @@ impl Live {
     }
 }
 
+/// Whether an event is for people who want to hear only of trouble.
+const fn matters(event: &Event) -> bool {
+    match event {
+        Event::Warning(_) | Event::Blocked { .. } | Event::Failed { .. } | Event::Reconnecting { .. } => true,
+        Event::Host(_)
+        | Event::Waiting { .. }
+        | Event::Planned(_)
+        | Event::Started { .. }
+        | Event::Statement { .. }
+        | Event::Heartbeat { .. }
+        | Event::Finished { .. } => false,
+    }
+}
+
 fn draw() -> ProgressBar {
     // Hidden until there is a plan: a question or a wait for the lock needs no bar.
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
@@ -116,7 +139,7 @@ fn advance(bar: &ProgressBar, event: &Event) {
             bar.set_message(events::what(id, *verb));
         }
         Event::Statement { id, verb, index, of, text } => {
-            let first = text.lines().next().unwrap_or_default();
+            let first = super::visible(text.lines().next().unwrap_or_default());
             bar.set_message(format!("{} {}/{of}: {first}", events::what(id, *verb), index + 1));
         }
         Event::Finished { .. } => bar.inc(1),

@@ -1,6 +1,6 @@
 //! How far each step has come: files and ledger side by side, as a table or JSON.
 
-use super::{Paint, count, json, span, table};
+use super::{Paint, count, json, span, table, visible};
 use crate::{
     event::Where,
     ledger::{Ledger, PhaseRow, Row},
@@ -29,13 +29,15 @@ pub struct Line {
 }
 
 impl Line {
-    /// The phase that it waits for, simdrop or drop, after an add that is done.
+    /// The phase that it waits for, simdrop or drop, after an add that is done. A deleted step that was added waits too (rule F5): it is
+    /// never pushed forward, and what it added is still there.
     pub fn waits_for(&self) -> Option<Phase> {
         let open = |phase: &Phase| {
             let row = &self.phases[phase.index()];
-            !row.empty && row.state != PhaseState::Done
+            (!row.empty || self.deleted) && row.state != PhaseState::Done
         };
-        let added = self.phases[0].state == PhaseState::Done;
+        let add = &self.phases[0];
+        let added = add.state == PhaseState::Done && !(self.deleted && add.empty);
         [Phase::Simdrop, Phase::Drop].into_iter().find(|phase| added && open(phase))
     }
 }
@@ -105,7 +107,7 @@ pub fn write(
             if let Some(error) = &row.error
                 && matches!(row.state, PhaseState::Failed | PhaseState::RollbackFailed)
             {
-                writeln!(out, "{} {phase} {}: {error}", paint.bad(row.state.name()), line.id)?;
+                writeln!(out, "{} {phase} {}: {}", paint.bad(row.state.name()), line.id, visible(error))?;
             }
         }
     }
@@ -305,6 +307,19 @@ pub(super) mod tests {
         let text = String::from_utf8(out).unwrap();
         let last: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
         assert_eq!(last.join(" "), "v1 customers drop 1970-01-01T00:00:01Z 1m 39s");
+    }
+
+    #[test]
+    fn a_deleted_step_that_was_added_is_listed() {
+        let (mut project, ledger) = scene();
+        let step = &mut project.releases[0].steps[0];
+        step.deleted = true;
+        step.handlers.clear();
+        let waits: Vec<_> = lines(&project, &ledger).iter().map(|line| (line.name.clone(), line.waits_for())).collect();
+        assert_eq!(waits[1], ("customers".to_owned(), Some(Phase::Simdrop)));
+        // One that was never added left nothing behind.
+        project.releases[0].steps[1].deleted = true;
+        assert_eq!(lines(&project, &ledger)[2].waits_for(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{commit::undecided, ended};
 use crate::{
-    engine::{Access, Driver, Failure, Session, Where},
+    engine::{Access, Driver, Failure, Object, Session, Where},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
     model::PhaseState,
@@ -123,6 +123,18 @@ pub async fn history(target: &Target, driver: &dyn Driver, limit: u32) -> Result
     let work = async {
         let session = driver.open(target, Access::Read).await?;
         Ok((session.place(), session.history(limit).await?))
+    };
+    work.await.map_err(end)
+}
+
+/// What triphase keeps in the target (`show --objects`).
+///
+/// # Errors
+/// Where the target can't be reached or its ledger not read.
+pub async fn objects(target: &Target, driver: &dyn Driver) -> Result<(Where, Vec<Object>), End> {
+    let work = async {
+        let session = driver.open(target, Access::Read).await?;
+        Ok((session.place(), session.objects().await?))
     };
     work.await.map_err(end)
 }

@@ -8,3 +8,4 @@ mod harness;
 mod kill;
 mod readme;
 mod scenarios;
+mod surface;

@@ -3,7 +3,7 @@
 use super::{Fake, State};
 use crate::{
     action::{Action, Handlers},
-    engine::{Answer, Failure, Held, Hold, Me, Session, Stop, Where},
+    engine::{Answer, Failure, Held, Hold, Me, Object, Session, Stop, Where},
     ledger::{Begin, Entry, Format, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, StepId, Time},
 };
@@ -74,6 +74,10 @@ impl Session for Open {
     }
 
     fn history(&self, _: u32) -> Answer<'_, Vec<HistoryRow>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn objects(&self) -> Answer<'_, Vec<Object>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Answer, Failure, Held, Hold, Me, Session, Where,
+        Answer, Failure, Held, Hold, Me, Object, Session, Where,
         rows::{Rows, TextRow, table},
     },
     connect,
@@ -302,6 +302,9 @@ impl Session for Pg {
     }
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
         Box::pin(async move { self.rows.history_rows(&self.read_rows(&self.rows.history_query(limit)).await?) })
+    }
+    fn objects(&self) -> Answer<'_, Vec<Object>> {
+        Box::pin(async move { Ok(self.rows.objects(&self.read_rows(&self.rows.objects_query()).await?)) })
     }
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
         Box::pin(self.try_for_lock(me))

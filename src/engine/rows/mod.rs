@@ -2,6 +2,7 @@
 //! sends the statements and hands over the answers, every column as text. What differs by dialect stands in `Flavour`.
 
 mod create;
+mod objects;
 mod read;
 mod upgrade;
 mod write;

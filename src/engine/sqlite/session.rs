@@ -5,13 +5,13 @@ use super::{
     connect::{Link, Mode, Settings, folder, texts},
     failure,
     hold::FileHold,
-    lock::FileLock,
+    lock::{self, FileLock},
     probe,
 };
 use crate::{
     action::{Action, Handlers},
     engine::{
-        Access, Answer, Failure, Held, Hold, Me, Session, Where, holder,
+        Access, Answer, Failure, Held, Hold, Me, Object, Session, Where, holder,
         rows::{Rows, TextRow, WIDTH},
     },
     ledger::{HistoryRow, Ledger, RunRow, Verdict},
@@ -188,6 +188,24 @@ impl Session for FileSession {
 
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
         Box::pin(async move { self.rows.history_rows(&self.rows_of(&self.rows.history_query(limit)).await?) })
+    }
+
+    fn objects(&self) -> Answer<'_, Vec<Object>> {
+        Box::pin(async move {
+            let mut objects = self.rows.objects(&self.rows_of(&self.rows.objects_query()).await?);
+            let file = lock::path(&self.settings.file);
+            // It is there from the first run on, and empty while nobody holds it.
+            if let Ok(about) = file.metadata() {
+                objects.push(Object {
+                    kind: "file",
+                    name: file.display().to_string(),
+                    what: "the lock",
+                    rows: None,
+                    bytes: Some(about.len()),
+                });
+            }
+            Ok(objects)
+        })
     }
 
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod app_release;
 pub(crate) mod fixture;
 mod guards;
 mod hooks;

@@ -9,7 +9,7 @@ mod guards;
 mod lock;
 mod phases;
 mod readonly;
-mod releases;
+pub mod releases;
 mod rollback;
 mod script;
 mod secrets;

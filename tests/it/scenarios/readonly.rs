@@ -9,6 +9,7 @@ const LOOKS: &[&str] = &[
     "show",
     "status",
     "show --pending-contract",
+    "show --objects",
     "current",
     "history",
     "plan ff",

@@ -1,0 +1,11 @@
+//! The rest of the surface: what teams gate rollouts with, scaffolding, completion, schemas, manners, documents.
+
+mod ask;
+mod completion;
+mod errors;
+mod links;
+mod manners;
+mod new;
+mod output;
+mod pictures;
+mod recipes;
