@@ -100,6 +100,15 @@ pub enum Command {
     /// Record that a release's application is rolled out everywhere: simdrop and drop may wait for it
     #[command(after_help = "Examples:\n  triphase rollout v2\n  triphase rollout v2 --revoke")]
     Rollout(Rollout),
+    /// Adopt what was done without triphase: mark phases as done; nothing runs
+    ///
+    /// Marks every phase up to PHASE of the release, and all of every earlier release; stores the rollback handlers as if the phases had
+    /// run. What is marked already stays as it is, and nothing is ever un-marked.
+    #[command(
+        after_help = "Examples:\n  triphase stamp v7 --phase drop\n  triphase stamp v8 --phase add --only\n  triphase stamp v8/customers --phase add \
+                      --reason 'by hand, in the incident'"
+    )]
+    Stamp(Stamp),
     /// Write a project that runs as it stands: a development target, a commented production one, a first release
     #[command(after_help = "Example:\n  triphase --path my-project init")]
     Init,
@@ -258,6 +267,23 @@ pub struct Rollout {
     /// Take it back: it is not rolled out after all
     #[arg(long)]
     pub revoke: bool,
+    /// Why; recorded
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
+}
+
+/// `stamp`.
+#[derive(Args, Debug)]
+pub struct Stamp {
+    /// A release, or one step of it
+    #[arg(value_name = "vN[/STEP]", value_parser = scope)]
+    pub version: Scope,
+    /// Up to which phase: add, simdrop or drop
+    #[arg(long, value_name = "PHASE", value_parser = phase)]
+    pub phase: Phase,
+    /// Leave earlier releases as they are
+    #[arg(long)]
+    pub only: bool,
     /// Why; recorded
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,

@@ -15,6 +15,7 @@ mod scene;
 mod show;
 mod signals;
 mod sql;
+mod stamp;
 mod unlock;
 mod work;
 
@@ -54,6 +55,7 @@ fn dispatch(app: &App, command: Command) -> Result<u8, Halt> {
         Command::Repair(args) => repair::run(app, args),
         Command::Unlock(args) => unlock::run(app, &args),
         Command::Rollout(args) => rollout::run(app, args),
+        Command::Stamp(args) => stamp::run(app, args),
         Command::Init => init::run(app),
     }
 }

@@ -10,11 +10,13 @@ pub mod machine;
 mod played;
 mod repair;
 mod resume;
+mod stamp;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use cut::{Broken, broken, cut};
 pub use repair::{About, Repair, RepairPlan, repair};
+pub use stamp::Mark;
 
 use crate::{
     action::{Action, Handler, Handlers},

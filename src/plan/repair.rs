@@ -1,6 +1,6 @@
-//! A person's word about the ledger (`repair`, `rollout`): what becomes of the rows. Pure.
+//! A person's word about the ledger (`repair`, `rollout`, `stamp`, `import`): what becomes of the rows. Pure.
 
-use super::Scope;
+use super::{Scope, stamp::{self, Mark}};
 use crate::{
     action::Handler,
     ledger::{Entry, Event, Ledger, Outcome, Row},
@@ -64,6 +64,20 @@ pub enum About {
         /// Said, or revoked.
         said: bool,
     },
+    /// Phases were done without triphase (`stamp`).
+    Stamp {
+        /// A release, or a step of it.
+        scope: Scope,
+        /// Up to which phase.
+        phase: Phase,
+        /// Earlier releases are left as they are (`--only`).
+        only: bool,
+    },
+    /// Another tool says which phases are done (`import`, `init`).
+    Adopt {
+        /// What it says.
+        marks: Vec<Mark>,
+    },
 }
 
 /// What a repair writes, or why not.
@@ -85,7 +99,9 @@ impl Repair {
             | About::Accept { .. }
             | About::Forget { .. }
             | About::Rename { .. }
-            | About::Handler { .. } => true,
+            | About::Handler { .. }
+            | About::Stamp { .. }
+            | About::Adopt { .. } => true,
             About::Rollout { .. } => false,
         }
     }
@@ -112,6 +128,10 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
             (vec![Entry::Keep { id, handlers: [(*verb, handler.clone())].into(), event }], note)
         }),
         About::Rollout { release, said } => rollout(project, ledger, repair, release, *said),
+        About::Stamp { scope, phase, only } => {
+            return stamp::stamp(project, ledger, scope, *phase, *only, &repair.reason);
+        }
+        About::Adopt { marks } => return stamp::marked(project, ledger, marks, &repair.reason),
     };
     match outcome {
         Ok((entries, note)) => {

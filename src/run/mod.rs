@@ -296,7 +296,7 @@ async fn locked(
     Ok(End::Done)
 }
 
-/// Records a person's word in the ledger (`repair`, `rollout`), under the lock; runs nothing.
+/// Records a person's word in the ledger (`repair`, `rollout`, `stamp`, `import`), under the lock; runs nothing.
 pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -> Outcome {
     let mut notes = Vec::new();
     let end = match word(context, project, repair, &mut notes).await {
@@ -319,6 +319,10 @@ async fn word(
     let seen = plan::repair(project, &session.ledger().await?, repair);
     if !seen.findings.is_empty() {
         return Ok(End::Refused(seen.findings));
+    }
+    if seen.entries.is_empty() {
+        *notes = seen.notes;
+        return Ok(End::Done);
     }
     let kept = session.ledger().await?.guards;
     if repair.asks() && kept.replaced_by(&context.target.guards).is_protected() {

@@ -12,3 +12,4 @@ mod releases;
 mod rollback;
 mod script;
 mod secrets;
+mod stamp;
