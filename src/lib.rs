@@ -10,7 +10,6 @@ pub mod target;
 pub mod sql;
 
 pub mod action;
-
 pub mod release;
 
 pub mod ledger;
@@ -22,6 +21,8 @@ pub mod event;
 pub mod failpoint;
 
 pub mod engine;
+
+pub mod adopt;
 
 pub mod run;
 

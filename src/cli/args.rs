@@ -109,6 +109,15 @@ pub enum Command {
                       --reason 'by hand, in the incident'"
     )]
     Stamp(Stamp),
+    /// Adopt another tool's migrations: write them as releases, and stamp what its ledger says is applied; nothing runs
+    ///
+    /// Reads the tool's folder and its table in the target. Run it once for each target: releases that are written already are left as
+    /// they are. With --noop it says what it would write.
+    #[command(
+        after_help = "Examples:\n  triphase import dbmate\n  triphase import flyway --from sql --placeholder owner=app\n  triphase import alembic --from \
+                      alembic/versions --sql up.sql --sql down.sql\n  triphase import django --from django-sql"
+    )]
+    Import(Import),
     /// Write a project that runs as it stands: a development target, a commented production one, a first release
     #[command(after_help = "Example:\n  triphase --path my-project init")]
     Init,
@@ -289,6 +298,26 @@ pub struct Stamp {
     pub reason: String,
 }
 
+/// `import`.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The tool
+    #[arg(value_parser = tools())]
+    pub tool: String,
+    /// Its migrations [default: where the tool usually has them]
+    #[arg(long, value_name = "FOLDER")]
+    pub from: Option<PathBuf>,
+    /// SQL that the tool has printed, where its migrations are programs: a file or a folder
+    #[arg(long, value_name = "PATH")]
+    pub sql: Vec<PathBuf>,
+    /// The table it keeps its ledger in, if it has another name: TABLE or SCHEMA.TABLE
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+    /// What a placeholder of Flyway's stands for
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub placeholder: Vec<(String, String)>,
+}
+
 /// `repair`.
 #[derive(Args, Debug)]
 pub struct Repair {
@@ -372,6 +401,17 @@ pub struct HandlerArgs {
     /// The SQL that takes its place
     #[arg(long, value_name = "SQL_FILE")]
     pub file: PathBuf,
+}
+
+fn tools() -> clap::builder::PossibleValuesParser {
+    crate::adopt::TOOLS.iter().map(|tool| tool.name()).collect::<Vec<_>>().into()
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}`: write NAME=VALUE")),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -6,6 +6,7 @@ mod check;
 mod confirm;
 mod current;
 mod history;
+mod import;
 mod init;
 mod me;
 mod plan;
@@ -56,6 +57,7 @@ fn dispatch(app: &App, command: Command) -> Result<u8, Halt> {
         Command::Unlock(args) => unlock::run(app, &args),
         Command::Rollout(args) => rollout::run(app, args),
         Command::Stamp(args) => stamp::run(app, args),
+        Command::Import(args) => import::run(app, &args),
         Command::Init => init::run(app),
     }
 }

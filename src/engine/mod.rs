@@ -161,6 +161,9 @@ pub trait Session: Send + Sync {
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict>;
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
+    /// Asks for rows that are not the ledger's: another tool's, or the schema's. Every column as text; `None`: no such table. Changes
+    /// nothing, whatever the query.
+    fn rows<'a>(&'a self, query: &'a str) -> Answer<'a, Option<Vec<rows::TextRow>>>;
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
     /// (rule X2). `Err`: who has it, or whose session is still at work. The caller polls.
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>>;

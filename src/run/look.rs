@@ -2,7 +2,7 @@
 
 use super::ended;
 use crate::{
-    engine::{Access, Driver, Failure, Session, Where},
+    engine::{Access, Driver, Failure, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
     plan::{self, Plan, Request},
@@ -88,6 +88,28 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
             .map(|(id, _)| id.clone())
             .collect();
         Ok((session.place(), facts(session.as_ref(), ledger, &open).await?))
+    };
+    work.await.map_err(end)
+}
+
+/// Rows that are not the ledger's (`import`, `init`): the answers to each of the queries that `ask` makes, once it is known where they go.
+/// `None`: no such table.
+///
+/// # Errors
+/// Where the target can't be reached or read.
+pub async fn rows(
+    target: &Target,
+    driver: &dyn Driver,
+    ask: impl Fn(&Where) -> Vec<String>,
+) -> Result<(Where, Vec<Option<Vec<TextRow>>>), End> {
+    let work = async {
+        let session = driver.open(target, Access::Read).await?;
+        let place = session.place();
+        let mut answers = Vec::new();
+        for query in ask(&place) {
+            answers.push(session.rows(&query).await?);
+        }
+        Ok((place, answers))
     };
     work.await.map_err(end)
 }

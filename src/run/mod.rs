@@ -8,7 +8,7 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-pub use look::{Look, history, ledger, look};
+pub use look::{Look, history, ledger, look, rows};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},

@@ -67,6 +67,10 @@ impl Session for Open {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn rows<'a>(&'a self, _query: &'a str) -> Answer<'a, Option<Vec<crate::engine::rows::TextRow>>> {
+        Box::pin(async move { Ok(None) })
+    }
+
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
         Box::pin(async move {
             self.call(|state| {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     action::{Action, Handlers},
-    engine::{Access, Answer, Failure, Held, Hold, Me, Session, Where, holder, rows::Rows},
+    engine::{Access, Answer, Failure, Held, Hold, Me, Session, Where, holder, rows::{Rows, TextRow}},
     ledger::{HistoryRow, Ledger, RunRow, Verdict},
     model::{Dialect, StepId, Time},
     target::Target,
@@ -157,6 +157,17 @@ impl Session for FileSession {
 
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
         Box::pin(async move { self.rows.history_rows(&self.rows_of(&self.rows.history_query(limit)).await?) })
+    }
+
+    fn rows<'a>(&'a self, query: &'a str) -> Answer<'a, Option<Vec<TextRow>>> {
+        Box::pin(async move {
+            let Some(mut link) = self.link().await? else { return Ok(None) };
+            match texts(&mut link.connection, query).await {
+                Ok(answer) => Ok(Some(answer)),
+                Err(error) if failure::no_such_table(&error) => Ok(None),
+                Err(error) => Err(failure::access(&self.settings.file, error)),
+            }
+        })
     }
 
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {

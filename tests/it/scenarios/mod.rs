@@ -1,6 +1,7 @@
 //! What people do, on each engine: the binary is run, then the database is asked.
 
 mod access;
+mod adoption;
 mod drift;
 mod failure;
 mod faults;
