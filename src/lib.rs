@@ -20,6 +20,8 @@ pub mod event;
 
 pub mod failpoint;
 
+pub mod shell;
+
 pub mod engine;
 
 pub mod adopt;

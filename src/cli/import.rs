@@ -121,6 +121,7 @@ fn told(app: &App, adopted: &Adopted, outcome: &Outcome) -> Result<u8, Halt> {
 fn with(scene: &Scene, written: &[(String, String)]) -> Result<Project, Halt> {
     let root = &scene.target.project;
     let mut files: Files = load::files(root).map_err(|error| refused(Class::Usage, error.to_string(), ""))?;
+    files.vars.clone_from(&scene.target.vars);
     let mut findings = vec![];
     for (path, text) in written {
         if files.entries.contains(path) {

@@ -209,9 +209,11 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
         Broken::Failed | Broken::Undecided => Outcome::Failed,
         Broken::Interrupted => Outcome::Interrupted,
     };
+    // How far a client came with its file is not known: it may be run again (F4), but it can't be taken for never begun.
+    let file = matches!(task.handler.actions.get(cut.first as usize), Some(Action::Shell { .. }));
     let trying = match how {
-        Broken::Failed | Broken::Interrupted => None,
-        Broken::Undecided => Some(cut.first),
+        Broken::Failed | Broken::Interrupted if !file => None,
+        Broken::Failed | Broken::Interrupted | Broken::Undecided => Some(cut.first),
     };
     let row = PhaseRow { state, upto: cut.first, trying, error: Some(why.to_owned()), ..cut.before.clone() };
     let mut keep = task.keep.clone();

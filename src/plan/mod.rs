@@ -223,9 +223,10 @@ pub fn open(facts: &Facts) -> Vec<Open> {
             let at = row.phase(*phase);
             let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
             let verb = if back { phase.rollback().unwrap_or(phase.verb()) } else { phase.verb() };
+            let handler = facts.stored.get(id).and_then(|handlers| handlers.get(&verb));
             if let Some(index) = at.trying
-                && let Some(action) =
-                    facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
+                && !resume::ended_badly(at, index, handler)
+                && let Some(action) = handler.and_then(|h| h.actions.get(index as usize))
             {
                 open.push(Open { id: id.clone(), verb, index, action: action.clone() });
             }

@@ -5,6 +5,7 @@ use crate::{
     engine::{Access, Driver, Failure, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
+    model::Finding,
     plan::{self, Plan, Request},
     release::Project,
     target::Target,
@@ -48,6 +49,12 @@ pub(super) async fn plan(
     let facts = facts(session, ledger, &wanted).await?;
     let plan = plan::plan(project, &facts, &target.guards, request);
     Ok((facts, plan))
+}
+
+/// What keeps the files of a plan's `shell` actions from being run here (F4): the client is missing, or not told all it needs.
+pub fn unready(target: &Target, plan: &Plan) -> Vec<Finding> {
+    let actions = plan.tasks.iter().flat_map(|task| &task.handler.actions[task.from as usize..]);
+    crate::shell::unready(target, actions)
 }
 
 async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::StepId]) -> Result<Facts, Failure> {

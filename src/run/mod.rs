@@ -8,7 +8,7 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-pub use look::{Look, history, ledger, look, rows};
+pub use look::{Look, history, ledger, look, rows, unready};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
@@ -202,6 +202,10 @@ fn nothing_to_do(
             (true, true) => Some(End::Undecided(plan.findings.clone())),
             (false, _) => Some(End::Refused(plan.findings.clone())),
         };
+    }
+    let unready = look::unready(context.target, plan);
+    if !unready.is_empty() {
+        return Some(End::Refused(unready));
     }
     if let Some(lost) = state.lost.take()
         && !plan.tasks.iter().any(|task| (&task.id, task.verb) == (&lost.0, lost.1))

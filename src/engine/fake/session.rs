@@ -139,7 +139,7 @@ fn act(state: &mut State, at: usize, action: &Action) -> Result<Option<String>, 
             state.asked.push(query.clone());
             if query == "false" { refuse("expected true, found false".into()) } else { Ok(None) }
         }
-        Action::Shell { file } => Ok(Some(file.display().to_string())),
+        Action::Shell { file, .. } => Ok(Some(file.display().to_string())),
     }
 }
 

@@ -14,10 +14,11 @@ use crate::{
     action::Action,
     failpoint,
     ledger::{Begin, Unit},
-    model::{Class, Finding, Time},
+    model::Time,
+    shell,
 };
 use anyhow::anyhow;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio::sync::Mutex;
 
 /// The lock, while it is had.
@@ -94,21 +95,8 @@ impl<'a> Holding<'a> {
         let mut work = self.work.lock().await;
         match unit.actions.as_slice() {
             [Action::Sql { text, alone: true, .. }] => self.alone(&mut work, text, unit, stop).await,
-            actions => {
-                for action in actions {
-                    if let Action::Shell { file } = action {
-                        return Err(Failure::Refused(Box::new(
-                            Finding::new(
-                                Class::Usage,
-                                "F4",
-                                format!("`shell: {}` can't be run by this triphase", file.display()),
-                            )
-                            .way_out("write its statements as `sql` or `sql_file`"),
-                        )));
-                    }
-                }
-                self.together(&mut work, unit, stop).await
-            }
+            [Action::Shell { file, text }] => self.shell(&mut work, file, text, unit, stop).await,
+            _ => self.together(&mut work, unit, stop).await,
         }
     }
 
@@ -222,6 +210,41 @@ impl<'a> Holding<'a> {
             }
             other @ (Ok(_) | Err(Failure::Handler { .. } | Failure::Lost(_))) => other,
         }
+    }
+
+    /// A file for the client (rule F4), between its opens and its closes. The client's session has the run's name, so that who takes over
+    /// ends it too (rule X2).
+    async fn shell(&self, work: &mut Wire, file: &Path, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let client = shell::client(&self.pg.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
+        let client = client.var("PGAPPNAME", lock::name(&self.me.run));
+        if !unit.opens.is_empty() {
+            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
+        }
+        failpoint::point("after opens");
+        if stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        if !self.still_held().await? {
+            return Err(self.fenced().await);
+        }
+        failpoint::point("before a lone statement");
+        shell::run(&client, text, None, stop.pulled()).await.map_err(|ended| match ended {
+            shell::Ended::Failed(why) => Failure::Handler { at: 0, why },
+            shell::Ended::Stopped => Failure::Stopped,
+        })?;
+        failpoint::point("after a lone statement");
+        let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
+        let closed = self.together(work, &closes, &Stop::never()).await;
+        failpoint::point("after closes");
+        closed.map_err(|failure| match failure {
+            lost @ Failure::Lost(_) => lost,
+            why @ (Failure::Handler { .. }
+            | Failure::Busy(_)
+            | Failure::Fenced(_)
+            | Failure::Access(_)
+            | Failure::Stopped
+            | Failure::Refused(_)) => Failure::Lost(anyhow!("a file was run and could not be recorded: {why}")),
+        })
     }
 
     /// Drops the invalid index that a failed attempt left.

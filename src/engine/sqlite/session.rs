@@ -27,6 +27,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 /// The session.
 pub struct FileSession {
     pub(super) settings: Settings,
+    pub(super) target: Target,
     pub(super) rows: Rows,
     access: Access,
     version: String,
@@ -49,7 +50,7 @@ impl FileSession {
             may_write(&settings, target)?;
         }
         let session =
-            Self { version: version().await?, rows: Rows::sqlite(), access, link: Mutex::new(None), settings };
+            Self { version: version().await?, rows: Rows::sqlite(), access, link: Mutex::new(None), settings, target: target.clone() };
         session.link().await?;
         Ok(session)
     }

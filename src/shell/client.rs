@@ -1,0 +1,234 @@
+//! Which client, with which arguments and environment.
+
+use crate::{
+    model::{Class, Finding},
+    target::{Connection, Secret, Target},
+};
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+/// What is particular to an engine's own client.
+struct Row {
+    /// Of the connection.
+    scheme: &'static str,
+    /// The first that is installed is taken, where the target names none.
+    binaries: &'static [&'static str],
+    /// Its arguments, where the target names none; one whose placeholder stands for nothing is left out.
+    args: &'static [&'static str],
+    /// The variable it reads its password from.
+    password: Option<&'static str>,
+    port: Option<u16>,
+    /// The Debian package that has it.
+    package: &'static str,
+}
+
+/// A row an engine. `psql` never asks for a password (`-w`), reads no `~/.psqlrc` (`-X`) and stops at the first error; `sqlite3` waits for
+/// other writers; `mariadb` and `mysql` read the file as their standard input and stop at the first error by themselves.
+const CLIENTS: &[Row] = &[
+    Row {
+        scheme: "postgres",
+        binaries: &["psql"],
+        args: &["-X", "-q", "-w", "--host={host}", "--port={port}", "--username={username}", "--dbname={database}", "--file={filename}"],
+        password: Some("PGPASSWORD"),
+        port: Some(5432),
+        package: "postgresql-client",
+    },
+    Row {
+        scheme: "sqlite",
+        binaries: &["sqlite3"],
+        args: &["-batch", "-bail", "-cmd", ".timeout 10000", "{database}", ".read \"{filename}\""],
+        password: None,
+        port: None,
+        package: "sqlite3",
+    },
+    Row {
+        scheme: "mysql",
+        binaries: &["mysql", "mariadb"],
+        args: &["--batch", "--host={host}", "--port={port}", "--user={username}", "{database}"],
+        password: Some("MYSQL_PWD"),
+        port: Some(3306),
+        package: "default-mysql-client",
+    },
+    Row {
+        scheme: "mariadb",
+        binaries: &["mariadb", "mysql"],
+        args: &["--batch", "--host={host}", "--port={port}", "--user={username}", "{database}"],
+        password: Some("MYSQL_PWD"),
+        port: Some(3306),
+        package: "mariadb-client",
+    },
+];
+
+/// A client that is ready to run a file. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The program's path.
+    pub(super) program: PathBuf,
+    /// Its arguments, filled in but for `{filename}`.
+    args: Vec<String>,
+    /// Variables of its environment besides this process's.
+    pub(super) vars: Vec<(&'static str, Secret)>,
+    /// The file, relative to the project folder.
+    pub(super) file: PathBuf,
+    /// The project folder.
+    pub(super) project: PathBuf,
+    /// What no message may hold.
+    pub(super) secrets: Vec<Secret>,
+}
+
+impl Client {
+    /// The arguments for the file at an absolute path; `false`: none names it, and the client reads it as its standard input.
+    pub(super) fn args(&self, file: &Path) -> (Vec<String>, bool) {
+        let named = self.args.iter().any(|arg| arg.contains(FILENAME));
+        (self.args.iter().map(|arg| arg.replace(FILENAME, &file.to_string_lossy())).collect(), named)
+    }
+
+    /// The same with one more variable, which the engine knows the session by.
+    #[must_use]
+    pub fn var(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.vars.push((name, Secret::new(value)));
+        self
+    }
+}
+
+const FILENAME: &str = "{filename}";
+
+/// Makes a target's client ready for a file, which is relative to the project folder.
+///
+/// # Errors
+/// Where the engine has no client, it is not installed, or an argument names what the target does not have.
+pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
+    let connection = target.runner();
+    let refuse = |message: String, way_out: String| Finding::new(Class::Usage, "F4", message).way_out(way_out);
+    let row = CLIENTS.iter().find(|row| row.scheme == connection.scheme).ok_or_else(|| {
+        refuse(
+            format!("`shell: {}`: {} has no client that runs files", file.display(), connection.scheme),
+            "write it as `sql` or `sql_file`".to_owned(),
+        )
+    })?;
+    let program = match &target.binary {
+        Some(binary) => found(binary, &target.project).ok_or_else(|| {
+            refuse(
+                format!("`shell: {}`: the target's `binary: {binary}` is no program that can be run", file.display()),
+                "install it, or write its path".to_owned(),
+            )
+        })?,
+        None => row.binaries.iter().find_map(|binary| found(binary, &target.project)).ok_or_else(|| {
+            refuse(
+                format!("`shell: {}` is run by `{}`, which is not installed", file.display(), row.binaries.join("` or `")),
+                format!("install it (Debian: {}), or name another with `binary` in the target file", row.package),
+            )
+        })?,
+    };
+    let mut args = Vec::new();
+    // psql would go on after an error, and end well.
+    let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if name == "psql" {
+        args.extend(["-v".to_owned(), "ON_ERROR_STOP=1".to_owned()]);
+    }
+    if target.binary.is_none() && target.binary_args.is_empty() {
+        args.extend(row.args.iter().filter_map(|arg| filled(arg, connection, row).ok()));
+    } else {
+        for arg in &target.binary_args {
+            args.push(filled(arg, connection, row).map_err(|name| {
+                refuse(
+                    format!("`binary_args` names `{name}`, and the target's connection has none"),
+                    "say it in the connection, or take it out of the argument".to_owned(),
+                )
+            })?);
+        }
+    }
+    let mut vars = Vec::new();
+    let mut secrets: Vec<Secret> = connection.query.values().cloned().collect();
+    if let Some(password) = &connection.password {
+        vars.extend(row.password.map(|name| (name, password.clone())));
+        secrets.push(password.clone());
+    }
+    if row.scheme == "postgres" {
+        vars.extend(libpq(target, connection));
+    }
+    Ok(Client { program, args, vars, file: file.to_owned(), project: target.project.clone(), secrets })
+}
+
+/// The placeholders, each by what the connection says.
+fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'static str> {
+    let values = [
+        ("{host}", connection.host.clone()),
+        ("{port}", connection.port.or(row.port).map(|port| port.to_string())),
+        ("{username}", connection.username.clone()),
+        ("{database}", Some(connection.database.clone()).filter(|name| !name.is_empty())),
+    ];
+    let mut text = arg.to_owned();
+    for (name, value) in values {
+        if text.contains(name) {
+            text = text.replace(name, &value.ok_or(name)?);
+        }
+    }
+    Ok(text)
+}
+
+/// What a connection's options are called in libpq's environment (PostgreSQL manual, section 34.15), and the schema, which heads
+/// `search_path` for every handler (L9).
+fn libpq(target: &Target, connection: &Connection) -> Vec<(&'static str, Secret)> {
+    let names = [
+        ("sslmode", "PGSSLMODE"),
+        ("sslrootcert", "PGSSLROOTCERT"),
+        ("ssl-ca", "PGSSLROOTCERT"),
+        ("sslcert", "PGSSLCERT"),
+        ("sslkey", "PGSSLKEY"),
+    ];
+    let mut vars: Vec<(&'static str, Secret)> = names
+        .iter()
+        .filter_map(|(option, name)| connection.query.get(*option).map(|value| (*name, value.clone())))
+        .collect();
+    if let Some(schema) = &target.schema {
+        let path = crate::sql::ident(crate::model::Dialect::Postgres, schema);
+        // Blanks and backslashes end an option, unless a backslash stands before them.
+        let path = path.replace('\\', "\\\\").replace(' ', "\\ ");
+        vars.push(("PGOPTIONS", Secret::new(format!("-c search_path={path},public"))));
+    }
+    vars
+}
+
+/// A program by its name in `PATH`, or by its path, relative to the project folder.
+fn found(binary: &str, project: &Path) -> Option<PathBuf> {
+    let runs = |path: &Path| fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    if binary.contains('/') {
+        return Some(project.join(binary)).filter(|path| runs(path));
+    }
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(binary)).find(|path| runs(path))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn connection() -> Connection {
+        Connection {
+            scheme: "postgres".into(),
+            username: Some("me".into()),
+            host: Some("db".into()),
+            database: "shop".into(),
+            ..Connection::default()
+        }
+    }
+
+    #[test]
+    fn placeholders_stand_inside_arguments() {
+        let args = ["--host={host}", "{port}", "{database}:{username}", "plain"];
+        let filled: Vec<_> = args.iter().map(|arg| filled(arg, &connection(), &CLIENTS[0]).unwrap()).collect();
+        assert_eq!(filled, ["--host=db", "5432", "shop:me", "plain"]);
+        let nobody = Connection { username: None, ..connection() };
+        assert_eq!(super::filled("-U{username}", &nobody, &CLIENTS[0]), Err("{username}"));
+    }
+
+    #[test]
+    fn programs_are_found_and_must_run() {
+        assert!(found("sh", Path::new("/")).is_some() && found("bin/sh", Path::new("/")).is_some());
+        assert!(found("no-such-program", Path::new("/")).is_none() && found("etc/passwd", Path::new("/")).is_none());
+    }
+}
