@@ -8,6 +8,7 @@ mod flyway;
 mod golang_migrate;
 mod pygrate;
 mod python;
+pub mod schema;
 mod sqlx;
 mod text;
 mod write;

@@ -7,11 +7,11 @@ use crate::{
 };
 use std::fmt::Write as _;
 
-/// A release's files: paths relative to the project folder, and texts.
-pub fn files(dialect: Dialect, draft: &Draft, tool: &str) -> Vec<(String, String)> {
+/// A release's files, by the command that makes them: paths relative to the project folder, and texts.
+pub fn files(dialect: Dialect, draft: &Draft, command: &str) -> Vec<(String, String)> {
     let folder = format!("releases/{}", draft.version);
     let mut sql_files = Vec::new();
-    let mut yaml = format!("# Made of {} by `triphase import {tool}`.\n", draft.from);
+    let mut yaml = format!("# Made of {} by `triphase {command}`.\n", draft.from);
     if !draft.description.is_empty() {
         line(&mut yaml, &format!("description: {}", quoted(&draft.description)));
     }

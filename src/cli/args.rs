@@ -119,7 +119,9 @@ pub enum Command {
     )]
     Import(Import),
     /// Write a project that runs as it stands: a development target, a commented production one, a first release
-    #[command(after_help = "Example:\n  triphase --path my-project init")]
+    ///
+    /// With -e or --conn: adopt the database that is there. Its schema is written as release v1, which is stamped; nothing runs.
+    #[command(after_help = "Examples:\n  triphase --path my-project init\n  triphase -e staging init")]
     Init,
 }
 

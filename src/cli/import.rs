@@ -51,9 +51,10 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
     if !adopted.findings.is_empty() {
         return Err(Halt::Findings(adopted.findings));
     }
+    let reason = format!("import {}", tool.name());
     let written: Vec<(String, String)> =
-        adopted.releases.iter().flat_map(|draft| adopt::files(dialect, draft, tool.name())).collect();
-    let repair = Repair { about: About::Adopt { marks: adopted.marks() }, reason: format!("import {}", tool.name()) };
+        adopted.releases.iter().flat_map(|draft| adopt::files(dialect, draft, &reason)).collect();
+    let repair = Repair { about: About::Adopt { marks: adopted.marks() }, reason };
     let outcome = adopt(app, &scene, &written, &repair)?;
     told(app, &adopted, &outcome)
 }

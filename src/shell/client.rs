@@ -153,6 +153,31 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
     Ok(Client { program, args, vars, file: file.to_owned(), project: target.project.clone(), secrets })
 }
 
+/// Makes `pg_dump` ready to print a PostgreSQL target's schema, all but triphase's own tables.
+///
+/// # Errors
+/// Where it is not installed.
+pub fn dump(target: &Target) -> Result<Client, Finding> {
+    let connection = target.runner();
+    let program = found("pg_dump", &target.project).ok_or_else(|| {
+        Finding::new(Class::Usage, "", "the schema of a PostgreSQL database is read by `pg_dump`, which is not installed")
+            .way_out("install it (Debian: postgresql-client), of the server's version or a newer one")
+    })?;
+    let mut args: Vec<String> = ["--host={host}", "--port={port}", "--username={username}", "--dbname={database}"]
+        .iter()
+        .filter_map(|arg| filled(arg, connection, &CLIENTS[0]).ok())
+        .collect();
+    let own = ["--schema-only", "--no-owner", "--no-privileges", "--no-password", "--exclude-table=*.triphase_*"];
+    args.extend(own.iter().map(|arg| (*arg).to_owned()));
+    let mut secrets: Vec<Secret> = connection.query.values().cloned().collect();
+    let mut vars = libpq(target, connection);
+    if let Some(password) = &connection.password {
+        vars.push(("PGPASSWORD", password.clone()));
+        secrets.push(password.clone());
+    }
+    Ok(Client { program, args, vars, file: PathBuf::new(), project: target.project.clone(), secrets })
+}
+
 /// The placeholders, each by what the connection says.
 fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'static str> {
     let values = [

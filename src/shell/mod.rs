@@ -4,8 +4,8 @@
 mod client;
 mod process;
 
-pub use client::{Client, client};
-pub use process::{Ended, run};
+pub use client::{Client, client, dump};
+pub use process::{Ended, output, run};
 
 use crate::{action::Action, model::Finding, target::Target};
 

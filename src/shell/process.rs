@@ -51,14 +51,31 @@ pub async fn run(client: &Client, text: &str, keep: Option<fs::File>, stop: impl
         fs::File::open(&path).map(Stdio::from).map_err(|error| failed(error.into()))?
     };
     let mut command = Command::new(&client.program);
-    command.args(args).current_dir(&client.project).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(client.vars.iter().map(|(name, value)| (*name, value.reveal()))).kill_on_drop(true);
+    command.args(args).stdin(input);
+    work(client, command, TAIL, stop).await.map(drop)
+}
+
+/// Runs a client that reads no file, and gives what it prints.
+///
+/// # Errors
+/// As [`run`]'s.
+pub async fn output(client: &Client, stop: impl Future<Output = ()>) -> Result<String, Ended> {
+    let mut command = Command::new(&client.program);
+    command.args(client.args(Path::new("")).0).stdin(Stdio::null());
+    work(client, command, usize::MAX, stop).await
+}
+
+/// Runs a client to its end; gives the last of what it printed, up to `keep` bytes.
+async fn work(client: &Client, mut command: Command, keep: usize, stop: impl Future<Output = ()>) -> Result<String, Ended> {
+    let failed = Ended::Failed;
+    command.current_dir(&client.project).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.envs(client.vars.iter().map(|(name, value)| (*name, value.reveal())));
     let mut child =
         command.spawn().map_err(|error| failed(anyhow!("{} can't be started: {error}", client.program.display())))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (said, moaned) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let (status, stopped) = {
-        let words = async { tokio::join!(tail(out, &said), tail(err, &moaned)) };
+        let words = async { tokio::join!(tail(out, &said, keep), tail(err, &moaned, TAIL)) };
         let end = ended(&mut child, stop);
         tokio::pin!(words, end);
         tokio::select! {
@@ -73,7 +90,7 @@ pub async fn run(client: &Client, text: &str, keep: Option<fs::File>, stop: impl
     let (out, err) = (text_of(&said), text_of(&moaned));
     let status = status.map_err(|error| failed(error.into()))?;
     if status.success() {
-        return Ok(());
+        return Ok(out);
     }
     if stopped {
         return Err(Ended::Stopped);
@@ -110,13 +127,13 @@ async fn ended(child: &mut Child, stop: impl Future<Output = ()>) -> (io::Result
 }
 
 /// All that a stream says, its end kept.
-async fn tail(stream: Option<impl tokio::io::AsyncRead + Unpin>, kept: &Mutex<Vec<u8>>) {
+async fn tail(stream: Option<impl tokio::io::AsyncRead + Unpin>, kept: &Mutex<Vec<u8>>, most: usize) {
     let Some(mut stream) = stream else { return };
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = stream.read(&mut buffer).await {
         if let Ok(mut kept) = kept.lock() {
             kept.extend_from_slice(&buffer[..n]);
-            let over = kept.len().saturating_sub(TAIL);
+            let over = kept.len().saturating_sub(most);
             kept.drain(..over);
         }
     }
