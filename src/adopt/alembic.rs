@@ -74,7 +74,9 @@ fn revisions<'a>(given: &Given<'a>, adopted: &mut Adopted) -> BTreeMap<String, R
     let mut revisions = BTreeMap::new();
     for (path, bytes) in given.folder.iter().filter(|(path, _)| path.ends_with(".py")) {
         let Some(text) = adopted.text(path, bytes) else { continue };
-        let Some(id) = python::assigned(&text, "revision").and_then(|value| python::strings(value).pop()) else { continue };
+        let Some(id) = python::assigned(&text, "revision").and_then(|value| python::strings(value).pop()) else {
+            continue;
+        };
         let downs = python::assigned(&text, "down_revision").map(python::strings).unwrap_or_default();
         let title = python::string(&text).map(|(doc, _)| doc).unwrap_or_default();
         let title = title.trim().lines().next().unwrap_or_default().to_owned();
@@ -110,7 +112,11 @@ fn sections(given: &Given<'_>) -> (BTreeMap<String, String>, BTreeMap<String, St
             };
             if let Some((up, id, body)) = open.take() {
                 let body = cleaned(given.dialect, &body);
-                if up { ups.insert(id, body) } else { downs.insert(id, body) };
+                if up {
+                    ups.insert(id, body)
+                } else {
+                    downs.insert(id, body)
+                };
             }
             let (way, revisions) = rest.split_once(' ').unwrap_or_default();
             let Some((from, to)) = revisions.split_once("->") else { continue };
@@ -136,8 +142,12 @@ fn cleaned(dialect: Dialect, section: &str) -> String {
         ["insert into ", "update ", "delete from ", "create table ", "drop table "]
             .iter()
             .filter_map(|head| canonical.strip_prefix(head))
-            .any(|rest| rest.trim_start_matches('"').rsplit_once("alembic_version").is_some_and(|(schema, _)| !schema.contains(' '))
-                || rest.split(' ').next().is_some_and(|name| name.ends_with("alembic_version")))
+            .any(|rest| {
+                rest.trim_start_matches('"')
+                    .rsplit_once("alembic_version")
+                    .is_some_and(|(schema, _)| !schema.contains(' '))
+                    || rest.split(' ').next().is_some_and(|name| name.ends_with("alembic_version"))
+            })
     };
     statements.iter().filter(|s| !own(&s.text)).map(|s| format!("{};\n", s.text)).collect::<Vec<_>>().join("\n")
 }

@@ -31,7 +31,9 @@ impl Tool for Dbmate {
             let file = text::base(path);
             let digits = file.len() - file.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let (version, rest) = file.split_at(digits);
-            let (Some(version), Some(text)) = (adopted.version(version, path), adopted.text(path, bytes)) else { continue };
+            let (Some(version), Some(text)) = (adopted.version(version, path), adopted.text(path, bytes)) else {
+                continue;
+            };
             let parts = match parts(&text) {
                 Ok(parts) => parts,
                 Err(why) => {

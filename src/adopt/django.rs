@@ -59,9 +59,7 @@ impl Tool for Django {
                     Body::Lost { why: format!("migration {name} runs Python code that can't be had as SQL"), text }
                 }
                 Some(text) => Body::Sql { text, alone: false },
-                None => {
-                    Body::Lost { why: format!("no SQL of migration {name} was printed"), text: String::new() }
-                }
+                None => Body::Lost { why: format!("no SQL of migration {name} was printed"), text: String::new() },
             };
             let down = match printed(given, &mut adopted, &format!("{name}.down.sql")) {
                 Some(text) if text.contains(NOT_SQL) => {

@@ -171,7 +171,10 @@ fn unchanged(adopted: &mut Adopted, path: &str, bytes: &[u8], row: &Row) {
     if row.checksum.is_some_and(|then| then != i64::from(now)) {
         adopted.refuse(
             Class::Drift,
-            format!("{path} was edited after Flyway ran it: its checksum is {now}, the ledger's {}", row.checksum.unwrap_or(0)),
+            format!(
+                "{path} was edited after Flyway ran it: its checksum is {now}, the ledger's {}",
+                row.checksum.unwrap_or(0)
+            ),
             "put the file back as it ran; a repeatable migration: let Flyway run it first",
         );
     }

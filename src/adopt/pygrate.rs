@@ -92,14 +92,19 @@ fn steps(given: &Given<'_>, text: &str) -> Vec<DraftStep> {
         let body = &head[head.find('\n').map_or(head.len(), |end| end + 1)..];
         let name: String = head.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let line = head.lines().next().unwrap_or_default();
-        let end = body.split_inclusive('\n').take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t', '#'])).map(str::len).sum();
+        let end = body
+            .split_inclusive('\n')
+            .take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t', '#']))
+            .map(str::len)
+            .sum();
         let class = &body[..end];
         rest = &body[end..];
         if !line.contains("Step") {
             continue;
         }
         let dedented: String = class.split_inclusive('\n').map(str::trim_start).collect();
-        let id = python::assigned(&dedented, "ID").and_then(|value| python::strings(value).pop()).filter(|id| *id != name);
+        let id =
+            python::assigned(&dedented, "ID").and_then(|value| python::strings(value).pop()).filter(|id| *id != name);
         let handlers = methods(given, class, &name);
         steps.push(DraftStep { name, id, handlers, phases: [Done::No; 3] });
     }
@@ -172,7 +177,9 @@ fn handler(given: &Given<'_>, body: &str, step: &str, verb: Verb) -> Body {
         }
         let Some((call, after)) = rest.strip_prefix("db.").and_then(|rest| rest.split_once('(')) else { return lost() };
         let Some((value, after)) = python::string(after) else { return lost() };
-        let Some(after) = after.trim_start_matches([' ', '\n', '\r', '\t', '\\']).strip_prefix(')') else { return lost() };
+        let Some(after) = after.trim_start_matches([' ', '\n', '\r', '\t', '\\']).strip_prefix(')') else {
+            return lost();
+        };
         rest = after;
         let file = || {
             let name = value.trim_start_matches("./");

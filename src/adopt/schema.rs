@@ -72,7 +72,8 @@ pub fn of_postgres(dump: &str) -> String {
 pub fn draft(version: Version, script: String, place: &str) -> Draft {
     let handlers = BTreeMap::from([(Verb::Add, Body::Sql { text: script, alone: false })]);
     let step = DraftStep { name: "schema".to_owned(), id: None, handlers, phases: [Done::Yes; 3] };
-    let description = "The schema as it was when triphase came; no rollback_add, which would remove all of it".to_owned();
+    let description =
+        "The schema as it was when triphase came; no rollback_add, which would remove all of it".to_owned();
     Draft { version, description, from: format!("the schema of {place}"), steps: vec![step] }
 }
 

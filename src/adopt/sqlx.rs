@@ -66,7 +66,8 @@ impl Tool for Sqlx {
             if let Some(row) = &row {
                 check(&mut adopted, path, bytes, row);
             }
-            let (Some(version), Some(up)) = (adopted.version(&number.to_string(), path), adopted.text(path, bytes)) else {
+            let (Some(version), Some(up)) = (adopted.version(&number.to_string(), path), adopted.text(path, bytes))
+            else {
                 continue;
             };
             let down = downs.get(&number).and_then(|(path, bytes)| adopted.text(path, bytes));

@@ -65,7 +65,10 @@ mod tests {
     #[test]
     fn only_the_frame_is_taken_off() {
         let text = "-- why\nBEGIN;\nCREATE TABLE a (b text DEFAULT 'BEGIN;');\nCOMMIT ;\n";
-        assert_eq!(unwrapped(Dialect::Postgres, text, false).trim(), "-- why\n\nCREATE TABLE a (b text DEFAULT 'BEGIN;');");
+        assert_eq!(
+            unwrapped(Dialect::Postgres, text, false).trim(),
+            "-- why\n\nCREATE TABLE a (b text DEFAULT 'BEGIN;');"
+        );
         let text = "a; COMMIT; b; BEGIN TRANSACTION; c";
         assert_eq!(unwrapped(Dialect::Postgres, text, false), text);
         assert_eq!(unwrapped(Dialect::Postgres, text, true), "a;  b;  c");

@@ -59,7 +59,8 @@ fn handler(
         }
         Body::Lost { why, text } => {
             // False whatever the database: an empty target is not filled as if nothing were missing.
-            let query = format!("SELECT {} = ''", sql::literal(dialect, &format!("{why}: write it as SQL in its place")));
+            let query =
+                format!("SELECT {} = ''", sql::literal(dialect, &format!("{why}: write it as SQL in its place")));
             line(yaml, &format!("    {verb}:\n      - expect: {}", quoted(&query)));
             if !empty(text) {
                 line(yaml, &format!("      - sql_file: {}", quoted(&name)));

@@ -37,7 +37,11 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
     }))??;
     let Some(ledger) = answers.pop().flatten() else {
         let message = format!("the target has no table `{name}`: {} has not migrated it", tool.name());
-        return Err(refused(Class::Usage, message, "see that this is the right target, or name the table with --table"));
+        return Err(refused(
+            Class::Usage,
+            message,
+            "see that this is the right target, or name the table with --table",
+        ));
     };
     let placeholders = args.placeholder.iter().cloned().collect();
     let given = Given { dialect, folder: &folder, printed: &printed, ledger: &ledger, placeholders: &placeholders };
@@ -100,8 +104,7 @@ fn told(app: &App, adopted: &Adopted, outcome: &Outcome) -> Result<u8, Halt> {
             .iter()
             .map(|draft| json!({ "release": draft.version, "from": draft.from, "state": state(draft) }))
             .collect();
-        let fields =
-            json!({ "exit_code": code, "written": written, "releases": releases, "notes": adopted.notes });
+        let fields = json!({ "exit_code": code, "written": written, "releases": releases, "notes": adopted.notes });
         app.document(&json::document("import", fields))?;
     } else {
         let verb = if written { "wrote" } else { "would write" };
@@ -130,7 +133,8 @@ fn with(scene: &Scene, written: &[(String, String)]) -> Result<Project, Halt> {
                 continue;
             }
             let message = format!("{path} is there already, and is not what would be written");
-            findings.push(Finding::new(Class::Usage, "", message).way_out("move it away, or keep it and stamp by hand"));
+            findings
+                .push(Finding::new(Class::Usage, "", message).way_out("move it away, or keep it and stamp by hand"));
         }
         let folder = path.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
         if folder != "releases/" && !files.entries.contains(&folder) {
@@ -159,7 +163,8 @@ fn given(project: &Path, tool: &dyn Tool, args: &Import) -> Result<(Folder, Fold
         None => match tool.folders().iter().map(|folder| project.join(folder)).find(|path| path.is_dir()) {
             Some(found) => found,
             None => {
-                let message = format!("none of {}'s usual folders is there: {}", tool.name(), tool.folders().join(", "));
+                let message =
+                    format!("none of {}'s usual folders is there: {}", tool.name(), tool.folders().join(", "));
                 return Err(refused(Class::Usage, message, "name the folder of its migrations with --from"));
             }
         },

@@ -60,9 +60,8 @@ pub fn run(app: &App) -> Result<u8, Halt> {
 /// A database that is there already: its schema becomes release v1, which is stamped. Nothing runs.
 fn existing(app: &App) -> Result<u8, Halt> {
     let scene = Scene::of(app)?;
-    let refuse = |message: String, way_out: &str| {
-        Halt::Findings(vec![Finding::new(Class::Usage, "", message).way_out(way_out)])
-    };
+    let refuse =
+        |message: String, way_out: &str| Halt::Findings(vec![Finding::new(Class::Usage, "", message).way_out(way_out)]);
     let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
     if !facts.ledger.steps.is_empty() {
         return Err(refuse("the target has a ledger with releases already".to_owned(), "see: triphase show"));

@@ -330,7 +330,10 @@ impl Reader<'_> {
         let entries = node.entries(&mut self.findings);
         for (key, node) in &entries {
             let lower = key.to_ascii_lowercase();
-            if ["password", "passwd", "secret", "token", "api_key", "private_key"].iter().any(|word| lower.contains(word)) {
+            if ["password", "passwd", "secret", "token", "api_key", "private_key"]
+                .iter()
+                .any(|word| lower.contains(word))
+            {
                 self.findings.push(node.refuse_key(
                     "F7",
                     "a variable of templates holds no secret: what is filled in is stored in the ledger, and shown",

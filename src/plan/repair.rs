@@ -1,6 +1,9 @@
 //! A person's word about the ledger (`repair`, `rollout`, `stamp`, `import`): what becomes of the rows. Pure.
 
-use super::{Scope, stamp::{self, Mark}};
+use super::{
+    Scope,
+    stamp::{self, Mark},
+};
 use crate::{
     action::Handler,
     ledger::{Entry, Event, Ledger, Outcome, Row},

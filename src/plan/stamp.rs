@@ -134,7 +134,8 @@ impl<'a> Stamper<'a> {
             PhaseState::RolledBack if state == PhaseState::RolledBack => return,
             PhaseState::RolledBack if named => {}
             PhaseState::RolledBack => {
-                let message = format!("{phase} of step `{}` was rolled back: it is stamped only when named (G7)", step.id);
+                let message =
+                    format!("{phase} of step `{}` was rolled back: it is stamped only when named (G7)", step.id);
                 let way_out = format!("triphase stamp {} --phase {phase} --only", step.id.release);
                 self.plan.findings.push(Finding::new(Class::Guard, "G7", message).way_out(way_out));
                 return;

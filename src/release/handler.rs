@@ -288,8 +288,14 @@ fn sql_file(node: &Node<'_>, options: &Options, ours: bool, parts: &mut Parts, r
 }
 
 /// Places in a file that a release file names.
-fn file_place(path: &str, text: &Arc<str>, node: &Node<'_>, release_file: &str) -> impl Fn(&std::ops::Range<usize>) -> Place {
-    let (file, source, within): (Arc<str>, _, _) = (path.into(), text.clone(), format!("({} of {release_file})", node.path()));
+fn file_place(
+    path: &str,
+    text: &Arc<str>,
+    node: &Node<'_>,
+    release_file: &str,
+) -> impl Fn(&std::ops::Range<usize>) -> Place {
+    let (file, source, within): (Arc<str>, _, _) =
+        (path.into(), text.clone(), format!("({} of {release_file})", node.path()));
     move |span| Place { file: file.clone(), source: source.clone(), span: span.clone(), path: within.clone() }
 }
 

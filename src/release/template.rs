@@ -64,7 +64,10 @@ mod tests {
     fn texts_are_filled_in() {
         let fill = |text| template().fill(text).map_err(|e| e.message).unwrap();
         assert_eq!(fill("GRANT x TO {{ role | ident }}, {{ role | literal }}\n"), "GRANT x TO \"app's\", 'app''s'\n");
-        assert_eq!(fill("{% for n in shards %}CREATE TABLE t{{ n }} ();{% endfor %}"), "CREATE TABLE t1 ();CREATE TABLE t2 ();");
+        assert_eq!(
+            fill("{% for n in shards %}CREATE TABLE t{{ n }} ();{% endfor %}"),
+            "CREATE TABLE t1 ();CREATE TABLE t2 ();"
+        );
         assert_eq!(fill("a{% if on %}b{% endif %} <&>"), "a <&>");
     }
 

@@ -31,7 +31,16 @@ const CLIENTS: &[Row] = &[
     Row {
         scheme: "postgres",
         binaries: &["psql"],
-        args: &["-X", "-q", "-w", "--host={host}", "--port={port}", "--username={username}", "--dbname={database}", "--file={filename}"],
+        args: &[
+            "-X",
+            "-q",
+            "-w",
+            "--host={host}",
+            "--port={port}",
+            "--username={username}",
+            "--dbname={database}",
+            "--file={filename}",
+        ],
         password: Some("PGPASSWORD"),
         port: Some(5432),
         package: "postgresql-client",
@@ -118,7 +127,11 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         })?,
         None => row.binaries.iter().find_map(|binary| found(binary, &target.project)).ok_or_else(|| {
             refuse(
-                format!("`shell: {}` is run by `{}`, which is not installed", file.display(), row.binaries.join("` or `")),
+                format!(
+                    "`shell: {}` is run by `{}`, which is not installed",
+                    file.display(),
+                    row.binaries.join("` or `")
+                ),
                 format!("install it (Debian: {}), or name another with `binary` in the target file", row.package),
             )
         })?,
@@ -160,8 +173,12 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
 pub fn dump(target: &Target) -> Result<Client, Finding> {
     let connection = target.runner();
     let program = found("pg_dump", &target.project).ok_or_else(|| {
-        Finding::new(Class::Usage, "", "the schema of a PostgreSQL database is read by `pg_dump`, which is not installed")
-            .way_out("install it (Debian: postgresql-client), of the server's version or a newer one")
+        Finding::new(
+            Class::Usage,
+            "",
+            "the schema of a PostgreSQL database is read by `pg_dump`, which is not installed",
+        )
+        .way_out("install it (Debian: postgresql-client), of the server's version or a newer one")
     })?;
     let mut args: Vec<String> = ["--host={host}", "--port={port}", "--username={username}", "--dbname={database}"]
         .iter()

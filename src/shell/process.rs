@@ -39,7 +39,12 @@ pub enum Ended {
 ///
 /// # Errors
 /// [`Ended::Failed`] where it can't be started or ends with anything but 0, with its last words and no secret; [`Ended::Stopped`].
-pub async fn run(client: &Client, text: &str, keep: Option<fs::File>, stop: impl Future<Output = ()>) -> Result<(), Ended> {
+pub async fn run(
+    client: &Client,
+    text: &str,
+    keep: Option<fs::File>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Ended> {
     let failed = Ended::Failed;
     let own = client.project.join(&client.file);
     let copy = if holds(client, &own, text) { None } else { Some(copied(client, text).map_err(failed)?) };
@@ -66,7 +71,12 @@ pub async fn output(client: &Client, stop: impl Future<Output = ()>) -> Result<S
 }
 
 /// Runs a client to its end; gives the last of what it printed, up to `keep` bytes.
-async fn work(client: &Client, mut command: Command, keep: usize, stop: impl Future<Output = ()>) -> Result<String, Ended> {
+async fn work(
+    client: &Client,
+    mut command: Command,
+    keep: usize,
+    stop: impl Future<Output = ()>,
+) -> Result<String, Ended> {
     let failed = Ended::Failed;
     command.current_dir(&client.project).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command.envs(client.vars.iter().map(|(name, value)| (*name, value.reveal())));
@@ -96,9 +106,11 @@ async fn work(client: &Client, mut command: Command, keep: usize, stop: impl Fut
         return Err(Ended::Stopped);
     }
     let words = if err.trim().is_empty() { out } else { err };
-    let words = client.secrets.iter().filter(|secret| !secret.reveal().is_empty()).fold(words, |words, secret| {
-        words.replace(secret.reveal(), "***")
-    });
+    let words = client
+        .secrets
+        .iter()
+        .filter(|secret| !secret.reveal().is_empty())
+        .fold(words, |words, secret| words.replace(secret.reveal(), "***"));
     let program = client.program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Err(failed(anyhow!("{program} ended with {status}: {}", words.trim())))
 }

@@ -109,7 +109,8 @@ impl<'a> FileHold<'a> {
     /// A file for the client (rule F4). No transaction is open here, so the client is not kept waiting. It holds the lock file open:
     /// should this process be killed, the next run waits for the client's end.
     async fn shell(&self, file: &Path, text: &str, stop: &Stop) -> Result<(), Failure> {
-        let client = shell::client(&self.session.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
+        let client =
+            shell::client(&self.session.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
         let keep = self.lock.share().map_err(|error| Failure::Access(anyhow!("the lock file: {error}")))?;
         shell::run(&client, text, Some(keep), stop.pulled()).await.map_err(|ended| match ended {
             shell::Ended::Failed(why) => Failure::Handler { at: 0, why },

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     action::{Action, Handlers},
-    engine::{Access, Answer, Failure, Held, Hold, Me, Session, Where, holder, rows::{Rows, TextRow}},
+    engine::{
+        Access, Answer, Failure, Held, Hold, Me, Session, Where, holder,
+        rows::{Rows, TextRow},
+    },
     ledger::{HistoryRow, Ledger, RunRow, Verdict},
     model::{Dialect, StepId, Time},
     target::Target,
@@ -49,8 +52,14 @@ impl FileSession {
         if access == Access::Write {
             may_write(&settings, target)?;
         }
-        let session =
-            Self { version: version().await?, rows: Rows::sqlite(), access, link: Mutex::new(None), settings, target: target.clone() };
+        let session = Self {
+            version: version().await?,
+            rows: Rows::sqlite(),
+            access,
+            link: Mutex::new(None),
+            settings,
+            target: target.clone(),
+        };
         session.link().await?;
         Ok(session)
     }

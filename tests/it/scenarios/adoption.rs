@@ -77,7 +77,11 @@ fn adopted(bench: &Bench, line: &str, own: &str, pending: &str) -> Run {
     assert!(!bench.dir().join("releases").exists() && !bench.db.has_table("triphase_ledger"), "--noop has written");
     let run = bench.ok(line).says("wrote releases/");
     assert_eq!(shape(&bench.db, own), before, "an import has run something");
-    assert_eq!(bench.db.value(&format!("SELECT count(*) FROM {own}")), rows, "an import has changed the other tool's ledger");
+    assert_eq!(
+        bench.db.value(&format!("SELECT count(*) FROM {own}")),
+        rows,
+        "an import has changed the other tool's ledger"
+    );
     bench.ok(line).says("nothing to stamp");
     bench.ends(3, "check").says(&format!("release `{pending}` is pending: add")).hides("error[");
     bench.ok("ff").says(&format!("add {pending}"));
@@ -177,7 +181,8 @@ fn alembic(engine: Engine) {
     bench.ends(2, "import alembic").says("alembic upgrade head --sql");
     adopted(&bench, "import alembic --sql sql", "alembic_version", "v3-27c6a30d7c24");
     assert_eq!(bench.states("v2-ae1027a6acf", "ae1027a6acf_index_customer"), "done done done");
-    let orders = fs::read_to_string(bench.dir().join("releases/v3-27c6a30d7c24/27c6a30d7c24_add_orders.add.sql")).unwrap();
+    let orders =
+        fs::read_to_string(bench.dir().join("releases/v3-27c6a30d7c24/27c6a30d7c24_add_orders.add.sql")).unwrap();
     assert!(!orders.contains("alembic_version") && !orders.contains("COMMIT"), "{orders}");
     runs_from_nothing(&bench, "alembic_version");
     bench.ok("rollback_add v3-27c6a30d7c24");

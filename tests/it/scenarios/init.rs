@@ -2,11 +2,7 @@
 
 use crate::harness::{Bench, Engine, on_each_engine};
 
-on_each_engine!(
-    a_database_that_is_there_is_adopted,
-    what_can_not_be_adopted_is_refused,
-    a_protected_target_asks,
-);
+on_each_engine!(a_database_that_is_there_is_adopted, what_can_not_be_adopted_is_refused, a_protected_target_asks,);
 
 const SQLITE: &str = "
 CREATE TABLE customer (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL CHECK (name <> ';')); -- people

@@ -61,14 +61,20 @@ fn a_file_that_fails_says_why_and_is_run_again(engine: Engine) {
             format!("\\! sh {}/leak.sh\n", bench.dir().display())
         }
     };
-    bench.write("sql/one.sql", &format!("CREATE TABLE IF NOT EXISTS one (id integer);\n{secret}SELECT nonsense;\nSELECT 1;\n"));
+    bench.write(
+        "sql/one.sql",
+        &format!("CREATE TABLE IF NOT EXISTS one (id integer);\n{secret}SELECT nonsense;\nSELECT 1;\n"),
+    );
     bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n    rollback_add: DROP TABLE one\n");
     let run = bench.ends(1, "add v1").says("nonsense").says("ended with exit status");
     if engine == Engine::Postgres {
         assert!(run.stderr.contains("the password is ***"), "{}", run.stderr);
         let password = bench.db.server().password();
         assert!(!run.said().contains(&password));
-        assert_eq!(bench.db.value(&format!("SELECT count(*) FROM triphase_history WHERE detail LIKE '%{password}%'")), "0");
+        assert_eq!(
+            bench.db.value(&format!("SELECT count(*) FROM triphase_history WHERE detail LIKE '%{password}%'")),
+            "0"
+        );
     }
     assert_eq!(bench.states("v1", "one"), "failed pending pending");
     // What it did stays, and nobody takes it for nothing: the rollback is not passed over.

@@ -36,10 +36,7 @@ fn only_and_a_single_step(engine: Engine) {
     bench.command("stamp v2/names --phase add --reason").arg("by hand, on Monday").run().exits(0);
     assert_eq!(bench.states("v2", "names"), "done pending pending");
     assert_eq!(bench.states("v2", "names_index") + &bench.states("v1", "customer"), "");
-    assert_eq!(
-        bench.db.value("SELECT detail FROM triphase_history WHERE verb = 'stamp add'"),
-        "by hand, on Monday"
-    );
+    assert_eq!(bench.db.value("SELECT detail FROM triphase_history WHERE verb = 'stamp add'"), "by hand, on Monday");
     bench.ok("stamp v2 --phase add --only");
     assert_eq!(bench.states("v2", "names_index"), "done pending pending");
     assert_eq!(bench.states("v1", "customer"), "");

@@ -26,12 +26,16 @@ fn a_rollout_is_said_and_revoked(engine: Engine) {
     assert_eq!(rollouts(&bench), "0", "--noop has written");
     bench.ok("rollout v2");
     assert_eq!(rollouts(&bench), "1");
-    assert_eq!(bench.db.value("SELECT value LIKE '%tester@%' FROM triphase_meta WHERE key = 'rollout/v2'").to_lowercase(), yes(engine));
+    assert_eq!(
+        bench.db.value("SELECT value LIKE '%tester@%' FROM triphase_meta WHERE key = 'rollout/v2'").to_lowercase(),
+        yes(engine)
+    );
     bench.command("rollout v2 --revoke --reason").arg("two hosts are behind").run().exits(0).says("is revoked");
     assert_eq!(rollouts(&bench), "0");
     bench.ends(7, "simdrop v2").says("error[G6]");
     assert_eq!(columns(&bench), "first_name id name");
-    let events = bench.db.query("SELECT detail FROM triphase_history WHERE verb = 'rollout' AND release = 'v2' ORDER BY id");
+    let events =
+        bench.db.query("SELECT detail FROM triphase_history WHERE verb = 'rollout' AND release = 'v2' ORDER BY id");
     assert_eq!(events.last().map(String::as_str), Some("revoked: two hosts are behind"));
     bench.ok("rollout v2");
     bench.ok("simdrop v2");
@@ -81,7 +85,10 @@ fn a_renamed_step_keeps_what_it_did(engine: Engine) {
     bench.ok("rollback_simdrop v2");
     bench.ok("rollback_add v2");
     assert_eq!(columns(&bench), "id name");
-    assert_eq!(bench.db.value("SELECT count(*) FROM triphase_history WHERE verb = 'repair rename' AND detail = 'clearer'"), "1");
+    assert_eq!(
+        bench.db.value("SELECT count(*) FROM triphase_history WHERE verb = 'repair rename' AND detail = 'clearer'"),
+        "1"
+    );
 }
 
 fn a_rename_must_name_what_is_there(engine: Engine) {
