@@ -3,7 +3,7 @@
 
 use super::{Adopted, Body, Draft, DraftStep, Given, Tool, python, text};
 use crate::{
-    model::{Class, Dialect},
+    model::{Class, Dialect, Finding},
     sql,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,7 +85,7 @@ fn revisions<'a>(given: &Given<'a>, adopted: &mut Adopted) -> BTreeMap<String, R
     for (id, revision) in &revisions {
         for down in revision.downs.iter().filter(|down| !revisions.contains_key(*down)) {
             adopted.findings.push(
-                crate::model::Finding::new(
+                Finding::new(
                     Class::Usage,
                     "",
                     format!("revision {id} comes after {down}, which no file of the folder is"),
@@ -111,7 +111,7 @@ fn sections(given: &Given<'_>) -> (BTreeMap<String, String>, BTreeMap<String, St
                 continue;
             };
             if let Some((up, id, body)) = open.take() {
-                let body = cleaned(given.dialect, &body);
+                let body = cleaned(given, &body);
                 if up {
                     ups.insert(id, body)
                 } else {
@@ -134,20 +134,28 @@ fn sections(given: &Given<'_>) -> (BTreeMap<String, String>, BTreeMap<String, St
 }
 
 /// A section without the transaction around it and Alembic's own ledger.
-fn cleaned(dialect: Dialect, section: &str) -> String {
+fn cleaned(given: &Given<'_>, section: &str) -> String {
+    let dialect = given.dialect;
     let text = text::unwrapped(dialect, section, true);
     let Ok(statements) = sql::split(dialect, &text) else { return text };
     let own = |text: &str| {
-        let canonical = sql::canonical(dialect, text).to_ascii_lowercase();
-        ["insert into ", "update ", "delete from ", "create table ", "drop table "]
-            .iter()
-            .filter_map(|head| canonical.strip_prefix(head))
-            .any(|rest| {
-                rest.trim_start_matches('"')
-                    .rsplit_once("alembic_version")
-                    .is_some_and(|(schema, _)| !schema.contains(' '))
-                    || rest.split(' ').next().is_some_and(|name| name.ends_with("alembic_version"))
-            })
+        let canonical = sql::canonical(dialect, text);
+        let mut words = canonical.split(' ').map(|word| word.trim_matches(['"', '`']));
+        let heads: &[&str] = match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+            "INSERT" => &["INTO"],
+            "DELETE" => &["FROM"],
+            "CREATE" | "DROP" => &["TABLE"],
+            "UPDATE" => &[],
+            _ => return false,
+        };
+        let headed = heads.iter().all(|head| words.next().is_some_and(|word| word.eq_ignore_ascii_case(head)));
+        let first = words.next().unwrap_or_default();
+        // A schema may stand before the name, its dot a word of its own.
+        let name = match words.next() {
+            Some(".") => words.next().unwrap_or_default(),
+            Some(_) | None => first.rsplit('.').next().unwrap_or(first),
+        };
+        headed && name.trim_matches(['"', '`']) == given.table
     };
     statements.iter().filter(|s| !own(&s.text)).map(|s| format!("{};\n", s.text)).collect::<Vec<_>>().join("\n")
 }

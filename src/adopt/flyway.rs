@@ -211,7 +211,11 @@ fn body(given: &Given<'_>, adopted: &mut Adopted, path: &str, bytes: &[u8]) -> O
         rest = rest.get(at + 3 + name.len()..).unwrap_or_default();
     }
     filled.push_str(rest);
-    Some(Body::Sql { text: text::unwrapped(given.dialect, &filled, false), alone: false })
+    // A file beside it may say that it can't be in a transaction.
+    let settings = given.folder.get(&format!("{path}.conf")).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let setting = |line: &str| line.split_whitespace().collect::<String>() == "executeInTransaction=false";
+    let alone = settings.is_some_and(|settings| settings.lines().any(setting));
+    Some(Body::Sql { text: text::unwrapped(given.dialect, &filled, false), alone })
 }
 
 /// Prefix, version and description of a file's name; the version is empty for a repeatable one.

@@ -48,6 +48,8 @@ pub struct Given<'a> {
     pub folder: &'a Folder,
     /// The SQL that the tool printed, where its migrations are programs (`--sql`).
     pub printed: &'a Folder,
+    /// The name of its ledger's table, without schema.
+    pub table: &'a str,
     /// The rows that its query gave.
     pub ledger: &'a [TextRow],
     /// What Flyway's placeholders stand for (`--placeholder`).

@@ -141,7 +141,9 @@ fn methods(given: &Given<'_>, class: &str, step: &str) -> BTreeMap<Verb, Body> {
                     "rollback_hide" => Some(Verb::RollbackSimdrop),
                     name => Verb::parse(name),
                 };
-                open = verb.map(|verb| (verb, indent, String::new()));
+                // What stands on the same line is all of it.
+                let same_line = line.split_once("):").map_or("", |(_, rest)| rest.trim_start());
+                open = verb.map(|verb| (verb, indent, same_line.to_owned()));
             }
             (_, Some((_, _, body))) => body.push_str(line),
             (None, None) => {}

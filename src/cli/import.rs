@@ -44,7 +44,9 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
         ));
     };
     let placeholders = args.placeholder.iter().cloned().collect();
-    let given = Given { dialect, folder: &folder, printed: &printed, ledger: &ledger, placeholders: &placeholders };
+    let table = name.rsplit('.').next().unwrap_or(name);
+    let given =
+        Given { dialect, table, folder: &folder, printed: &printed, ledger: &ledger, placeholders: &placeholders };
     let mut adopted = tool.read(&given);
     if adopted.findings.is_empty() && adopted.releases.is_empty() {
         adopted.findings.push(

@@ -12,6 +12,7 @@ use crate::{
     action::{Action, Handlers},
     ledger::{Begin, HistoryRow, Ledger, RunRow, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time},
+    shell,
     target::Target,
 };
 use std::{collections::BTreeMap, future::Future, pin::Pin};
@@ -51,6 +52,16 @@ pub enum Failure {
     /// The engine refuses, for a reason of its own class: a ledger in another schema (5), a stored handler of an unknown kind (5), …
     #[error("{}", .0.message)]
     Refused(Box<Finding>),
+}
+
+impl From<shell::Ended> for Failure {
+    /// A file is a unit's only action.
+    fn from(ended: shell::Ended) -> Self {
+        match ended {
+            shell::Ended::Failed(why) => Self::Handler { at: 0, why },
+            shell::Ended::Stopped => Self::Stopped,
+        }
+    }
 }
 
 /// How a run is named to others.

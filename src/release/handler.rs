@@ -123,11 +123,14 @@ impl Parts {
         let label = match verb.way() {
             Way::Forward => Label::None,
             Way::Back => {
+                // What a client does with a file, nobody reads here.
+                let file = self.actions.iter().any(|action| matches!(action, Action::Shell { .. }));
                 let statements = self.actions.iter().filter_map(|action| match action {
                     Action::Sql { text, .. } => Some(text.as_str()),
                     Action::Expect { .. } | Action::Shell { .. } => None,
                 });
-                sql::label(self.dialect, &statements.collect::<Vec<_>>())
+                let label = sql::label(self.dialect, &statements.collect::<Vec<_>>());
+                if file { Label::Lossy } else { label }
             }
         };
         Handler { checksum: Checksum::of(self.canonical.iter().map(AsRef::as_ref)), label, actions: self.actions }

@@ -48,7 +48,7 @@ const CLIENTS: &[Row] = &[
     Row {
         scheme: "sqlite",
         binaries: &["sqlite3"],
-        args: &["-batch", "-bail", "-cmd", ".timeout 10000", "{database}", ".read \"{filename}\""],
+        args: &["-batch", "-bail", "-cmd", ".timeout 10000", "{database}", ".read \"{c_filename}\""],
         password: None,
         port: None,
         package: "sqlite3",
@@ -91,8 +91,10 @@ pub struct Client {
 impl Client {
     /// The arguments for the file at an absolute path; `false`: none names it, and the client reads it as its standard input.
     pub(super) fn args(&self, file: &Path) -> (Vec<String>, bool) {
-        let named = self.args.iter().any(|arg| arg.contains(FILENAME));
-        (self.args.iter().map(|arg| arg.replace(FILENAME, &file.to_string_lossy())).collect(), named)
+        let named = self.args.iter().any(|arg| arg.contains(FILENAME) || arg.contains(C_FILENAME));
+        let file = file.to_string_lossy();
+        let quoted = file.replace('\\', "\\\\").replace('"', "\\\"");
+        (self.args.iter().map(|arg| arg.replace(FILENAME, &file).replace(C_FILENAME, &quoted)).collect(), named)
     }
 
     /// The same with one more variable, which the engine knows the session by.
@@ -104,6 +106,8 @@ impl Client {
 }
 
 const FILENAME: &str = "{filename}";
+/// The same inside the double quotes of sqlite3's own commands, where a backslash escapes.
+const C_FILENAME: &str = "{c_filename}";
 
 /// Makes a target's client ready for a file, which is relative to the project folder.
 ///

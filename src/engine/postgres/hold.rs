@@ -228,10 +228,7 @@ impl<'a> Holding<'a> {
             return Err(self.fenced().await);
         }
         failpoint::point("before a lone statement");
-        shell::run(&client, text, None, stop.pulled()).await.map_err(|ended| match ended {
-            shell::Ended::Failed(why) => Failure::Handler { at: 0, why },
-            shell::Ended::Stopped => Failure::Stopped,
-        })?;
+        shell::run(&client, text, None, stop.pulled()).await?;
         failpoint::point("after a lone statement");
         let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
         let closed = self.together(work, &closes, &Stop::never()).await;

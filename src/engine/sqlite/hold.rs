@@ -112,10 +112,8 @@ impl<'a> FileHold<'a> {
         let client =
             shell::client(&self.session.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
         let keep = self.lock.share().map_err(|error| Failure::Access(anyhow!("the lock file: {error}")))?;
-        shell::run(&client, text, Some(keep), stop.pulled()).await.map_err(|ended| match ended {
-            shell::Ended::Failed(why) => Failure::Handler { at: 0, why },
-            shell::Ended::Stopped => Failure::Stopped,
-        })
+        shell::run(&client, text, Some(keep), stop.pulled()).await?;
+        Ok(())
     }
 
     /// Actions and entries in one transaction.

@@ -230,7 +230,7 @@ fn pygrate(engine: Engine) {
     bench.write(
         "v2.py",
         "import pygration\n\nclass Names(pygration.Step):\n    def add(self, db):\n        db.sql_file('sql/names.sql')\n    def simdrop(self, db):\n        \
-         db.sql('ALTER TABLE customer RENAME COLUMN name TO pd_name')\n    def rollback_simdrop(self, db):\n        db.sql('ALTER TABLE customer RENAME COLUMN \
+         db.sql('ALTER TABLE customer RENAME COLUMN name TO pd_name')\n    def rollback_simdrop(self, db): db.sql('ALTER TABLE customer RENAME COLUMN \
          pd_name TO name')\n    def drop(self, db):\n        db.sql('ALTER TABLE customer DROP COLUMN pd_name')\n",
     );
     bench.write("sql/names.sql", "ALTER TABLE customer ADD COLUMN first text;\nUPDATE customer SET first = 'x;y';\n");

@@ -29,7 +29,7 @@ steps:
   fill:
     add:
       - sql: INSERT INTO first VALUES (1)
-      - shell: ../sql/fill it.sql
+      - shell: ../sql/fill \"it\".sql
       - sql: INSERT INTO filled VALUES (8)
     rollback_add:
       - shell: ../sql/empty.sql
@@ -38,9 +38,9 @@ steps:
 fn a_file_is_run_by_the_engines_own_client(engine: Engine) {
     let bench = Bench::new(engine);
     bench.release("v1", RELEASE);
-    bench.write("sql/fill it.sql", script(engine));
+    bench.write("sql/fill \"it\".sql", script(engine));
     bench.write("sql/empty.sql", "DROP TABLE filled;\n");
-    bench.ok("plan add").says("shell: sql/fill it.sql");
+    bench.ok("plan add").says("shell: sql/fill \"it\".sql");
     bench.ok("add v1");
     assert_eq!(bench.db.query("SELECT n FROM filled ORDER BY n"), ["7", "8"]);
     assert_eq!(bench.states("v1", "fill"), "done pending pending");
@@ -94,7 +94,7 @@ fn a_file_that_fails_says_why_and_is_run_again(engine: Engine) {
 fn a_missing_client_is_named_before_anything_runs(engine: Engine) {
     let bench = Bench::new(engine);
     bench.release("v1", RELEASE);
-    bench.write("sql/fill it.sql", script(engine));
+    bench.write("sql/fill \"it\".sql", script(engine));
     bench.write("sql/empty.sql", "");
     bench.target("binary: no-such-client\n");
     bench.ends(2, "plan add v1").says("no-such-client").says("error[F4]");
