@@ -119,8 +119,16 @@ fn told(app: &App, adopted: &Adopted, outcome: &Outcome) -> Result<u8, Halt> {
     for note in &adopted.notes {
         app.warn(note);
     }
-    app.tell(|err| report::outcome::write(err, outcome, app.err));
-    Ok(code)
+    ended(app, outcome)
+}
+
+/// Reports how it ended; a run's last line with `--json` is its result.
+pub fn ended(app: &App, outcome: &Outcome) -> Result<u8, Halt> {
+    if app.global.noop {
+        app.tell(|err| report::outcome::write(err, outcome, app.err));
+        return Ok(outcome.exit_code());
+    }
+    app.ended(outcome)
 }
 
 /// The project as it will be.

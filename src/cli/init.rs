@@ -105,8 +105,7 @@ fn existing(app: &App) -> Result<u8, Halt> {
         let verb = if app.global.noop { "would write" } else { "wrote" };
         app.print(|out| names.iter().try_for_each(|name| writeln!(out, "{verb} {name}")))?;
     }
-    app.tell(|err| report::outcome::write(err, &outcome, app.err));
-    Ok(code)
+    import::ended(app, &outcome)
 }
 
 /// A file or folder of the project as a person would type it.

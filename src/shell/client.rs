@@ -78,6 +78,8 @@ pub struct Client {
     pub(super) program: PathBuf,
     /// Its arguments, filled in but for `{filename}`.
     args: Vec<String>,
+    /// Statements its session begins with.
+    presets: Vec<String>,
     /// Variables of its environment besides this process's.
     pub(super) vars: Vec<(&'static str, Secret)>,
     /// The file, relative to the project folder.
@@ -89,18 +91,50 @@ pub struct Client {
 }
 
 impl Client {
-    /// The arguments for the file at an absolute path; `false`: none names it, and the client reads it as its standard input.
+    /// All arguments for the file at an absolute path; `false`: none names it, and the client reads it as its standard input.
     pub(super) fn args(&self, file: &Path) -> (Vec<String>, bool) {
         let named = self.args.iter().any(|arg| arg.contains(FILENAME) || arg.contains(C_FILENAME));
         let file = file.to_string_lossy();
         let quoted = file.replace('\\', "\\\\").replace('"', "\\\"");
-        (self.args.iter().map(|arg| arg.replace(FILENAME, &file).replace(C_FILENAME, &quoted)).collect(), named)
+        let own = self.args.iter().map(|arg| arg.replace(FILENAME, &file).replace(C_FILENAME, &quoted));
+        let mut args = self.first(named);
+        args.extend(own);
+        (args, named)
+    }
+
+    /// What stands before the target's own arguments: known clients stop at the first error, and begin with the presets.
+    fn first(&self, named: bool) -> Vec<String> {
+        let each = |flag: &str| self.presets.iter().flat_map(|preset| [flag.to_owned(), preset.clone()]).collect();
+        match self.program.file_name().and_then(|name| name.to_str()) {
+            Some("psql") => {
+                let mut args = vec!["-v".to_owned(), "ON_ERROR_STOP=1".to_owned()];
+                args.extend::<Vec<String>>(each("-c"));
+                if !named && !self.presets.is_empty() {
+                    // With a command before it, psql reads its standard input only where that is asked for.
+                    args.extend(["-f".to_owned(), "-".to_owned()]);
+                }
+                args
+            }
+            Some("sqlite3") => each("-cmd"),
+            Some("mariadb" | "mysql") if !self.presets.is_empty() => {
+                vec![format!("--init-command={}", self.presets.join("; "))]
+            }
+            Some(_) | None => Vec::new(),
+        }
     }
 
     /// The same with one more variable, which the engine knows the session by.
     #[must_use]
     pub fn var(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.vars.push((name, Secret::new(value)));
+        self
+    }
+
+    /// The same with statements that its session begins with: the settings that handlers rely on (L9, X5). Only clients that are known
+    /// (psql, sqlite3, mariadb, mysql) have a way to be told.
+    #[must_use]
+    pub fn presets(mut self, statements: Vec<String>) -> Self {
+        self.presets = statements;
         self
     }
 }
@@ -141,11 +175,6 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         })?,
     };
     let mut args = Vec::new();
-    // psql would go on after an error, and end well.
-    let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if name == "psql" {
-        args.extend(["-v".to_owned(), "ON_ERROR_STOP=1".to_owned()]);
-    }
     if target.binary.is_none() && target.binary_args.is_empty() {
         args.extend(row.args.iter().filter_map(|arg| filled(arg, connection, row).ok()));
     } else {
@@ -165,9 +194,17 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         secrets.push(password.clone());
     }
     if row.scheme == "postgres" {
-        vars.extend(libpq(target, connection));
+        vars.extend(libpq(connection));
     }
-    Ok(Client { program, args, vars, file: file.to_owned(), project: target.project.clone(), secrets })
+    Ok(Client {
+        program,
+        args,
+        presets: Vec::new(),
+        vars,
+        file: file.to_owned(),
+        project: target.project.clone(),
+        secrets,
+    })
 }
 
 /// Makes `pg_dump` ready to print a PostgreSQL target's schema, all but triphase's own tables.
@@ -188,15 +225,24 @@ pub fn dump(target: &Target) -> Result<Client, Finding> {
         .iter()
         .filter_map(|arg| filled(arg, connection, &CLIENTS[0]).ok())
         .collect();
+    args.push(format!("--lock-wait-timeout={}", target.lock_timeout.length().as_millis()));
     let own = ["--schema-only", "--no-owner", "--no-privileges", "--no-password", "--exclude-table=*.triphase_*"];
     args.extend(own.iter().map(|arg| (*arg).to_owned()));
     let mut secrets: Vec<Secret> = connection.query.values().cloned().collect();
-    let mut vars = libpq(target, connection);
+    let mut vars = libpq(connection);
     if let Some(password) = &connection.password {
         vars.push(("PGPASSWORD", password.clone()));
         secrets.push(password.clone());
     }
-    Ok(Client { program, args, vars, file: PathBuf::new(), project: target.project.clone(), secrets })
+    Ok(Client {
+        program,
+        args,
+        presets: Vec::new(),
+        vars,
+        file: PathBuf::new(),
+        project: target.project.clone(),
+        secrets,
+    })
 }
 
 /// The placeholders, each by what the connection says.
@@ -216,9 +262,8 @@ fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'sta
     Ok(text)
 }
 
-/// What a connection's options are called in libpq's environment (PostgreSQL manual, section 34.15), and the schema, which heads
-/// `search_path` for every handler (L9).
-fn libpq(target: &Target, connection: &Connection) -> Vec<(&'static str, Secret)> {
+/// What a connection's options are called in libpq's environment (PostgreSQL manual, section 34.15).
+fn libpq(connection: &Connection) -> Vec<(&'static str, Secret)> {
     let names = [
         ("sslmode", "PGSSLMODE"),
         ("sslrootcert", "PGSSLROOTCERT"),
@@ -226,17 +271,10 @@ fn libpq(target: &Target, connection: &Connection) -> Vec<(&'static str, Secret)
         ("sslcert", "PGSSLCERT"),
         ("sslkey", "PGSSLKEY"),
     ];
-    let mut vars: Vec<(&'static str, Secret)> = names
+    names
         .iter()
         .filter_map(|(option, name)| connection.query.get(*option).map(|value| (*name, value.clone())))
-        .collect();
-    if let Some(schema) = &target.schema {
-        let path = crate::sql::ident(crate::model::Dialect::Postgres, schema);
-        // Blanks and backslashes end an option, unless a backslash stands before them.
-        let path = path.replace('\\', "\\\\").replace(' ', "\\ ");
-        vars.push(("PGOPTIONS", Secret::new(format!("-c search_path={path},public"))));
-    }
-    vars
+        .collect()
 }
 
 /// A program by its name in `PATH`, or by its path, relative to the project folder.
@@ -270,6 +308,26 @@ mod tests {
         assert_eq!(filled, ["--host=db", "5432", "shop:me", "plain"]);
         let nobody = Connection { username: None, ..connection() };
         assert_eq!(super::filled("-U{username}", &nobody, &CLIENTS[0]), Err("{username}"));
+    }
+
+    #[test]
+    fn known_clients_begin_with_the_presets() {
+        let client = |program: &str, args: &[&str]| Client {
+            program: program.into(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            presets: vec!["SET a".into(), "SET b".into()],
+            vars: vec![],
+            file: PathBuf::new(),
+            project: PathBuf::new(),
+            secrets: vec![],
+        };
+        let args = |program, args: &[&str]| client(program, args).args(Path::new("/x\"y")).0.join("|");
+        let psql = "-v|ON_ERROR_STOP=1|-c|SET a|-c|SET b";
+        assert_eq!(args("/bin/psql", &["-f{filename}"]), format!("{psql}|-f/x\"y"));
+        assert_eq!(args("/bin/psql", &["shop"]), format!("{psql}|-f|-|shop"));
+        assert_eq!(args("sqlite3", &[".read \"{c_filename}\""]), "-cmd|SET a|-cmd|SET b|.read \"/x\\\"y\"");
+        assert_eq!(args("mariadb", &["shop"]), "--init-command=SET a; SET b|shop");
+        assert_eq!(args("pgcli", &["shop"]), "shop");
     }
 
     #[test]

@@ -143,13 +143,8 @@ impl<'a> Holding<'a> {
 
     /// One statement by itself, between its opens and its closes.
     async fn alone(&self, work: &mut Wire, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
-        if self.lease.is_some() && !self.pg.about.heads {
-            return Err(Failure::Access(anyhow!(
-                "a transaction-mode pooler stands before {}: a statement that can't run in a transaction would not see schema {} there; \
-                 name an `admin_connection` that goes around it",
-                self.pg.shown(),
-                self.pg.schema
-            )));
+        if self.lease.is_some() {
+            self.heads()?;
         }
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
@@ -217,6 +212,14 @@ impl<'a> Holding<'a> {
     async fn shell(&self, work: &mut Wire, file: &Path, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         let client = shell::client(&self.pg.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
         let client = client.var("PGAPPNAME", lock::name(&self.me.run));
+        // Behind a transaction-mode pooler a setting would stay with a server session that is others' too.
+        let client = if self.lease.is_some() {
+            self.heads()?;
+            client
+        } else {
+            let timeout = millis(&self.pg.target.lock_timeout);
+            client.presets(self.settings(&timeout).statements(false))
+        };
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
         }
@@ -242,6 +245,19 @@ impl<'a> Holding<'a> {
             | Failure::Stopped
             | Failure::Refused(_)) => Failure::Lost(anyhow!("a file was run and could not be recorded: {why}")),
         })
+    }
+
+    /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema.
+    fn heads(&self) -> Result<(), Failure> {
+        if self.pg.about.heads {
+            return Ok(());
+        }
+        Err(Failure::Access(anyhow!(
+            "a transaction-mode pooler stands before {}: a statement that can't run in a transaction would not see schema {} there; \
+             name an `admin_connection` that goes around it",
+            self.pg.shown(),
+            self.pg.schema
+        )))
     }
 
     /// Drops the invalid index that a failed attempt left.

@@ -111,6 +111,8 @@ impl<'a> FileHold<'a> {
     async fn shell(&self, file: &Path, text: &str, stop: &Stop) -> Result<(), Failure> {
         let client =
             shell::client(&self.session.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
+        let keys = format!("PRAGMA foreign_keys = {}", if self.session.settings.foreign_keys { "ON" } else { "OFF" });
+        let client = client.presets(vec![keys]);
         let keep = self.lock.share().map_err(|error| Failure::Access(anyhow!("the lock file: {error}")))?;
         shell::run(&client, text, Some(keep), stop.pulled()).await?;
         Ok(())

@@ -12,6 +12,7 @@ on_each_engine!(
     a_signal_ends_the_client,
     a_killed_run_leaves_a_question,
     a_script_for_a_client_can_not_have_it,
+    the_clients_session_is_as_a_handlers,
 );
 
 /// A file that only the engine's client understands, which writes a row.
@@ -218,4 +219,24 @@ fn a_script_for_a_client_can_not_have_it(engine: Engine) {
     bench.write("sql/one.sql", "SELECT 1;\n");
     let run = bench.ends(2, "sql add v1").says("one.sql");
     assert_eq!(run.stdout, "");
+}
+
+fn the_clients_session_is_as_a_handlers(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
+    match engine {
+        Engine::Sqlite => {
+            bench.write("conf.d/test.yaml", &format!("connection: '{}?foreign_keys=on'\n", bench.db.url()));
+            bench.write("sql/one.sql", "CREATE TABLE one AS SELECT * FROM pragma_foreign_keys;\n");
+            bench.ok("add v1");
+            assert_eq!(bench.db.value("SELECT * FROM one"), "1");
+        }
+        Engine::Postgres => {
+            bench.db.query("CREATE SCHEMA \"our app\"");
+            bench.target("schema: our app\nlock_timeout: 1700ms\n");
+            bench.write("sql/one.sql", "CREATE TABLE one AS SELECT current_setting('lock_timeout');\n");
+            bench.ok("add v1");
+            assert_eq!(bench.db.value("SELECT * FROM \"our app\".one"), "1700ms");
+        }
+    }
 }
