@@ -253,6 +253,7 @@ fn description(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// Flyway 10.22 wrote this number for this file (tests/adoption/flyway).
@@ -268,5 +269,72 @@ mod tests {
         assert_eq!(key("1.0"), key("1"));
         assert_eq!(named("R__x.sql").map(|n| n.0), Some('R'));
         assert!(named("beforeMigrate.sql").is_none() && named("V1_x.sql").is_none());
+    }
+
+    /// Rows as the ledger has them: rank, version, type, script, checksum, success.
+    fn read(files: &[(&str, &str)], rows: &[[&str; 5]]) -> Adopted {
+        let folder = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+        let cell = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let ledger: Vec<_> = rows
+            .iter()
+            .map(|[version, kind, script, checksum, success]| {
+                [cell("1"), cell(version), cell(kind), cell(script), cell(checksum), cell(success)].to_vec()
+            })
+            .collect();
+        let (printed, placeholders) = Default::default();
+        let dialect = Dialect::Sqlite;
+        let table = "flyway_schema_history";
+        Flyway.read(&Given {
+            dialect,
+            table,
+            folder: &folder,
+            printed: &printed,
+            ledger: &ledger,
+            placeholders: &placeholders,
+        })
+    }
+
+    fn states(adopted: &Adopted) -> Vec<(&str, bool)> {
+        assert_eq!(adopted.findings, []);
+        adopted.releases.iter().map(|draft| (draft.version.as_str(), draft.steps[0].phases == [Done::Yes; 3])).collect()
+    }
+
+    #[test]
+    fn a_baseline_stands_for_what_came_before_it() {
+        let files = [("V1__a.sql", "SELECT 1;"), ("V2__b.sql", "SELECT 2;"), ("V3__c.sql", "SELECT 3;")];
+        let adopted = read(&files, &[["2", "BASELINE", "<< Flyway Baseline >>", "", "1"]]);
+        assert_eq!(states(&adopted), [("v1", true), ("v2", true), ("v3", false)]);
+    }
+
+    #[test]
+    fn what_was_undone_or_deleted_is_pending() {
+        let files = [("V1__a.sql", "SELECT 1;"), ("V2__b.sql", "SELECT 2;"), ("U2__b.sql", "SELECT -2;")];
+        let rows = [
+            ["1", "SQL", "V1__a.sql", "", "t"],
+            ["2", "SQL", "V2__b.sql", "", "t"],
+            ["2", "UNDO_SQL", "U2__b.sql", "", "t"],
+        ];
+        let adopted = read(&files, &rows);
+        assert_eq!(states(&adopted), [("v1", true), ("v2", false)]);
+        assert!(adopted.releases[1].steps[0].handlers.contains_key(&Verb::RollbackAdd));
+    }
+
+    #[test]
+    fn java_is_lost_and_says_so() {
+        let rows = [["1", "SQL", "V1__a.sql", "", "true"], ["2", "JDBC", "db.migration.V2__Fill", "17", "true"]];
+        let adopted = read(&[("V1__a.sql", "SELECT 1;")], &rows);
+        assert_eq!(states(&adopted), [("v1", true), ("v2", true)]);
+        let Some(Body::Lost { why, .. }) = adopted.releases[1].steps[0].handlers.get(&Verb::Add) else {
+            panic!("{adopted:?}")
+        };
+        assert!(why.contains("V2__Fill is JDBC"), "{why}");
+    }
+
+    #[test]
+    fn a_file_beside_it_takes_it_out_of_the_transaction() {
+        let files = [("a/V1__a.sql", "SELECT 1;"), ("a/V1__a.sql.conf", "# why\nexecuteInTransaction = false\n")];
+        let adopted = read(&files, &[]);
+        assert!(matches!(adopted.releases[0].steps[0].handlers[&Verb::Add], Body::Sql { alone: true, .. }));
+        assert_eq!(adopted.notes, Vec::<String>::new());
     }
 }

@@ -56,7 +56,7 @@ impl Tool for Pygrate {
                 continue;
             };
             let Some(text) = adopted.text(path, bytes) else { continue };
-            let mut steps = steps(given, &text);
+            let mut steps = steps(given, &python::joined(&text));
             for step in &mut steps {
                 let id = step.id.clone().unwrap_or_else(|| step.name.clone());
                 if let Some(phases) = states.remove(&(version.as_str().to_owned(), id)) {
@@ -131,7 +131,7 @@ fn methods(given: &Given<'_>, class: &str, step: &str) -> BTreeMap<Verb, Body> {
         let indent = line.len() - line.trim_start().len();
         let ends = !line.trim().is_empty() && open.as_ref().is_some_and(|(_, at, _)| indent <= *at);
         if ends && let Some((verb, _, body)) = open.take() {
-            handlers.insert(verb, handler(given, &body, step, verb));
+            handlers.insert(verb, handler(given, &body.replace(python::JOINT, "\n"), step, verb));
         }
         let name = line.trim_start().strip_prefix("def ").map(|rest| rest.split('(').next().unwrap_or_default().trim());
         match (name, &mut open) {

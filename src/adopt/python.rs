@@ -44,6 +44,56 @@ fn one(text: &str) -> Option<(String, &str)> {
     None
 }
 
+/// Stands for a line's end that is inside a string or brackets.
+pub(super) const JOINT: char = '\u{1}';
+
+/// A program whose logical lines are lines: an end of line inside a string or brackets becomes [`JOINT`].
+pub(super) fn joined(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let mut depth = 0_usize;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| rest.starts_with(quote));
+        let length = match (c, quote) {
+            ('#', _) => rest.find('\n').unwrap_or(rest.len()),
+            (_, Some(quote)) => quote.len() + inside(&rest[quote.len()..], quote),
+            ('(' | '[' | '{', None) => {
+                depth += 1;
+                1
+            }
+            (')' | ']' | '}', None) => {
+                depth = depth.saturating_sub(1);
+                1
+            }
+            (c, None) => c.len_utf8(),
+        };
+        let (token, after) = rest.split_at(length.min(rest.len()));
+        if quote.is_some() || (depth > 0 && c != '#') {
+            joined.extend(token.chars().map(|c| if c == '\n' { JOINT } else { c }));
+        } else {
+            joined.push_str(token);
+        }
+        rest = after;
+    }
+    joined
+}
+
+/// How long a string is from behind its opening quote to behind the closing one, or to the end.
+fn inside(text: &str, quote: &str) -> usize {
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        if text[at..].starts_with(quote) {
+            return at + quote.len();
+        }
+        if c == '\\' {
+            chars.next();
+        } else if c == '\n' && quote.len() == 1 {
+            return at;
+        }
+    }
+    text.len()
+}
+
 /// The value of `name = …` or `name: type = …` at the start of a line, as the text that follows the `=`.
 pub(super) fn assigned<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let mut at = 0;
@@ -87,6 +137,14 @@ mod tests {
         assert_eq!(string("r'\\d'").unwrap().0, "\\d");
         assert_eq!(string("f'{x}'"), None);
         assert_eq!(string("name"), None);
+    }
+
+    #[test]
+    fn lines_inside_strings_and_brackets_are_joined() {
+        let text = "a('x\\n', # it's (\n  1)\n# don't\nb = \"\"\"one\n'two'\n\"\"\"\nc\n";
+        let joined = joined(text);
+        assert_eq!(joined.lines().count(), 4, "{joined:?}");
+        assert_eq!(joined.replace(JOINT, "\n"), text);
     }
 
     #[test]

@@ -17,11 +17,7 @@ use crate::{
     run, sql,
 };
 use serde_json::json;
-use std::{
-    fs, io,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, io::Write as _, path::Path};
 
 /// Imports; with `--noop` says what it would write.
 pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
@@ -193,16 +189,21 @@ fn given(project: &Path, tool: &dyn Tool, args: &Import) -> Result<(Folder, Fold
     Ok((folder, printed))
 }
 
-/// Reads a folder and the folders in it. What begins with a dot is no migration's.
+/// What a migration, or a file it names, may end in. All else in the folder is not read.
+const READ: &[&str] = &["sql", "ddl", "psql", "py", "txt", "conf"];
+
+/// Reads a folder and the folders in it, but not what begins with a dot; a link to a folder is not followed, so none leads in a circle.
 fn read(folder: &Path, prefix: &str, files: &mut Folder) -> io::Result<()> {
-    let mut entries: Vec<(String, PathBuf)> = fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())))
-        .collect::<io::Result<_>>()?;
-    entries.sort();
-    for (name, path) in entries.into_iter().filter(|(name, _)| !name.starts_with('.')) {
-        if path.is_dir() {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        if name.starts_with('.') {
+            continue;
+        }
+        let wanted = path.extension().and_then(|e| e.to_str()).is_some_and(|e| READ.contains(&e));
+        if entry.file_type()?.is_dir() {
             read(&path, &format!("{prefix}{name}/"), files)?;
-        } else if path.is_file() {
+        } else if wanted && path.is_file() {
             files.insert(format!("{prefix}{name}"), fs::read(&path)?);
         }
     }

@@ -104,6 +104,12 @@ fn dbmate(engine: Engine) {
     adopted(&bench, "import dbmate", "schema_migrations", "v20240103090000");
     assert_eq!(bench.states("v20240101120000", "20240101120000_create_customer"), "done done done");
     runs_from_nothing(&bench, "schema_migrations");
+    // The last line of `--json` is the run's result, what was written stands before it.
+    let run = bench.ok("import dbmate --json");
+    let lines: Vec<serde_json::Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let import = lines.iter().find(|line| line["type"] == "import").unwrap_or_else(|| panic!("{}", run.stdout));
+    assert_eq!(import["releases"][0]["release"], "v20240101120000");
+    assert_eq!(lines.last().unwrap()["exit_code"], 0, "{}", run.stdout);
     // The down parts are the way back, from the ledger alone.
     bench.ok("rollback_add v20240103090000");
     fs::remove_dir_all(bench.dir().join("releases")).unwrap();
@@ -223,7 +229,7 @@ fn pygrate(engine: Engine) {
     bench.write(
         "v1.py",
         "import pygration\n\n\nclass Customer(pygration.Step):\n    \"\"\"Customers.\"\"\"\n    ID = 'cust'\n\n    def add(self, db):\n        \
-         db.sql(\"\"\"\n            CREATE TABLE customer (id integer, name text)\n            \"\"\")\n        db.sql(\"INSERT INTO customer \" \
+         db.sql(\"\"\"\n            CREATE TABLE customer (id integer,\nname text)\n\"\"\")\n        db.sql(\"INSERT INTO customer \" \
          \"VALUES (1, 'it''s; Ada')\")\n\n    def rollback_add(self, db):\n        db.sql('DROP TABLE customer')\n\nclass Note(pygration.Step):\n    \
          def add(self, db):\n        for n in range(3):\n            db.sql('INSERT INTO note VALUES (%d)' % n)\n",
     );

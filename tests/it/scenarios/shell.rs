@@ -13,6 +13,7 @@ on_each_engine!(
     a_killed_run_leaves_a_question,
     a_script_for_a_client_can_not_have_it,
     the_clients_session_is_as_a_handlers,
+    killed_at_every_point_it_runs_once,
 );
 
 /// A file that only the engine's client understands, which writes a row.
@@ -238,5 +239,37 @@ fn the_clients_session_is_as_a_handlers(engine: Engine) {
             bench.ok("add v1");
             assert_eq!(bench.db.value("SELECT * FROM \"our app\".one"), "1700ms");
         }
+    }
+}
+
+/// At every point that the binary passes it is killed, and run again; what it can't know is answered with the truth.
+fn killed_at_every_point_it_runs_once(engine: Engine) {
+    let prepared = || {
+        let bench = Bench::new(engine);
+        bench.release(
+            "v1",
+            "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n  one:\n    add:\n      - INSERT INTO log VALUES (1)\n      - shell: \
+             ../sql/two.sql\n      - INSERT INTO log VALUES (3)\n",
+        );
+        bench.write("sql/two.sql", "INSERT INTO log VALUES (2);\n");
+        bench
+    };
+    let clean = prepared();
+    let log = clean.dir().join("points");
+    clean.command("add v1").var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).run().exits(0);
+    let points = fs::read_to_string(log).unwrap().lines().count();
+    assert!(points > 5, "{points} points");
+    for n in 1..=points {
+        let bench = prepared();
+        bench.command("add v1").var("TRIPHASE_FAILPOINT", n.to_string()).run().exits(-9);
+        let mut run = bench.run("add v1");
+        if run.code == 5 {
+            let word = if bench.db.value("SELECT count(*) FROM log WHERE n = 2") == "1" { "done" } else { "undone" };
+            bench.ok(&format!("repair {word} v1/one add 2 --reason looked"));
+            run = bench.run("add v1");
+        }
+        run.exits(0);
+        assert_eq!(bench.db.query("SELECT n FROM log ORDER BY n"), ["1", "2", "3"], "killed at point {n}");
+        assert_eq!(bench.states("v1", "one"), "done pending pending", "killed at point {n}");
     }
 }
