@@ -68,13 +68,13 @@ pub fn of_postgres(dump: &str) -> String {
     format!("SET LOCAL check_function_bodies = false;\n\n{script}\n")
 }
 
-/// The release: one step, done in all its phases, and with no way back: that would take everything away.
-pub fn draft(version: Version, script: String, place: &str) -> Draft {
+/// The release, the same for every database of this schema: one step, done in all its phases, and with no way back: that would take everything away.
+pub fn draft(version: Version, script: String) -> Draft {
     let handlers = BTreeMap::from([(Verb::Add, Body::Sql { text: script, alone: false })]);
     let step = DraftStep { name: "schema".to_owned(), id: None, handlers, phases: [Done::Yes; 3] };
     let description =
         "The schema as it was when triphase came; no rollback_add, which would remove all of it".to_owned();
-    Draft { version, description, from: format!("the schema of {place}"), steps: vec![step] }
+    Draft { version, description, from: "the database's schema".to_owned(), steps: vec![step] }
 }
 
 #[cfg(test)]

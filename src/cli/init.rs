@@ -91,7 +91,7 @@ fn existing(app: &App) -> Result<u8, Halt> {
         return Err(refuse(message, "for a project to begin with: triphase init, without -e and --conn"));
     }
     let version = Version::parse("v1").map_err(|why| refuse(why, ""))?;
-    let draft = schema::draft(version, script, &report::place(&place));
+    let draft = schema::draft(version, script);
     let written = adopt::files(scene.driver.dialect(), &draft, "init");
     let marks = Adopted { releases: vec![draft], ..Adopted::default() }.marks();
     let repair = Repair { about: About::Adopt { marks }, reason: "init".to_owned() };

@@ -2,7 +2,7 @@
 
 use super::{
     Files,
-    template::Template,
+    template::{Template, without_comments},
     yaml::{Node, Tree},
 };
 use crate::{
@@ -259,7 +259,7 @@ fn query(node: &Node<'_>, key: &str, ours: bool, reading: &mut Reading<'_>) -> O
             Ok([statement]) if matches!(filled, Cow::Borrowed(_)) => {
                 return Some(Query { source: statement.text.clone(), text: statement.text });
             }
-            Ok([statement]) => return Some(Query { source: text.to_owned(), text: statement.text }),
+            Ok([statement]) => return Some(Query { source: without_comments(text), text: statement.text }),
             Err(other) => {
                 let message = format!("`{key}` must be one query, and this is {} statements", other.len());
                 reading.findings.push(node.refuse("F3", message, "write one SELECT that gives one row and column"));
@@ -345,7 +345,7 @@ fn statements(
     let done_when = || options.done_when.as_ref().map(|query| query.text.clone());
     if whole.is_some() {
         let of = Action::Sql { text: String::new(), alone: false, done_when: None };
-        parts.source(&of, text, options);
+        parts.source(&of, &without_comments(text), options);
     }
     for statement in statements {
         let alone = statement.alone || options.alone;

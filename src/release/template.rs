@@ -50,6 +50,19 @@ impl Template {
     }
 }
 
+/// A text without the template's own comments: as those of SQL, they do not count for checksums.
+pub(super) fn without_comments(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("{#") {
+        kept.push_str(&rest[..at]);
+        kept.push(' ');
+        rest = rest[at..].find("#}").map_or("", |end| &rest[at + end + 2..]);
+    }
+    kept.push_str(rest);
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -69,6 +82,11 @@ mod tests {
             "CREATE TABLE t1 ();CREATE TABLE t2 ();"
         );
         assert_eq!(fill("a{% if on %}b{% endif %} <&>"), "a <&>");
+    }
+
+    #[test]
+    fn its_own_comments_do_not_count() {
+        assert_eq!(without_comments("a{# b #}c {#- d\n-#} e{# f"), "a c   e ");
     }
 
     #[test]

@@ -65,6 +65,15 @@ fn a_database_that_is_there_is_adopted(engine: Engine) {
     assert_eq!(ours(fresh.db.schema(false)), ours(bench.db.schema(false)));
     fresh.ok("check");
     bench.ends(2, "-e test init").says("has a ledger with releases already");
+    // Another database of the same schema is adopted by the same files.
+    let other = filled(engine);
+    for file in ["release.yaml", "schema.add.sql"] {
+        let path = format!("releases/v1/{file}");
+        other.write(&path, &std::fs::read_to_string(bench.dir().join(&path)).unwrap());
+    }
+    other.ok("-e test init");
+    assert_eq!(other.states("v1", "schema"), "done done done");
+    other.ok("check");
 }
 
 fn what_can_not_be_adopted_is_refused(engine: Engine) {
