@@ -1,5 +1,5 @@
 //! `shell` actions (rule F4): a file, run by the database's own client. What is particular to an engine's client is a row of
-//! [`client::CLIENTS`]; an engine says when a file may run, and what shows on the server whose it is.
+//! `CLIENTS`; an engine says when a file may run, and what shows on the server whose it is.
 
 mod client;
 mod process;

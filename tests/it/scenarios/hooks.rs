@@ -8,6 +8,7 @@ on_each_engine!(
     an_edited_hook_is_drift,
     a_rollback_runs_only_its_own,
     hooks_are_in_the_ledger_for_rollbacks,
+    a_rollbacks_hook_that_fails_is_resumed,
 );
 
 const HOOKED: &str = "
@@ -124,4 +125,23 @@ fn hooks_are_in_the_ledger_for_rollbacks(engine: Engine) {
     bench.without("v2");
     bench.ok("rollback_add v2");
     assert_eq!(log(&bench), ["before rollback_add", "rollback_add one", "after rollback_add"]);
+}
+
+fn a_rollbacks_hook_that_fails_is_resumed(engine: Engine) {
+    let bench = project(
+        engine,
+        &HOOKED.replace("('after rollback_add')", "('after rollback_add' || (SELECT what FROM switch))"),
+    );
+    bench.ok("add v2");
+    log(&bench);
+    bench.ends(1, "rollback_add v2").says("v2/@after").says("switch");
+    assert_eq!(log(&bench), ["before rollback_add", "rollback_add one"]);
+    assert_eq!(bench.states("v2", "@after"), "rollback_failed pending pending");
+    assert_eq!(bench.states("v2", "one"), "rolled_back pending pending");
+    // Only that rollback goes on.
+    bench.ends(7, "add v2");
+    bench.db.query("CREATE TABLE switch AS SELECT '!' AS what");
+    bench.ok("rollback_add v2");
+    assert_eq!(log(&bench), ["after rollback_add!"]);
+    assert_eq!(bench.states("v2", "@after"), "rolled_back pending pending");
 }

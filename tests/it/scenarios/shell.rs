@@ -47,6 +47,17 @@ fn a_file_is_run_by_the_engines_own_client(engine: Engine) {
     assert_eq!(bench.db.query("SELECT n FROM filled ORDER BY n"), ["7", "8"]);
     assert_eq!(bench.states("v1", "fill"), "done pending pending");
     bench.ok("check --json");
+    // What runs forward is the file; only the way back is kept.
+    assert_eq!(
+        bench.db.value(
+            "SELECT count(*) FROM triphase_ledger WHERE h_add LIKE '%INTO filled VALUES (:n)%' OR h_add LIKE '%(@n)%'"
+        ),
+        "0"
+    );
+    assert_eq!(
+        bench.db.value("SELECT count(*) FROM triphase_ledger WHERE h_rollback_add LIKE '%DROP TABLE filled%'"),
+        "1"
+    );
     // The way back is in the ledger, the file's text too.
     fs::remove_dir_all(bench.dir().join("releases")).unwrap();
     fs::remove_dir_all(bench.dir().join("sql")).unwrap();
