@@ -29,6 +29,8 @@ pub enum Action {
     Shell {
         /// The file, relative to the project folder.
         file: PathBuf,
+        /// What it holds: a rollback needs no file (rule L2).
+        text: String,
     },
 }
 
@@ -47,7 +49,7 @@ impl Action {
         match self {
             Self::Sql { text, .. } => text.clone(),
             Self::Expect { query } => format!("expect: {query}"),
-            Self::Shell { file } => format!("shell: {}", file.display()),
+            Self::Shell { file, .. } => format!("shell: {}", file.display()),
         }
     }
 
@@ -55,6 +57,10 @@ impl Action {
     pub fn hash(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(self.text());
+        if let Self::Shell { text, .. } = self {
+            hasher.update([0]);
+            hasher.update(text);
+        }
         hex(&hasher.finalize()[..8])
     }
 }

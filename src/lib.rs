@@ -10,7 +10,6 @@ pub mod target;
 pub mod sql;
 
 pub mod action;
-
 pub mod release;
 
 pub mod ledger;
@@ -21,7 +20,11 @@ pub mod event;
 
 pub mod failpoint;
 
+pub mod shell;
+
 pub mod engine;
+
+pub mod adopt;
 
 pub mod run;
 

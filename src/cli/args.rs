@@ -6,9 +6,11 @@ mod global;
 #[cfg(test)]
 mod pages;
 mod surface;
+mod words;
 
 pub use global::Global;
 pub use surface::{Check, Completions, Man, New, NewRelease, NewStep, Schema, SchemaOf, Shell, Show};
+pub use words::{Import, Rollout, Stamp};
 
 use crate::{
     model::{Phase, Span, Verb, Version},
@@ -100,8 +102,12 @@ pub enum Command {
         after_help = "Examples:\n  triphase schema release > .triphase/release.schema.json\n  triphase schema output"
     )]
     Schema(Schema),
+    Stamp(Stamp),
+    Import(Import),
     /// Write a project that runs as it stands: a development target, a commented production one, a first release
-    #[command(after_help = "Example:\n  triphase --path my-project init")]
+    ///
+    /// With -e or --conn: adopt the database that is there. Its schema is written as release v1, which is stamped; nothing runs.
+    #[command(after_help = "Examples:\n  triphase --path my-project init\n  triphase -e staging init")]
     Init,
 }
 
@@ -239,20 +245,6 @@ pub struct Unlock {
     /// Even where the holder is alive
     #[arg(long)]
     pub force: bool,
-}
-
-/// `rollout`.
-#[derive(Args, Debug)]
-pub struct Rollout {
-    /// The release
-    #[arg(value_name = "vN", value_parser = version)]
-    pub version: Version,
-    /// Take it back: it is not rolled out after all
-    #[arg(long)]
-    pub revoke: bool,
-    /// Why; recorded
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    pub reason: String,
 }
 
 /// `repair`.

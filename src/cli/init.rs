@@ -3,11 +3,17 @@
 use super::{
     app::{App, Halt},
     args::SchemaOf,
-    schema,
+    import,
+    scene::Scene,
+    schema as described, signals,
 };
 use crate::{
-    model::{Class, Finding},
-    report::json,
+    adopt::{self, Adopted, schema},
+    event::End,
+    model::{Class, Dialect, Finding, Version},
+    plan::{About, Repair},
+    report::{self, json},
+    run, shell,
 };
 use serde_json::json;
 use std::{
@@ -23,12 +29,15 @@ const FILES: [(&str, &str); 5] = [
     ("conf.d/production.yaml.example", include_str!("init/production.yaml")),
     ("releases/v1.yaml", include_str!("init/v1.yaml")),
     // For editors: the files above name them.
-    (schema::RELEASE_FILE, schema::text(SchemaOf::Release)),
-    (schema::TARGET_FILE, schema::text(SchemaOf::Target)),
+    (described::RELEASE_FILE, described::text(SchemaOf::Release)),
+    (described::TARGET_FILE, described::text(SchemaOf::Target)),
 ];
 
-/// Writes the files; all of them, or none where the folder is a project already.
+/// Writes the files; all of them, or none where the folder is a project already. With a target, that is adopted.
 pub fn run(app: &App) -> Result<u8, Halt> {
+    if app.global.env.is_some() || app.global.conn.is_some() {
+        return existing(app);
+    }
     let project = &app.global.path;
     let findings = in_the_way(project);
     if !findings.is_empty() {
@@ -50,6 +59,57 @@ pub fn run(app: &App) -> Result<u8, Halt> {
     }
     app.news(|err| writeln!(err, "{}: {}", app.err.strong("next"), next(project)));
     Ok(0)
+}
+
+/// A database that is there already: its schema becomes release v1, which is stamped. Nothing runs.
+fn existing(app: &App) -> Result<u8, Halt> {
+    let scene = Scene::of(app)?;
+    let refuse =
+        |message: String, way_out: &str| Halt::Findings(vec![Finding::new(Class::Usage, "", message).way_out(way_out)]);
+    let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+    if !facts.ledger.steps.is_empty() {
+        return Err(refuse("the target has a ledger with releases already".to_owned(), "see: triphase show"));
+    }
+    let script = match scene.driver.dialect() {
+        Dialect::Sqlite => {
+            let (_, mut answers) =
+                app.wait(run::rows(&scene.target, scene.driver, |_| vec![schema::SQLITE.to_owned()]))??;
+            schema::of_sqlite(&answers.pop().flatten().unwrap_or_default())
+        }
+        Dialect::Postgres => {
+            let client = shell::dump(&scene.target).map_err(|finding| Halt::Findings(vec![finding]))?;
+            let stop = signals::catch()?;
+            match app.wait(shell::output(&client, stop.pulled()))? {
+                Ok(dump) => schema::of_postgres(&dump),
+                Err(shell::Ended::Failed(why)) => return Err(Halt::End(End::Access(format!("{why:#}")))),
+                Err(shell::Ended::Stopped) => return Err(Halt::End(End::Interrupted(stop.signal().unwrap_or(2)))),
+            }
+        }
+        dialect @ (Dialect::Mysql | Dialect::Mariadb | Dialect::Delta) => {
+            let message = format!("the schema of a {dialect} database is not written as a release by this version");
+            return Err(refuse(message, "write releases/v1.yaml by hand, then: triphase stamp v1 --phase drop"));
+        }
+    };
+    if script.trim().is_empty() {
+        let message = format!("{} has no table to adopt", report::place(&place));
+        return Err(refuse(message, "for a project to begin with: triphase init, without -e and --conn"));
+    }
+    let version = Version::parse("v1").map_err(|why| refuse(why, ""))?;
+    let draft = schema::draft(version, script);
+    let written = adopt::files(scene.driver.dialect(), &draft, "init");
+    let marks = Adopted { releases: vec![draft], ..Adopted::default() }.marks();
+    let repair = Repair { about: About::Adopt { marks }, reason: "init".to_owned() };
+    let outcome = import::adopt(app, &scene, &written, &repair)?;
+    let code = outcome.exit_code();
+    let names: Vec<String> = written.iter().map(|(name, _)| shown(&app.global.path, name)).collect();
+    if app.global.json {
+        let fields = json!({ "exit_code": code, "files": names, "written": !app.global.noop });
+        app.document(&json::document("init", fields))?;
+    } else {
+        let verb = if app.global.noop { "would write" } else { "wrote" };
+        app.print(|out| names.iter().try_for_each(|name| writeln!(out, "{verb} {name}")))?;
+    }
+    import::ended(app, &outcome)
 }
 
 /// A file or folder of the project as a person would type it.

@@ -8,6 +8,7 @@ mod confirm;
 mod current;
 mod env_file;
 mod history;
+mod import;
 mod init;
 mod man;
 mod me;
@@ -20,6 +21,7 @@ mod schema;
 mod show;
 mod signals;
 mod sql;
+mod stamp;
 mod unlock;
 mod work;
 
@@ -67,6 +69,8 @@ fn dispatch(app: &App, command: Command) -> Result<u8, Halt> {
         Command::Completions(args) => complete::run(app, &args),
         Command::Man(args) => man::run(app, &args),
         Command::Schema(args) => schema::run(app, &args),
+        Command::Stamp(args) => stamp::run(app, args),
+        Command::Import(args) => import::run(app, &args),
         Command::Init => init::run(app),
     }
 }

@@ -16,7 +16,8 @@ use std::io::Write as _;
 pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
     let scene = Scene::to_look_at(app)?;
     let project = scene.project();
-    let look = app.wait(run::look(&scene.target, scene.driver, &project, &work.request()))??;
+    let mut look = app.wait(run::look(&scene.target, scene.driver, &project, &work.request()))??;
+    look.plan.findings.extend(run::unready(&scene.target, &look.plan));
     told(app, &scene, &look);
     let code = exit_code(&look);
     if app.global.json {

@@ -11,6 +11,7 @@ use crate::{
     event::{End, Outcome},
     model::{Class, Dialect, Finding, Place},
     plan::{self, About, Repair},
+    release::Project,
     run, sql,
 };
 use std::path::Path;
@@ -28,14 +29,18 @@ pub fn run(app: &App, args: RepairArgs) -> Result<u8, Halt> {
 
 /// Carries a repair out, or with `--noop` says what it comes to.
 pub fn record(app: &App, scene: &Scene, repair: &Repair) -> Result<u8, Halt> {
-    let project = scene.project_if_valid(app);
+    record_with(app, scene, &scene.project_if_valid(app), repair)
+}
+
+/// The same, by these release files.
+pub fn record_with(app: &App, scene: &Scene, project: &Project, repair: &Repair) -> Result<u8, Halt> {
     let outcome = if app.global.noop {
         let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
-        let plan = plan::repair(&project, &facts.ledger, repair);
+        let plan = plan::repair(project, &facts.ledger, repair);
         let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
         Outcome { end, done: vec![], waits: vec![], notes: plan.notes, next: String::new() }
     } else {
-        work::under(app, scene, async |context| run::repair(context, &project, repair).await)?
+        work::under(app, scene, async |context| run::repair(context, project, repair).await)?
     };
     app.ended(&outcome)
 }

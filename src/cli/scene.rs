@@ -46,7 +46,10 @@ impl Scene {
     /// Reads the release files. What is wrong with them is in the project's findings: rollbacks need no files (rule G8).
     pub fn project(&self) -> Project {
         match load::files(&self.target.project) {
-            Ok(files) => release::project(&files, self.driver.dialect()),
+            Ok(files) => {
+                let files = release::Files { vars: self.target.vars.clone(), ..files };
+                release::project(&files, self.driver.dialect())
+            }
             Err(error) => {
                 let folder = self.target.project.join("releases");
                 let message = format!("cannot read `{}`: {error}", folder.display());

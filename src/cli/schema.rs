@@ -125,7 +125,6 @@ mod tests {
         "releases/number_as_key",
         "releases/only_a_comment_in_a_handler",
         "releases/postgres_nameless_concurrent_index",
-        "releases/shell",
         "releases/template",
         "releases/transaction_in_a_block",
         "releases/transaction_in_a_folded_block",
@@ -140,6 +139,7 @@ mod tests {
         "targets/open_variable",
         "targets/other_admin_engine",
         "targets/password_file_missing",
+        "targets/secret_var",
         "targets/two_passwords",
         "targets/unencoded_password",
     ];

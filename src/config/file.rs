@@ -332,6 +332,13 @@ impl Reader<'_> {
             self.findings.push(node.wrong("`vars`", "a map"));
         }
         let entries = node.entries(&mut self.findings);
+        for (_, node) in entries.iter().filter(|(key, _)| vars::secret(key)) {
+            self.findings.push(node.refuse_key(
+                "F7",
+                "a variable of templates holds no secret: what is filled in is stored in the ledger, and shown",
+                "take it out; a role's password is set outside of migrations",
+            ));
+        }
         entries.into_iter().filter_map(|(key, node)| Some((key.to_owned(), self.value(&node)?))).collect()
     }
 

@@ -29,6 +29,12 @@ pub(super) fn fill(text: &str, vars: &BTreeMap<String, String>) -> Result<String
     Ok(filled)
 }
 
+/// Whether a name is that of a secret.
+pub(super) fn secret(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["password", "passwd", "secret", "token", "api_key", "private_key"].iter().any(|word| lower.contains(word))
+}
+
 fn value<'v>(inside: &'v str, vars: &'v BTreeMap<String, String>) -> Result<&'v str, (String, String)> {
     let (name, default) = inside.split_once(":-").map_or((inside, None), |(name, default)| (name, Some(default)));
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {

@@ -12,6 +12,7 @@ use crate::{
     action::{Action, Handlers},
     ledger::{Begin, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time},
+    shell,
     target::Target,
 };
 use std::{collections::BTreeMap, future::Future, pin::Pin};
@@ -52,6 +53,16 @@ pub enum Failure {
     /// The engine refuses, for a reason of its own class: a ledger in another schema (5), a stored handler of an unknown kind (5), …
     #[error("{}", .0.message)]
     Refused(Box<Finding>),
+}
+
+impl From<shell::Ended> for Failure {
+    /// A file is a unit's only action.
+    fn from(ended: shell::Ended) -> Self {
+        match ended {
+            shell::Ended::Failed(why) => Self::Handler { at: 0, why },
+            shell::Ended::Stopped => Self::Stopped,
+        }
+    }
 }
 
 /// How a run is named to others.
@@ -209,6 +220,9 @@ pub trait Session: Send + Sync {
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
     /// What triphase keeps here; nothing where there is no ledger and no lock file. Changes nothing.
     fn objects(&self) -> Answer<'_, Vec<Object>>;
+    /// Asks for rows that are not the ledger's: another tool's, or the schema's. Every column as text; `None`: no such table. Changes
+    /// nothing, whatever the query.
+    fn rows<'a>(&'a self, query: &'a str) -> Answer<'a, Option<Vec<rows::TextRow>>>;
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
     /// (rule X2). `Err`: who has it, or whose session is still at work. The caller polls.
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>>;

@@ -2,7 +2,7 @@
 
 use super::{Cut, Plan, Task};
 use crate::{
-    action::{Action, Handlers},
+    action::{Action, Handler, Handlers},
     ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Unit, Verdict},
     model::{PhaseState, Verb, Way},
 };
@@ -46,7 +46,7 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
         let several = groups.len() > 1 || rest.iter().any(Action::alone);
         let mut keep = task.keep.clone();
         if several {
-            keep.insert(task.verb, task.handler.clone());
+            keep.insert(task.verb, running(task));
         }
         while let Some((first, actions)) = groups.next() {
             let last = groups.peek().is_none();
@@ -153,6 +153,18 @@ fn begun(task: &Task, found: PhaseRow, seq: &mut u64) -> PhaseRow {
     row
 }
 
+/// The handler at work, as the ledger keeps it: enough to say what was attempted. What runs forward comes from the files, so a client's
+/// file, which may be large, is named and not kept.
+fn running(task: &Task) -> Handler {
+    let mut handler = task.handler.clone();
+    for action in &mut handler.actions {
+        if let (Action::Shell { text, .. }, Way::Forward) = (action, task.verb.way()) {
+            text.clear();
+        }
+    }
+    handler
+}
+
 /// Runs of actions that share a transaction, and each that stands alone by itself, with the index of the first.
 fn groups(from: u32, actions: &[Action]) -> Vec<(u32, &[Action])> {
     let mut groups = Vec::new();
@@ -233,14 +245,16 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
         Broken::Failed | Broken::Undecided => Outcome::Failed,
         Broken::Interrupted => Outcome::Interrupted,
     };
+    // How far a client came with its file is not known: it may be run again (F4), but it can't be taken for never begun.
+    let file = matches!(task.handler.actions.get(cut.first as usize), Some(Action::Shell { .. }));
     let trying = match how {
-        Broken::Failed | Broken::Interrupted => None,
-        Broken::Undecided => Some(cut.first),
+        Broken::Failed | Broken::Interrupted if !file => None,
+        Broken::Failed | Broken::Interrupted | Broken::Undecided => Some(cut.first),
     };
     let row = PhaseRow { state, upto: cut.first, trying, error: Some(why.to_owned()), ..cut.before.clone() };
     let mut keep = task.keep.clone();
     if task.handler.actions.iter().any(Action::alone) {
-        keep.insert(task.verb, task.handler.clone());
+        keep.insert(task.verb, running(task));
     }
     entry(task, &row, keep, event(task, at, outcome, Some(why)))
 }

@@ -13,6 +13,7 @@ mod open;
 mod played;
 mod repair;
 mod resume;
+mod stamp;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -21,6 +22,7 @@ pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
 pub use open::{Open, cut_short, open};
 pub use repair::{About, Repair, RepairPlan, repair};
+pub use stamp::Mark;
 
 use crate::{
     action::{Action, Handler, Handlers},

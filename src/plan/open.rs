@@ -1,6 +1,7 @@
 //! Statements at which a phase stopped: those of which it is not known whether they were applied (rule L4), and those that may have left
 //! something (rule L3).
 
+use super::resume;
 use crate::{
     action::Action,
     ledger::Facts,
@@ -28,9 +29,10 @@ pub fn open(facts: &Facts) -> Vec<Open> {
             let at = row.phase(*phase);
             let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
             let verb = if back { phase.rollback().unwrap_or(phase.verb()) } else { phase.verb() };
+            let handler = facts.stored.get(id).and_then(|handlers| handlers.get(&verb));
             if let Some(index) = at.trying
-                && let Some(action) =
-                    facts.stored.get(id).and_then(|h| h.get(&verb)).and_then(|h| h.actions.get(index as usize))
+                && !resume::ended_badly(at, index, handler)
+                && let Some(action) = handler.and_then(|handler| handler.actions.get(index as usize))
             {
                 open.push(Open { id: id.clone(), verb, index, action: action.clone() });
             }

@@ -1,6 +1,10 @@
-//! A person's word about the ledger (`repair`, `rollout`): what becomes of the rows. Pure.
+//! A person's word about the ledger (`repair`, `rollout`, `stamp`, `import`): what becomes of the rows. Pure.
 
-use super::{Scope, forward::marks};
+use super::{
+    Scope,
+    forward::marks,
+    stamp::{self, Mark},
+};
 use crate::{
     action::Handler,
     ledger::{Entry, Event, Format, Ledger, Outcome, Row, drift},
@@ -66,6 +70,20 @@ pub enum About {
         /// Said, or revoked.
         said: bool,
     },
+    /// Phases were done without triphase (`stamp`).
+    Stamp {
+        /// A release, or a step of it.
+        scope: Scope,
+        /// Up to which phase.
+        phase: Phase,
+        /// Earlier releases are left as they are (`--only`).
+        only: bool,
+    },
+    /// Another tool says which phases are done (`import`, `init`).
+    Adopt {
+        /// What it says.
+        marks: Vec<Mark>,
+    },
 }
 
 /// What a repair writes, or why not.
@@ -88,7 +106,9 @@ impl Repair {
             | About::Forget { .. }
             | About::Rename { .. }
             | About::Handler { .. }
-            | About::UpgradeLedger => true,
+            | About::UpgradeLedger
+            | About::Stamp { .. }
+            | About::Adopt { .. } => true,
             About::Rollout { .. } => false,
         }
     }
@@ -120,6 +140,10 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
         }),
         About::UpgradeLedger => upgrade(ledger, repair),
         About::Rollout { release, said } => rollout(project, ledger, repair, release, *said),
+        About::Stamp { scope, phase, only } => {
+            return stamp::stamp(project, ledger, scope, *phase, *only, &repair.reason);
+        }
+        About::Adopt { marks } => return stamp::marked(project, ledger, marks, &repair.reason),
     };
     match outcome {
         Ok((entries, note)) => {

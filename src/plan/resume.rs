@@ -4,7 +4,7 @@ use super::played::Played;
 use crate::{
     action::{Action, Handler},
     ledger::{PhaseRow, Verdict},
-    model::{Class, Finding, StepId, Verb},
+    model::{Class, Finding, PhaseState, StepId, Verb},
 };
 
 /// The index of the first action that is not done.
@@ -20,6 +20,7 @@ pub(super) fn resume(
 ) -> Result<u32, Finding> {
     let from = match row.trying {
         None => row.upto,
+        Some(index) if ended_badly(row, index, handler) => index,
         Some(index) => match played.facts.verdict(id, verb.phase()) {
             Verdict::Applied => index + 1,
             Verdict::Not => index,
@@ -42,6 +43,12 @@ pub(super) fn resume(
     let expects = handler.into_iter().flat_map(|h| h.actions[..from as usize].iter().rev());
     let again = expects.take_while(|action| matches!(action, Action::Expect { .. })).count();
     Ok(from - u32::try_from(again).unwrap_or(from))
+}
+
+/// Whether the open action is a client's file that is known to have ended, and badly: it is run again (F4).
+pub(super) fn ended_badly(row: &PhaseRow, index: u32, handler: Option<&Handler>) -> bool {
+    let failed = matches!(row.state, PhaseState::Failed | PhaseState::RollbackFailed);
+    failed && matches!(handler.and_then(|h| h.actions.get(index as usize)), Some(Action::Shell { .. }))
 }
 
 /// The question that only a person can answer, and the two commands that do.

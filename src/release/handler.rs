@@ -2,6 +2,7 @@
 
 use super::{
     Files,
+    template::{Template, without_comments},
     yaml::{Node, Tree},
 };
 use crate::{
@@ -19,6 +20,8 @@ pub(super) struct Reading<'r> {
     /// The release file, relative to the project folder.
     pub(super) file: &'r str,
     pub(super) findings: &'r mut Vec<Finding>,
+    /// Fills in texts, where the release asks for it (rule F7).
+    pub(super) template: Option<Template>,
 }
 
 /// What a list's entry may hold.
@@ -120,27 +123,38 @@ impl Parts {
         let label = match verb.way() {
             Way::Forward => Label::None,
             Way::Back => {
+                // What a client does with a file, nobody reads here.
+                let file = self.actions.iter().any(|action| matches!(action, Action::Shell { .. }));
                 let statements = self.actions.iter().filter_map(|action| match action {
                     Action::Sql { text, .. } => Some(text.as_str()),
                     Action::Expect { .. } | Action::Shell { .. } => None,
                 });
-                sql::label(self.dialect, &statements.collect::<Vec<_>>())
+                let label = sql::label(self.dialect, &statements.collect::<Vec<_>>());
+                if file { Label::Lossy } else { label }
             }
         };
         Handler { checksum: Checksum::of(self.canonical.iter().map(AsRef::as_ref)), label, actions: self.actions }
     }
 
-    fn push(&mut self, action: Action, options: &Options) {
-        let (kind, text) = match &action {
-            Action::Sql { text, .. } => ("sql", sql::canonical(self.dialect, text)),
-            Action::Expect { query } => ("expect", sql::canonical(self.dialect, query)),
-            Action::Shell { file } => ("shell", file.display().to_string()),
+    fn push(&mut self, action: Action, source: &str, options: &Options) {
+        self.source(&action, source, options);
+        self.actions.push(action);
+    }
+
+    /// Counts a text as written for the checksum, before templates (rule L7).
+    fn source(&mut self, of: &Action, source: &str, options: &Options) {
+        let (kind, text) = match of {
+            Action::Sql { .. } => ("sql", sql::canonical(self.dialect, source)),
+            Action::Expect { .. } => ("expect", sql::canonical(self.dialect, source)),
+            // The client's language is its own: only what another checkout would change is left out.
+            Action::Shell { .. } => {
+                ("shell", source.trim_start_matches('\u{feff}').replace("\r\n", "\n").trim_end().to_owned())
+            }
         };
         let transaction = if options.alone { "transaction: false" } else { "" };
         let done_when =
-            options.done_when.as_deref().map_or_else(String::new, |query| sql::canonical(self.dialect, query));
+            options.done_when.as_ref().map_or_else(String::new, |query| sql::canonical(self.dialect, &query.source));
         self.canonical.extend([kind.into(), text.into(), transaction.into(), done_when.into()]);
-        self.actions.push(action);
     }
 }
 
@@ -148,7 +162,13 @@ impl Parts {
 #[derive(Default)]
 struct Options {
     alone: bool,
-    done_when: Option<String>,
+    done_when: Option<Query>,
+}
+
+/// A query as written, and as it runs.
+struct Query {
+    source: String,
+    text: String,
 }
 
 fn action(node: &Node<'_>, ours: bool, parts: &mut Parts, reading: &mut Reading<'_>) {
@@ -200,16 +220,18 @@ fn action(node: &Node<'_>, ours: bool, parts: &mut Parts, reading: &mut Reading<
         }
         ("expect", None) => {
             if let Some(query) = query(entry, "expect", ours, reading) {
-                parts.push(Action::Expect { query }, &options);
+                parts.push(Action::Expect { query: query.text }, &query.source, &options);
             }
         }
         ("shell", None) => {
-            if file(entry, "shell", reading).is_some() {
-                reading.findings.push(entry.refuse_key(
-                    "F4",
-                    "this version of triphase runs no shell actions",
-                    "write it as sql or sql_file",
-                ));
+            if let Some((path, text)) = file(entry, "shell", reading)
+                && ours
+            {
+                let place = file_place(&path, &text, node, reading.file);
+                if let Some(filled) = filled(&text, reading, place) {
+                    let action = Action::Shell { file: path.into(), text: filled.into_owned() };
+                    parts.push(action, &text, &options);
+                }
             }
         }
         ("sql_file", _) => sql_file(entry, &options, ours, parts, reading),
@@ -223,7 +245,7 @@ fn action(node: &Node<'_>, ours: bool, parts: &mut Parts, reading: &mut Reading<
 }
 
 /// One query, of `expect` or `done_when`.
-fn query(node: &Node<'_>, key: &str, ours: bool, reading: &mut Reading<'_>) -> Option<String> {
+fn query(node: &Node<'_>, key: &str, ours: bool, reading: &mut Reading<'_>) -> Option<Query> {
     let Some(text) = node.text() else {
         reading.findings.push(node.wrong(&format!("`{key}`"), "text"));
         return None;
@@ -231,15 +253,22 @@ fn query(node: &Node<'_>, key: &str, ours: bool, reading: &mut Reading<'_>) -> O
     if !ours {
         return None;
     }
-    match sql::split(reading.dialect, text) {
+    let filled = filled(text, reading, |span| node.part(span))?;
+    match sql::split(reading.dialect, &filled) {
         Ok(statements) => match <[sql::Statement; 1]>::try_from(statements) {
-            Ok([statement]) => return Some(statement.text),
+            Ok([statement]) if matches!(filled, Cow::Borrowed(_)) => {
+                return Some(Query { source: statement.text.clone(), text: statement.text });
+            }
+            Ok([statement]) => return Some(Query { source: without_comments(text), text: statement.text }),
             Err(other) => {
                 let message = format!("`{key}` must be one query, and this is {} statements", other.len());
                 reading.findings.push(node.refuse("F3", message, "write one SELECT that gives one row and column"));
             }
         },
-        Err(errors) => refuse_sql(errors, reading, |span| node.part(span)),
+        Err(errors) => {
+            let all = matches!(filled, Cow::Owned(_)).then_some(0..text.len());
+            refuse_sql(errors, reading, |span| node.part(all.as_ref().unwrap_or(span)));
+        }
     }
     None
 }
@@ -257,13 +286,38 @@ fn sql_file(node: &Node<'_>, options: &Options, ours: bool, parts: &mut Parts, r
     }
     // Another checkout's line ends or mark must give the same statements.
     let text: Arc<str> = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").into();
-    let (name, within): (Arc<str>, String) = (path.as_str().into(), format!("{} of {}", node.path(), reading.file));
-    statements(node, &text, options, parts, reading, |span| Place {
-        file: name.clone(),
-        source: text.clone(),
-        span: span.clone(),
-        path: format!("({within})"),
-    });
+    let place = file_place(&path, &text, node, reading.file);
+    statements(node, &text, options, parts, reading, place);
+}
+
+/// Places in a file that a release file names.
+fn file_place(
+    path: &str,
+    text: &Arc<str>,
+    node: &Node<'_>,
+    release_file: &str,
+) -> impl Fn(&std::ops::Range<usize>) -> Place {
+    let (file, source, within): (Arc<str>, _, _) =
+        (path.into(), text.clone(), format!("({} of {release_file})", node.path()));
+    move |span| Place { file: file.clone(), source: source.clone(), span: span.clone(), path: within.clone() }
+}
+
+/// A text as it runs: filled in where the release asks for it.
+fn filled<'t>(
+    text: &'t str,
+    reading: &mut Reading<'_>,
+    place: impl Fn(&std::ops::Range<usize>) -> Place,
+) -> Option<Cow<'t, str>> {
+    let Some(template) = &reading.template else { return Some(Cow::Borrowed(text)) };
+    match template.fill(text) {
+        Ok(filled) => Some(Cow::Owned(filled)),
+        Err(unfilled) => {
+            let way_out = "templates know the target's `vars`, and are strict: {{ name }} must be among them";
+            let finding = Finding::new(Class::Usage, "F7", unfilled.message).way_out(way_out);
+            reading.findings.push(finding.at(place(&unfilled.span)));
+            None
+        }
+    }
 }
 
 fn statements(
@@ -274,20 +328,34 @@ fn statements(
     reading: &mut Reading<'_>,
     place: impl Fn(&std::ops::Range<usize>) -> Place,
 ) {
-    let statements = match sql::split(reading.dialect, text) {
+    let Some(filled) = filled(text, reading, &place) else { return };
+    // A filled-in text has no places of its own in the file: what is wrong in it is shown at the whole of its source.
+    let whole = matches!(filled, Cow::Owned(_)).then_some(0..text.len());
+    let statements = match sql::split(reading.dialect, &filled) {
         Ok(statements) => statements,
-        Err(errors) => return refuse_sql(errors, reading, place),
+        Err(errors) => return refuse_sql(errors, reading, |span| place(whole.as_ref().unwrap_or(span))),
     };
-    if statements.is_empty() {
+    if statements.is_empty() && whole.is_none() {
         reading.findings.push(node.refuse("F2", "there is no statement in it", "write SQL, or [] for nothing here"));
     }
     if options.done_when.is_some() && statements.len() > 1 {
         let message = format!("`done_when` answers for one statement, and this action has {}", statements.len());
         reading.findings.push(node.refuse_key("F3", message, "make each statement an action with its own `done_when`"));
     }
+    let done_when = || options.done_when.as_ref().map(|query| query.text.clone());
+    if whole.is_some() {
+        let of = Action::Sql { text: String::new(), alone: false, done_when: None };
+        parts.source(&of, &without_comments(text), options);
+    }
     for statement in statements {
         let alone = statement.alone || options.alone;
-        parts.push(Action::Sql { text: statement.text, alone, done_when: options.done_when.clone() }, options);
+        let source = statement.text.clone();
+        let action = Action::Sql { text: statement.text, alone, done_when: done_when() };
+        if whole.is_some() {
+            parts.actions.push(action);
+        } else {
+            parts.push(action, &source, options);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod locate;
 mod names;
 mod order;
 mod step;
+mod template;
 pub(crate) mod yaml;
 
 use crate::{
@@ -87,6 +88,8 @@ pub struct Files {
     pub texts: BTreeMap<String, Arc<str>>,
     /// Files that are there and could not be read, and why.
     pub unread: BTreeMap<String, String>,
+    /// What templates are filled in with (rule F7): the target's `vars`.
+    pub vars: indexmap::IndexMap<String, serde_json::Value>,
 }
 
 /// The release files among [`Files::entries`]: what to read first.
@@ -145,7 +148,7 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
     let mut ids: HashMap<String, StepId> = HashMap::new();
     for (version, file, document) in &documents {
         let mut found = vec![];
-        let mut reading = Reading { files, dialect, release: version, file, findings: &mut found };
+        let mut reading = Reading { files, dialect, release: version, file, findings: &mut found, template: None };
         let body = step::release(&document.top(), &mut reading);
         unique(&body.steps, &mut ids, &mut found);
         let steps = order::ordered(body.steps, &mut found);

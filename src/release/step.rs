@@ -3,6 +3,7 @@
 use super::{
     Step,
     handler::{self, Reading},
+    template::Template,
     yaml::{Node, Tree, nearest},
 };
 use crate::{
@@ -79,16 +80,15 @@ pub(super) fn release<'a>(top: &Node<'a>, reading: &mut Reading<'_>) -> Body<'a>
         }
     }
     let mut steps = None;
-    for (key, node) in top.entries(reading.findings) {
+    let entries = top.entries(reading.findings);
+    if entries.iter().any(|(key, node)| *key == "template" && matches!(node.tree(), Tree::Bool(true))) {
+        reading.template = Some(Template::new(reading.dialect, &reading.files.vars));
+    }
+    for (key, node) in entries {
         match key {
             "description" => body.description = text(&node, "a description", reading),
             "template" => match node.tree() {
-                Tree::Bool(false) => {}
-                Tree::Bool(true) => reading.findings.push(node.refuse_key(
-                    "F7",
-                    "this version of triphase fills in no templates",
-                    "write the SQL as it is to run",
-                )),
+                Tree::Bool(_) => {}
                 Tree::Null | Tree::Number(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
                     reading.findings.push(node.wrong("`template`", "true or false"));
                 }

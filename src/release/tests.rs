@@ -8,7 +8,7 @@ fn files(texts: &[(&str, &str)]) -> Files {
         texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).into())).collect();
     let mut entries: BTreeSet<String> = texts.keys().cloned().collect();
     entries.extend(texts.keys().filter_map(|path| Some(format!("{}/", path.rsplit_once('/')?.0))));
-    Files { entries: entries.into_iter().collect(), texts, unread: BTreeMap::new() }
+    Files { entries: entries.into_iter().collect(), texts, ..Files::default() }
 }
 
 fn good(text: &str, dialect: Dialect) -> Release {

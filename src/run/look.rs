@@ -2,10 +2,10 @@
 
 use super::{commit::undecided, ended};
 use crate::{
-    engine::{Access, Driver, Failure, Object, Session, Where},
+    engine::{Access, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
-    model::PhaseState,
+    model::{Finding, PhaseState},
     plan::{self, Plan, Request},
     release::Project,
     target::Target,
@@ -68,6 +68,12 @@ pub(super) async fn plan(
     Ok((facts, plan))
 }
 
+/// What keeps the files of a plan's `shell` actions from being run here (F4): the client is missing, or not told all it needs.
+pub fn unready(target: &Target, plan: &Plan) -> Vec<Finding> {
+    let actions = plan.tasks.iter().flat_map(|task| &task.handler.actions[task.from as usize..]);
+    crate::shell::unready(target, actions)
+}
+
 async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::StepId]) -> Result<Facts, Failure> {
     let mut facts = Facts { ledger, ..Facts::default() };
     if !wanted.is_empty() {
@@ -111,6 +117,28 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
             .map(|(id, _)| id.clone())
             .collect();
         Ok((session.place(), facts(session.as_ref(), ledger, &open).await?))
+    };
+    work.await.map_err(end)
+}
+
+/// Rows that are not the ledger's (`import`, `init`): the answers to each of the queries that `ask` makes, once it is known where they go.
+/// `None`: no such table.
+///
+/// # Errors
+/// Where the target can't be reached or read.
+pub async fn rows(
+    target: &Target,
+    driver: &dyn Driver,
+    ask: impl Fn(&Where) -> Vec<String>,
+) -> Result<(Where, Vec<Option<Vec<TextRow>>>), End> {
+    let work = async {
+        let session = driver.open(target, Access::Read).await?;
+        let place = session.place();
+        let mut answers = Vec::new();
+        for query in ask(&place) {
+            answers.push(session.rows(&query).await?);
+        }
+        Ok((place, answers))
     };
     work.await.map_err(end)
 }

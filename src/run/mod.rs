@@ -8,7 +8,7 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-pub use look::{Look, history, ledger, look, objects};
+pub use look::{Look, history, ledger, look, objects, rows, unready};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
@@ -216,6 +216,10 @@ fn nothing_to_do(
             (false, _) => Some(End::Refused(plan.findings.clone())),
         };
     }
+    let unready = look::unready(context.target, plan);
+    if !unready.is_empty() {
+        return Some(End::Refused(unready));
+    }
     if let Some(lost) = state.lost.take()
         && !plan.tasks.iter().any(|task| (&task.id, task.verb) == (&lost.0, lost.1))
     {
@@ -314,7 +318,7 @@ async fn locked(
     Ok(End::Done)
 }
 
-/// Records a person's word in the ledger (`repair`, `rollout`), under the lock; runs nothing.
+/// Records a person's word in the ledger (`repair`, `rollout`, `stamp`, `import`), under the lock; runs nothing.
 pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -> Outcome {
     let mut notes = Vec::new();
     let end = match word(context, project, repair, &mut notes).await {

@@ -81,6 +81,10 @@ impl Session for Open {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn rows<'a>(&'a self, _query: &'a str) -> Answer<'a, Option<Vec<crate::engine::rows::TextRow>>> {
+        Box::pin(async move { Ok(None) })
+    }
+
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
         Box::pin(async move {
             self.call(|state| {
@@ -157,7 +161,7 @@ fn act(state: &mut State, at: usize, action: &Action) -> Result<Option<String>, 
             state.asked.push(query.clone());
             if query == "false" { refuse("expected true, found false".into()) } else { Ok(None) }
         }
-        Action::Shell { file } => Ok(Some(file.display().to_string())),
+        Action::Shell { file, .. } => Ok(Some(file.display().to_string())),
     }
 }
 

@@ -15,10 +15,11 @@ use crate::{
     action::Action,
     failpoint,
     ledger::{Begin, Unit},
-    model::{Class, Finding, Time},
+    model::Time,
+    shell,
 };
 use anyhow::anyhow;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio::sync::Mutex;
 
 /// The lock, while it is had.
@@ -97,21 +98,8 @@ impl<'a> Holding<'a> {
         let mut work = self.work.lock().await;
         match unit.actions.as_slice() {
             [Action::Sql { text, alone: true, .. }] => self.alone(&mut work, text, unit, stop).await,
-            actions => {
-                for action in actions {
-                    if let Action::Shell { file } = action {
-                        return Err(Failure::Refused(Box::new(
-                            Finding::new(
-                                Class::Usage,
-                                "F4",
-                                format!("`shell: {}` can't be run by this triphase", file.display()),
-                            )
-                            .way_out("write its statements as `sql` or `sql_file`"),
-                        )));
-                    }
-                }
-                self.together(&mut work, unit, stop).await
-            }
+            [Action::Shell { file, text }] => self.shell(&mut work, file, text, unit, stop).await,
+            _ => self.together(&mut work, unit, stop).await,
         }
     }
 
@@ -158,13 +146,8 @@ impl<'a> Holding<'a> {
 
     /// One statement by itself, between its opens and its closes.
     async fn alone(&self, work: &mut Wire, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
-        if self.lease.is_some() && !self.pg.about.heads {
-            return Err(Failure::Access(anyhow!(
-                "a transaction-mode pooler stands before {}: a statement that can't run in a transaction would not see schema {} there; \
-                 name an `admin_connection` that goes around it",
-                self.pg.shown(),
-                self.pg.schema
-            )));
+        if self.lease.is_some() {
+            self.heads()?;
         }
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
@@ -233,6 +216,59 @@ impl<'a> Holding<'a> {
             }
             other @ (Ok(_) | Err(Failure::Handler { .. } | Failure::Lost(_))) => other,
         }
+    }
+
+    /// A file for the client (rule F4), between its opens and its closes. The client's session has the run's name, so that who takes over
+    /// ends it too (rule X2).
+    async fn shell(&self, work: &mut Wire, file: &Path, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let client = shell::client(&self.pg.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
+        let client = client.var("PGAPPNAME", lock::name(&self.me.run));
+        // Behind a transaction-mode pooler a setting would stay with a server session that is others' too.
+        let client = if self.lease.is_some() {
+            self.heads()?;
+            client
+        } else {
+            let timeout = millis(&self.pg.target.lock_timeout);
+            client.presets(self.settings(&timeout).statements(false))
+        };
+        if !unit.opens.is_empty() {
+            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
+        }
+        failpoint::point("after opens");
+        if stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        if !self.still_held().await? {
+            return Err(self.fenced().await);
+        }
+        failpoint::point("before a lone statement");
+        shell::run(&client, text, None, stop.pulled()).await?;
+        failpoint::point("after a lone statement");
+        let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
+        let closed = self.together(work, &closes, &Stop::never()).await;
+        failpoint::point("after closes");
+        closed.map_err(|failure| match failure {
+            lost @ Failure::Lost(_) => lost,
+            why @ (Failure::Handler { .. }
+            | Failure::Busy(_)
+            | Failure::Fenced(_)
+            | Failure::Access(_)
+            | Failure::Stopped
+            | Failure::Refused(_)) => Failure::Lost(anyhow!("a file was run and could not be recorded: {why}")),
+        })
+    }
+
+    /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema.
+    fn heads(&self) -> Result<(), Failure> {
+        if self.pg.about.heads {
+            return Ok(());
+        }
+        Err(Failure::Access(anyhow!(
+            "a transaction-mode pooler stands before {}: a statement that can't run in a transaction would not see schema {} there; \
+             name an `admin_connection` that goes around it",
+            self.pg.shown(),
+            self.pg.schema
+        )))
     }
 
     /// Clears what an attempt that failed just now left.

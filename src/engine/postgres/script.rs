@@ -172,7 +172,7 @@ impl Script<'_> {
             match action {
                 Action::Sql { text, .. } => self.push(text),
                 Action::Expect { query } => self.push(&expect(query)),
-                Action::Shell { file } => {
+                Action::Shell { file, .. } => {
                     return Err(Finding::new(
                         Class::Usage,
                         "F4",

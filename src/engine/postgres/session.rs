@@ -306,6 +306,15 @@ impl Session for Pg {
     fn objects(&self) -> Answer<'_, Vec<Object>> {
         Box::pin(async move { Ok(self.rows.objects(&self.read_rows(&self.rows.objects_query()).await?)) })
     }
+    fn rows<'a>(&'a self, query: &'a str) -> Answer<'a, Option<Vec<TextRow>>> {
+        Box::pin(async move {
+            match self.read(&[query]).await {
+                Ok(mut given) => Ok(Some(given.pop().map(|g| g.rows).unwrap_or_default())),
+                Err(broken) if broken.state() == Some(NO_TABLE) => Ok(None),
+                Err(broken) => Err(broken.access("cannot read")),
+            }
+        })
+    }
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
         Box::pin(self.try_for_lock(me))
     }

@@ -12,9 +12,10 @@ use crate::{
     failpoint,
     ledger::{Begin, Entry, Unit},
     model::Time,
+    shell,
 };
 use anyhow::anyhow;
-use std::ops::DerefMut;
+use std::{ops::DerefMut, path::Path};
 
 /// The lock on a file.
 pub struct FileHold<'a> {
@@ -93,7 +94,10 @@ impl<'a> FileHold<'a> {
         // Whether this run may write, the moment before: the statement can't ask by itself.
         self.fence(link).await?;
         failpoint::point("before statement alone");
-        watched(link, stop, 0, action).await?;
+        match action {
+            Action::Shell { file, text } => self.shell(file, text, stop).await?,
+            Action::Sql { .. } | Action::Expect { .. } => watched(link, stop, 0, action).await?,
+        }
         failpoint::point("after statement alone");
         // It is applied. What fails from here on must not have it sent again unasked.
         self.entries(link, closes, 1).await.map_err(|failed| match failed {
@@ -102,6 +106,18 @@ impl<'a> FileHold<'a> {
             Failure::Access(why) => Failure::Lost(why),
             other @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Stopped | Failure::Refused(_)) => other,
         })
+    }
+
+    /// A file for the client (rule F4). No transaction is open here, so the client is not kept waiting. It holds the lock file open:
+    /// should this process be killed, the next run waits for the client's end.
+    async fn shell(&self, file: &Path, text: &str, stop: &Stop) -> Result<(), Failure> {
+        let client =
+            shell::client(&self.session.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
+        let keys = format!("PRAGMA foreign_keys = {}", if self.session.settings.foreign_keys { "ON" } else { "OFF" });
+        let client = client.presets(vec![keys]);
+        let keep = self.lock.share().map_err(|error| Failure::Access(anyhow!("the lock file: {error}")))?;
+        shell::run(&client, text, Some(keep), stop.pulled()).await?;
+        Ok(())
     }
 
     /// Actions and entries in one transaction.
@@ -232,10 +248,9 @@ async fn run(link: &mut Link, at: usize, action: &Action) -> Result<(), Failure>
             let rows = cells(&mut link.connection, query).await.map_err(|e| failure::action(at, e))?;
             expected(&rows).map_err(|why| Failure::Handler { at, why })
         }
-        Action::Shell { file } => Err(Failure::Handler {
-            at,
-            why: anyhow!("`shell: {}` is not run by this engine: write its statements as sql", file.display()),
-        }),
+        Action::Shell { file, .. } => {
+            Err(Failure::Handler { at, why: anyhow!("`shell: {}` can't be in a transaction", file.display()) })
+        }
     }
 }
 

@@ -60,6 +60,16 @@ impl FileLock {
     }
 }
 
+impl FileLock {
+    /// The lock for another process to hold as well: it lasts until the last one that has it open ends.
+    ///
+    /// # Errors
+    /// Where the process has no file handle left.
+    pub fn share(&self) -> std::io::Result<File> {
+        self.0.try_clone()
+    }
+}
+
 impl Drop for FileLock {
     fn drop(&mut self) {
         // Closing unlocks. A name left behind would only be read while somebody else holds the lock, who writes their own first.

@@ -111,7 +111,7 @@ impl Script<'_> {
                 "WITH found(value) AS (\n{query}\n) INSERT INTO temp.triphase_expect \
                  SELECT CASE WHEN (SELECT count(*) FROM found) = 1 THEN (SELECT value FROM found) END"
             )),
-            Action::Shell { file } => {
+            Action::Shell { file, .. } => {
                 return Err(Finding::new(
                     Class::Usage,
                     "F4",

@@ -31,6 +31,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 /// The session.
 pub struct FileSession {
     pub(super) settings: Settings,
+    pub(super) target: Target,
     pub(super) rows: Rows,
     access: Access,
     version: String,
@@ -52,8 +53,14 @@ impl FileSession {
         if access == Access::Write {
             may_write(&settings, target)?;
         }
-        let mut session =
-            Self { version: String::new(), rows: Rows::sqlite(), access, link: Mutex::new(None), settings };
+        let mut session = Self {
+            version: String::new(),
+            rows: Rows::sqlite(),
+            access,
+            link: Mutex::new(None),
+            settings,
+            target: target.clone(),
+        };
         let asked = match session.link().await {
             Ok(Some(mut link)) => Some(version(&mut link.connection).await),
             Ok(None) => None,
@@ -205,6 +212,17 @@ impl Session for FileSession {
                 });
             }
             Ok(objects)
+        })
+    }
+
+    fn rows<'a>(&'a self, query: &'a str) -> Answer<'a, Option<Vec<TextRow>>> {
+        Box::pin(async move {
+            let Some(mut link) = self.link().await? else { return Ok(None) };
+            match texts(&mut link.connection, query).await {
+                Ok(answer) => Ok(Some(answer)),
+                Err(error) if failure::no_such_table(&error) => Ok(None),
+                Err(error) => Err(self.failed(error)),
+            }
         })
     }
 

@@ -532,6 +532,6 @@ async fn a_script_in_sqlite3_does_what_a_run_does() {
         run_script(&scripted, &script).unwrap_err();
         assert_eq!(timeless(&scripted).await, after, "{query}");
     }
-    let shell = [unit("e", vec![Action::Shell { file: "x.sh".into() }])];
+    let shell = [unit("e", vec![Action::Shell { file: "x.sh".into(), text: String::new() }])];
     assert_eq!(Sqlite.script(&target(&run), &after.0, &CREATE, &shell, &me).unwrap_err().rule, "F4");
 }

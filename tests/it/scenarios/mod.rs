@@ -1,11 +1,14 @@
 //! What people do, on each engine: the binary is run, then the database is asked.
 
 mod access;
+mod adoption;
 mod cut_short;
 mod drift;
 mod failure;
 mod faults;
 mod guards;
+mod hooks;
+mod init;
 mod lock;
 mod phases;
 mod readonly;
@@ -13,3 +16,7 @@ pub mod releases;
 mod rollback;
 mod script;
 mod secrets;
+mod shell;
+mod stamp;
+mod template;
+mod words;

@@ -16,7 +16,6 @@ on_each_engine!(
     a_statement_that_opens_a_transaction_is_refused,
     all_findings_of_the_files_come_at_once,
     a_deleted_step_is_not_pushed,
-    what_this_version_lacks_is_refused_by_name,
     the_commands_end_with_what_to_run_next,
 );
 
@@ -189,12 +188,4 @@ fn the_commands_end_with_what_to_run_next(engine: Engine) {
         let run = bench.ok(line);
         assert!(serde_json::from_str::<serde_json::Value>(&run.stdout).is_ok(), "{line}: {}", run.stdout);
     }
-}
-
-fn what_this_version_lacks_is_refused_by_name(engine: Engine) {
-    let bench = Bench::new(engine);
-    bench.release("v1", "template: true\nsteps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
-    bench.write("sql/one.sql", "SELECT 1");
-    bench.ends(2, "ff").says("error[F7]").says("error[F4]").says("releases/v1.yaml:5:9");
-    assert!(bench.db.tables().is_empty());
 }

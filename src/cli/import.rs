@@ -1,0 +1,219 @@
+//! `import`: another tool's migrations become releases, and what its ledger says is applied is stamped.
+
+use super::{
+    app::{App, Halt},
+    args::Import,
+    scene::Scene,
+    work,
+};
+use crate::{
+    adopt::{self, Adopted, Done, Folder, Given, Tool},
+    event::{End, Outcome},
+    load,
+    model::{Class, Finding},
+    plan::{self, About, Repair},
+    release::{self, Files, Project},
+    report::{self, json},
+    run, sql,
+};
+use serde_json::json;
+use std::{fs, io, io::Write as _, path::Path};
+
+/// Imports; with `--noop` says what it would write.
+pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
+    let scene = Scene::of(app)?;
+    let tool = adopt::tool(&args.tool).ok_or_else(|| refused(Class::Usage, format!("no tool `{}`", args.tool), ""))?;
+    let (folder, printed) = given(&scene.target.project, tool, args)?;
+    let dialect = scene.driver.dialect();
+    let name = args.table.as_deref().unwrap_or(tool.table());
+    let (_, mut answers) = app.wait(run::rows(&scene.target, scene.driver, |place| {
+        let (schema, table) = name.split_once('.').unwrap_or((&place.schema, name));
+        let schema = if schema.is_empty() { String::new() } else { format!("{}.", sql::ident(dialect, schema)) };
+        vec![tool.query(dialect, &format!("{schema}{}", sql::ident(dialect, table)))]
+    }))??;
+    let Some(ledger) = answers.pop().flatten() else {
+        let message = format!("the target has no table `{name}`: {} has not migrated it", tool.name());
+        return Err(refused(
+            Class::Usage,
+            message,
+            "see that this is the right target, or name the table with --table",
+        ));
+    };
+    let placeholders = args.placeholder.iter().cloned().collect();
+    let table = name.rsplit('.').next().unwrap_or(name);
+    let given =
+        Given { dialect, table, folder: &folder, printed: &printed, ledger: &ledger, placeholders: &placeholders };
+    let mut adopted = tool.read(&given);
+    if adopted.findings.is_empty() && adopted.releases.is_empty() {
+        adopted.findings.push(
+            Finding::new(Class::Usage, "", format!("the folder has no migration of {}", tool.name()))
+                .way_out("name it with --from"),
+        );
+    }
+    if !adopted.findings.is_empty() {
+        return Err(Halt::Findings(adopted.findings));
+    }
+    let reason = format!("import {}", tool.name());
+    let written: Vec<(String, String)> =
+        adopted.releases.iter().flat_map(|draft| adopt::files(dialect, draft, &reason)).collect();
+    let repair = Repair { about: About::Adopt { marks: adopted.marks() }, reason };
+    let outcome = adopt(app, &scene, &written, &repair)?;
+    told(app, &adopted, &outcome)
+}
+
+/// Writes a project's files, and then stamps by them. All that refuses is found before anything is written.
+pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Repair) -> Result<Outcome, Halt> {
+    let project = with(scene, written)?;
+    let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+    let seen = plan::repair(&project, &facts.ledger, repair);
+    if !seen.findings.is_empty() {
+        return Err(Halt::Findings(seen.findings));
+    }
+    if app.global.noop {
+        return Ok(Outcome { end: End::Done, done: vec![], waits: vec![], notes: seen.notes, next: String::new() });
+    }
+    for (path, text) in written {
+        let path = scene.target.project.join(path);
+        write(&path, text).map_err(|error| {
+            refused(Class::Usage, format!("cannot write {}: {error}", path.display()), "run the same command again")
+        })?;
+    }
+    let mut outcome = work::under(app, scene, async |context| run::repair(context, &project, repair).await)?;
+    if outcome.end == End::Done {
+        outcome.next = "triphase check".to_owned();
+    }
+    Ok(outcome)
+}
+
+fn told(app: &App, adopted: &Adopted, outcome: &Outcome) -> Result<u8, Halt> {
+    let state = |draft: &adopt::Draft| {
+        let all = || draft.steps.iter().flat_map(|step| step.phases);
+        match (all().any(|done| done == Done::Yes), all().all(|done| done == Done::Yes)) {
+            (_, true) => "applied",
+            (true, false) => "partly applied",
+            (false, false) => "pending",
+        }
+    };
+    let written = !app.global.noop;
+    let code = outcome.exit_code();
+    if app.global.json {
+        let releases: Vec<_> = adopted
+            .releases
+            .iter()
+            .map(|draft| json!({ "release": draft.version, "from": draft.from, "state": state(draft) }))
+            .collect();
+        let fields = json!({ "exit_code": code, "written": written, "releases": releases, "notes": adopted.notes });
+        app.document(&json::document("import", fields))?;
+    } else {
+        let verb = if written { "wrote" } else { "would write" };
+        app.print(|out| {
+            adopted.releases.iter().try_for_each(|draft| {
+                writeln!(out, "{verb} releases/{} from {}: {}", draft.version, draft.from, state(draft))
+            })
+        })?;
+    }
+    for note in &adopted.notes {
+        app.warn(note);
+    }
+    ended(app, outcome)
+}
+
+/// Reports how it ended; a run's last line with `--json` is its result.
+pub fn ended(app: &App, outcome: &Outcome) -> Result<u8, Halt> {
+    if app.global.noop {
+        app.tell(|err| report::outcome::write(err, outcome, app.err));
+        return Ok(outcome.exit_code());
+    }
+    app.ended(outcome)
+}
+
+/// The project as it will be.
+fn with(scene: &Scene, written: &[(String, String)]) -> Result<Project, Halt> {
+    let root = &scene.target.project;
+    let mut files: Files = load::files(root).map_err(|error| refused(Class::Usage, error.to_string(), ""))?;
+    files.vars.clone_from(&scene.target.vars);
+    let mut findings = vec![];
+    for (path, text) in written {
+        if files.entries.contains(path) {
+            if fs::read(root.join(path)).is_ok_and(|there| there == text.as_bytes()) {
+                continue;
+            }
+            let message = format!("{path} is there already, and is not what would be written");
+            findings
+                .push(Finding::new(Class::Usage, "", message).way_out("move it away, or keep it and stamp by hand"));
+        }
+        let folder = path.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
+        if folder != "releases/" && !files.entries.contains(&folder) {
+            files.entries.push(folder);
+        }
+        files.entries.push(path.clone());
+        files.texts.insert(path.clone(), text.as_str().into());
+    }
+    if !findings.is_empty() {
+        return Err(Halt::Findings(findings));
+    }
+    files.entries.sort();
+    Ok(release::project(&files, scene.driver.dialect()))
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text)
+}
+
+fn given(project: &Path, tool: &dyn Tool, args: &Import) -> Result<(Folder, Folder), Halt> {
+    let from = match &args.from {
+        Some(from) => from.clone(),
+        None => match tool.folders().iter().map(|folder| project.join(folder)).find(|path| path.is_dir()) {
+            Some(found) => found,
+            None => {
+                let message =
+                    format!("none of {}'s usual folders is there: {}", tool.name(), tool.folders().join(", "));
+                return Err(refused(Class::Usage, message, "name the folder of its migrations with --from"));
+            }
+        },
+    };
+    let mut folder = Folder::new();
+    read(&from, "", &mut folder).map_err(|error| unreadable(&from, &error))?;
+    let mut printed = Folder::new();
+    for (number, path) in args.sql.iter().enumerate() {
+        let done = if path.is_dir() {
+            read(path, &format!("{number}/"), &mut printed)
+        } else {
+            fs::read(path).map(|bytes| drop(printed.insert(number.to_string(), bytes)))
+        };
+        done.map_err(|error| unreadable(path, &error))?;
+    }
+    Ok((folder, printed))
+}
+
+/// What a migration, or a file it names, may end in. All else in the folder is not read.
+const READ: &[&str] = &["sql", "ddl", "psql", "py", "txt", "conf"];
+
+/// Reads a folder and the folders in it, but not what begins with a dot; a link to a folder is not followed, so none leads in a circle.
+fn read(folder: &Path, prefix: &str, files: &mut Folder) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        if name.starts_with('.') {
+            continue;
+        }
+        let wanted = path.extension().and_then(|e| e.to_str()).is_some_and(|e| READ.contains(&e));
+        if entry.file_type()?.is_dir() {
+            read(&path, &format!("{prefix}{name}/"), files)?;
+        } else if wanted && path.is_file() {
+            files.insert(format!("{prefix}{name}"), fs::read(&path)?);
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Halt {
+    refused(Class::Usage, format!("cannot read {}: {error}", path.display()), "see --from and --sql")
+}
+
+fn refused(class: Class, message: impl Into<String>, way_out: &str) -> Halt {
+    Halt::Findings(vec![Finding::new(class, "", message).way_out(way_out)])
+}

@@ -1,0 +1,6 @@
+BEGIN;
+--
+-- Create model Customer
+--
+DROP TABLE "shop_customer" CASCADE;
+COMMIT;

@@ -1,0 +1,6 @@
+BEGIN;
+--
+-- Create model Order
+--
+DROP TABLE "shop_order" CASCADE;
+COMMIT;

@@ -1,0 +1,6 @@
+BEGIN;
+--
+-- Create index customer_name on field(s) name of model customer
+--
+DROP INDEX "customer_name";
+COMMIT;

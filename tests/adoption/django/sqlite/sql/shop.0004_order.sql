@@ -1,0 +1,6 @@
+BEGIN;
+--
+-- Create model Order
+--
+CREATE TABLE "shop_order" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT);
+COMMIT;

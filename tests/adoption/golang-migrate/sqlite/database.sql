@@ -1,0 +1,11 @@
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE schema_migrations (version uint64,dirty bool);
+INSERT INTO schema_migrations VALUES(2,0);
+CREATE TABLE customer (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL);
+INSERT INTO customer VALUES(1,'Ada');
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('customer',1);
+CREATE UNIQUE INDEX version_unique ON schema_migrations (version);
+CREATE INDEX customer_name ON customer (name);
+COMMIT;

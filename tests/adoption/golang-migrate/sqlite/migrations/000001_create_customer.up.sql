@@ -1,0 +1,6 @@
+BEGIN;
+
+CREATE TABLE customer (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL);
+INSERT INTO customer (name) VALUES ('Ada');
+
+COMMIT;

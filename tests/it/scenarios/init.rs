@@ -1,0 +1,100 @@
+//! `init` for a database that is there already: its schema becomes a first release, which is stamped.
+
+use crate::harness::{Bench, Engine, on_each_engine};
+
+on_each_engine!(a_database_that_is_there_is_adopted, what_can_not_be_adopted_is_refused, a_protected_target_asks,);
+
+const SQLITE: &str = "
+CREATE TABLE customer (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL CHECK (name <> ';')); -- people
+CREATE TABLE \"or der\" (id integer PRIMARY KEY, customer_id integer REFERENCES customer (id));
+CREATE UNIQUE INDEX customer_name ON customer (name);
+CREATE VIEW names AS SELECT name FROM customer;
+CREATE TRIGGER greet AFTER INSERT ON customer BEGIN UPDATE customer SET name = name || ';'; END;
+CREATE TRIGGER through INSTEAD OF INSERT ON names BEGIN INSERT INTO customer (name) VALUES (new.name); END;
+CREATE VIRTUAL TABLE notes USING fts5(body);
+";
+
+const POSTGRES: &str = "
+CREATE SCHEMA shop;
+CREATE TYPE shop.mood AS ENUM ('fine', 'it''s; so');
+CREATE TABLE customer (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL DEFAULT ';', mood shop.mood);
+CREATE TABLE shop.\"or der\" (id serial PRIMARY KEY, customer_id bigint REFERENCES customer (id));
+CREATE UNIQUE INDEX customer_name ON customer (lower(name)) WHERE name <> '';
+CREATE VIEW shop.names AS SELECT name FROM customer;
+CREATE FUNCTION early() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM zlate';
+CREATE TABLE zlate (n integer) PARTITION BY RANGE (n);
+CREATE TABLE zlate_1 PARTITION OF zlate FOR VALUES FROM (1) TO (9);
+CREATE FUNCTION greet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := NEW.name || ';'; RETURN NEW; END; $$;
+CREATE TRIGGER greet BEFORE INSERT ON customer FOR EACH ROW EXECUTE FUNCTION greet();
+COMMENT ON TABLE customer IS 'people; and more';
+";
+
+fn filled(engine: Engine) -> Bench {
+    let bench = Bench::new(engine);
+    let script = match engine {
+        Engine::Sqlite => SQLITE.to_owned(),
+        Engine::Postgres => format!("SET check_function_bodies = off;{POSTGRES}"),
+    };
+    let output = bench.db.client(&script);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    bench
+}
+
+fn a_database_that_is_there_is_adopted(engine: Engine) {
+    let bench = filled(engine);
+    // The ledger's growing key makes SQLite keep a table of its own.
+    let ours = |schema: String| -> Vec<String> {
+        schema.lines().filter(|line| !line.contains("sqlite_sequence")).map(str::to_owned).collect()
+    };
+    let before = bench.db.schema(false);
+    bench.ok("-e test init --noop").says("would write releases/v1/release.yaml");
+    assert!(!bench.dir().join("releases").exists() && !bench.db.has_table("triphase_ledger"));
+    bench.ok("-e test init").says("wrote releases/v1/schema.add.sql").says("release `v1` is stamped");
+    assert_eq!(ours(bench.db.schema(false)), ours(before), "init has run something");
+    assert_eq!(bench.states("v1", "schema"), "done done done");
+    bench.ok("check");
+    bench.ok("ff").says("nothing to do");
+    bench.ends(7, "rollback_add v1").says("error[G5]");
+    // An empty database gets the same schema from the release.
+    let fresh = Bench::new(engine);
+    for file in ["release.yaml", "schema.add.sql"] {
+        let path = format!("releases/v1/{file}");
+        fresh.write(&path, &std::fs::read_to_string(bench.dir().join(&path)).unwrap());
+    }
+    fresh.ok("ff");
+    assert_eq!(ours(fresh.db.schema(false)), ours(bench.db.schema(false)));
+    fresh.ok("check");
+    bench.ends(2, "-e test init").says("has a ledger with releases already");
+    // Another database of the same schema is adopted by the same files.
+    let other = filled(engine);
+    for file in ["release.yaml", "schema.add.sql"] {
+        let path = format!("releases/v1/{file}");
+        other.write(&path, &std::fs::read_to_string(bench.dir().join(&path)).unwrap());
+    }
+    other.ok("-e test init");
+    assert_eq!(other.states("v1", "schema"), "done done done");
+    other.ok("check");
+}
+
+fn what_can_not_be_adopted_is_refused(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.ends(2, "-e test init").says("no table to adopt");
+    assert!(bench.db.tables().is_empty());
+    let bench = filled(engine);
+    bench.release("v1", "steps:\n  mine:\n    add: SELECT 1\n");
+    bench.ends(2, "-e test init").says("v1");
+    std::fs::remove_dir_all(bench.dir().join("releases")).unwrap();
+    if engine == Engine::Postgres {
+        bench.command("-e test init").var("PATH", "/nowhere").run().exits(2).says("pg_dump").says("postgresql-client");
+    }
+    assert!(!bench.dir().join("releases").exists() && !bench.db.has_table("triphase_ledger"));
+}
+
+fn a_protected_target_asks(engine: Engine) {
+    let bench = filled(engine);
+    bench.target("protected: true\n");
+    bench.ends(7, "-e test init").says("protected");
+    assert!(!bench.db.has_table("triphase_ledger"));
+    bench.ok("-e test init --yes");
+    bench.ok("check");
+}
