@@ -97,6 +97,18 @@ fn every_command_prints_what_the_schema_describes(engine: Engine) {
     ] {
         run(code, line);
     }
+    let other = Bench::new(engine);
+    other.db.client(
+        "CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY); \
+         INSERT INTO schema_migrations VALUES ('20240101000000'); CREATE TABLE a (id integer)",
+    );
+    other.write(
+        "db/migrations/20240101000000_a.sql",
+        "-- migrate:up\nCREATE TABLE a (id integer);\n\n-- migrate:down\nDROP TABLE a;\n",
+    );
+    for line in ["import dbmate", "stamp v20240101000000 --phase drop"] {
+        take(line, &other.command(line).arg("--json").run().exits(0).stdout);
+    }
     let described: BTreeSet<String> = schema["oneOf"]
         .as_array()
         .unwrap()
