@@ -5,7 +5,7 @@ use crate::{
     config::{self, Choice},
     engine::{self, Driver},
     load,
-    model::{Class, Finding},
+    model::{Class, Dialect, Finding},
     release::{self, Project},
     target::Target,
 };
@@ -16,6 +16,8 @@ pub struct Scene {
     pub target: Target,
     /// Its engine.
     pub driver: &'static dyn Driver,
+    /// The dialect that the target speaks; what the URL promises, where the target can't be asked.
+    pub dialect: Dialect,
 }
 
 impl Scene {
@@ -30,13 +32,15 @@ impl Scene {
         let target = config::target(&choice).map_err(Halt::Findings)?;
         let scheme = target.connection.scheme.as_str();
         let driver = engine::driver(scheme).ok_or_else(|| Halt::Findings(vec![no_engine(scheme)]))?;
-        Ok(Self { target, driver })
+        // A target that can't be reached is the command's to report.
+        let dialect = app.wait(driver.found(&target))?.unwrap_or_else(|_| driver.dialect());
+        Ok(Self { target, driver, dialect })
     }
 
     /// Reads the release files. What is wrong with them is in the project's findings: rollbacks need no files (rule G8).
     pub fn project(&self) -> Project {
         match load::files(&self.target.project) {
-            Ok(files) => release::project(&files, self.driver.dialect()),
+            Ok(files) => release::project(&files, self.dialect),
             Err(error) => {
                 let folder = self.target.project.join("releases");
                 let message = format!("cannot read `{}`: {error}", folder.display());

@@ -96,7 +96,12 @@ fn agree(target: Target, text: &str, choice: &Choice) -> Result<Target, Vec<Find
 /// What tells two databases apart.
 fn place(connection: &Connection) -> (&str, &str, u16, &str) {
     let host = connection.host.as_deref().unwrap_or("localhost");
-    (&connection.scheme, host, connection.port.unwrap_or(5432), &connection.database)
+    // One engine goes by two names.
+    let (scheme, port) = match connection.scheme.as_str() {
+        "mysql" | "mariadb" => ("mysql", 3306),
+        other => (other, 5432),
+    };
+    (scheme, host, connection.port.unwrap_or(port), &connection.database)
 }
 
 fn shown(connection: &Connection) -> String {

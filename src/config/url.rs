@@ -9,7 +9,7 @@ use std::path::Path;
 pub(super) type Wrong = (String, String);
 
 /// Names of engines that are known and not in this binary.
-const ABSENT: &[&str] = &["mysql", "mariadb", "delta"];
+const ABSENT: &[&str] = &["delta"];
 
 /// The engine's usual scheme for one of its names; a `+driver` is dropped.
 pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {

@@ -47,7 +47,8 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
             let last = groups.peek().is_none();
             let upto = first + u32::try_from(actions.len()).unwrap_or(u32::MAX);
             let before = row.clone();
-            let mut unit = Unit { actions: actions.to_vec(), ..Unit::default() };
+            let setup = setup(&task.handler.actions[..first as usize]);
+            let mut unit = Unit { setup, actions: actions.to_vec(), ..Unit::default() };
             let mut empties = Vec::new();
             for (index, entry) in waiting.drain(..) {
                 empties.push(index);
@@ -81,6 +82,17 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
     }
     ride_along(plan, ledger, &mut cuts, waiting);
     cuts
+}
+
+/// The statements of a handler that set the session.
+fn setup(before: &[Action]) -> Vec<String> {
+    before
+        .iter()
+        .filter_map(|action| match action {
+            Action::Sql { text, .. } if crate::sql::sets_session(text) => Some(text.clone()),
+            Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => None,
+        })
+        .collect()
 }
 
 /// What is left without a neighbour behind it goes with the one before; with none at all, it is a unit of its own.

@@ -25,6 +25,19 @@ pub(super) fn refused(dialect: Dialect, items: &[Item<'_>]) -> Option<(String, S
             "settle prepared transactions outside of triphase, and take the statement out".to_owned(),
         ));
     }
+    let locks = mysql
+        && ((first.is_any(&["LOCK", "UNLOCK"]) && follows(&["TABLE", "TABLES", "INSTANCE"]))
+            || (first.is("FLUSH") && items.windows(2).any(|of| of[0].is("WITH") && of[1].is("READ")))
+            || (first.is("FLUSH") && items.windows(2).any(|of| of[0].is("FOR") && of[1].is("EXPORT"))));
+    if locks {
+        return Some((
+            format!(
+                "`{}` commits the transaction at work, and keeps the session from every table that it does not name, the ledger's among them",
+                two_words()
+            ),
+            "take it out: DDL locks what it changes, and a transaction what it writes".to_owned(),
+        ));
+    }
     let points = first.is_any(&["SAVEPOINT", "RELEASE"]) || (first.is("ROLLBACK") && rolls_back_to(items));
     if points {
         return Some((

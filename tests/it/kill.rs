@@ -185,3 +185,8 @@ fn sqlite() {
 fn postgres() {
     sweep(Engine::Postgres);
 }
+
+#[test]
+fn mariadb() {
+    sweep(Engine::Mariadb);
+}

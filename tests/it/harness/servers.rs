@@ -33,7 +33,7 @@ impl Url {
 
     /// Port.
     pub fn port(&self) -> u16 {
-        self.0.port().unwrap_or(5432)
+        self.0.port().unwrap()
     }
 
     /// User.
@@ -120,6 +120,26 @@ pub fn postgres() -> Url {
             GRANT secretive TO tri WITH ADMIN OPTION;
         END$$";
         super::db::psql(&url, role);
+        (server, url.as_user("tri", "s3cret!@#"))
+    });
+    url.clone()
+}
+
+/// The MariaDB server for all tests: `TRIPHASE_TEST_MARIADB` (a superuser's URL), or one of our own. The user is `tri`, who may do
+/// everything but shut it down, and whose password is full of characters that URLs escape.
+pub fn mariadb() -> Url {
+    static SERVER: OnceLock<(Option<Server>, Url)> = OnceLock::new();
+    let (_, url) = SERVER.get_or_init(|| {
+        let (server, url) = match std::env::var("TRIPHASE_TEST_MARIADB") {
+            Ok(url) => (None, Url::parse(&url)),
+            Err(_) => {
+                let server = Server::start("mariadb", &[]);
+                let url = Url::parse(server.value("URL"));
+                (Some(server), url)
+            }
+        };
+        let user = "CREATE USER IF NOT EXISTS tri@'%' IDENTIFIED BY 's3cret!@#'; GRANT ALL ON *.* TO tri@'%' WITH GRANT OPTION";
+        super::db::mariadb_client(&url, user);
         (server, url.as_user("tri", "s3cret!@#"))
     });
     url.clone()

@@ -34,7 +34,7 @@ fn eight_runners_do_each_step_once(engine: Engine) {
 enum Keeper {
     /// SQLite: the lock file itself.
     File(std::fs::File),
-    /// PostgreSQL: a run that waits for a table that a session has locked.
+    /// A server: a run that waits for a table that a session has locked.
     Run { run: Child, _session: Holder },
 }
 
@@ -66,6 +66,12 @@ fn keep(bench: &Bench) -> Keeper {
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
                 ) != "0"
             });
+            Keeper::Run { run, _session: session }
+        }
+        Db::Mariadb { .. } => {
+            let session = Holder::new(&bench.db, "customer");
+            let run = bench.command("rollback_add v1 --yes").spawn();
+            until("the run's wait under its lock", || super::faults::waiting(bench).is_some());
             Keeper::Run { run, _session: session }
         }
     }
