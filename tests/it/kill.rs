@@ -76,14 +76,14 @@ struct End {
 
 fn end(bench: &Bench) -> End {
     let detail = |phase: &str| {
-        bench.db.query(&format!("SELECT coalesce({phase}_detail, '{{}}') FROM triphase_ledger ORDER BY release, step"))
+        bench.db.query(&format!("SELECT coalesce({phase}_detail, '{{}}') FROM triphase_ledger ORDER BY \"release\", step"))
     };
     End {
         schema: bench.db.schema(true),
         rows: bench.db.query("SELECT n FROM log ORDER BY n"),
         ledger: bench.db.query(
-            "SELECT release, step, name, add_state, simdrop_state, drop_state, h_rollback_simdrop, h_rollback_add \
-             FROM triphase_ledger ORDER BY release, step",
+            "SELECT \"release\", step, name, add_state, simdrop_state, drop_state, h_rollback_simdrop, h_rollback_add \
+             FROM triphase_ledger ORDER BY \"release\", step",
         ),
         details: ["add", "simdrop", "drop"]
             .iter()

@@ -18,7 +18,7 @@ use crate::{
     sql,
 };
 use anyhow::anyhow;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
 /// The connection that does the work.
@@ -323,8 +323,10 @@ impl Hold for Holding<'_> {
     }
     fn blockers(&self) -> Answer<'_, Vec<String>> {
         Box::pin(async move {
-            let mut wire = self.open.lock.lock().await;
-            Ok(blockers::of(&mut wire, self.open.version(), &self.id).await)
+            let (lock, version, id) = (Arc::clone(&self.open.lock), self.open.version().clone(), self.id.clone());
+            // Whoever asks may stop listening half-way, and the answer must not be left in the connection for the next query to find.
+            let asked = tokio::spawn(async move { blockers::of(&mut *lock.lock().await, &version, &id).await });
+            Ok(asked.await.unwrap_or_default())
         })
     }
     fn release<'a>(self: Box<Self>) -> Answer<'a, ()>

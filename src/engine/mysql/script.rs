@@ -101,7 +101,7 @@ impl Script<'_> {
         self.comment("not with --force, and not by `source`: the client must stop at the first error");
         self.push(NAMES);
         // The server's own mode, without what makes a text unreadable, and strict; kept, for it is set again before each handler.
-        let modes = UNREADABLE.iter().fold("concat(',', @@SESSION.sql_mode, ',')".to_owned(), |list, mode| {
+        let modes = UNREADABLE.iter().fold("concat(',', @@GLOBAL.sql_mode, ',')".to_owned(), |list, mode| {
             format!("replace({list}, ',{mode},', ',')")
         });
         self.push(&format!("SET @triphase_mode = trim(BOTH ',' FROM concat({modes}, '{STRICT}'))"));

@@ -22,7 +22,7 @@ use crate::{
     target::Target,
 };
 use anyhow::anyhow;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::Mutex;
 
 /// An open session. Its connection is the one that holds the lock later.
@@ -35,7 +35,7 @@ pub(super) struct Open {
     pub lock_name: String,
     /// This connection's id on the server.
     pub id: String,
-    pub lock: Mutex<Wire>,
+    pub lock: Arc<Mutex<Wire>>,
     /// The work connection of a try in vain, and whose run's name it has.
     spare: Mutex<Option<(String, Wire)>>,
 }
@@ -67,7 +67,8 @@ impl Open {
         let asking = |b: Broken| Failure::Access(anyhow!("cannot connect to {}: {}", connect::place(target), b.words()));
         let given = wire
             .one(
-                "SELECT VERSION(), @@SESSION.sql_mode, CURRENT_USER(), CONNECTION_ID(), @@GLOBAL.read_only, \
+                // The session's own mode has what the driver asks for, which no other client does.
+                "SELECT VERSION(), @@GLOBAL.sql_mode, CURRENT_USER(), CONNECTION_ID(), @@GLOBAL.read_only, \
                  @@GLOBAL.innodb_read_only, @@GLOBAL.lower_case_table_names, CURRENT_ROLE()",
             )
             .await
@@ -109,7 +110,7 @@ impl Open {
             settings,
             lock_name: lock_name(&folded),
             id: text(3),
-            lock: Mutex::new(wire),
+            lock: Arc::new(Mutex::new(wire)),
             spare: Mutex::default(),
         })
     }

@@ -260,7 +260,10 @@ impl Drop for Db {
 /// Runs SQL on a MariaDB server, and gives its rows, columns split by `|`. Values of the tests have no tab and no line end in them.
 #[track_caller]
 pub fn mariadb_client(url: &Url, sql: &str) -> Vec<String> {
-    let output = bare(url).args(["--batch", "--raw", "--skip-column-names", "-e", sql]).output().expect(MARIADB_MISSING);
+    let output = bare(url)
+        // Names in double quotes, as the tests write them for every engine.
+        .args(["--init-command=SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')"])
+        .args(["--batch", "--raw", "--skip-column-names", "-e", sql]).output().expect(MARIADB_MISSING);
     lines(&output, sql).into_iter().map(|line| line.replace('\t', "|")).collect()
 }
 
@@ -279,7 +282,7 @@ fn dump(url: &Url) -> Command {
 
 fn at_server(program: &str, url: &Url, database: &str) -> Command {
     let mut command = Command::new(program);
-    command.arg("--no-defaults").args(["--protocol=tcp", "-h", &url.host(), "-P", &url.port().to_string(), "-u", &url.user()]);
+    command.args(["--no-defaults", "--default-character-set=utf8mb4"]).args(["--protocol=tcp", "-h", &url.host(), "-P", &url.port().to_string(), "-u", &url.user()]);
     command.arg(database).env("MYSQL_PWD", url.password());
     command
 }

@@ -26,8 +26,8 @@ impl Holder {
             Db::Mariadb { url } => {
                 let mut command = super::db::bare(url);
                 command.args(["--batch", "--raw", "--skip-column-names", "--unbuffered"]);
-                // Whoever has read a table in a transaction keeps it as it is until the end of that.
-                (command, format!("START TRANSACTION; DO (SELECT count(*) FROM {table}); SELECT 'held';\n"))
+                // Whoever has used a table in a transaction keeps its rows and its definition until the end of that.
+                (command, format!("START TRANSACTION; SELECT if(count(*) >= 0, 'held', '') FROM {table} FOR UPDATE;\n"))
             }
         };
         let mut session = Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());

@@ -8,9 +8,9 @@ mod servers;
 
 pub use bench::Bench;
 pub use bin::{Command, Run, signal, until};
-pub use db::{Db, Engine};
+pub use db::{Db, Engine, mariadb_client};
 pub use holder::Holder;
-pub use servers::{Url, bouncer, mariadb, postgres};
+pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres};
 
 /// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`,
 /// `…::mariadb::name`.

@@ -145,6 +145,16 @@ pub fn mariadb() -> Url {
     url.clone()
 }
 
+/// A database on a MariaDB server of its own, whose global settings a test may change. It goes with this process.
+pub fn mariadb_alone() -> super::Db {
+    static SERVERS: std::sync::Mutex<Vec<Server>> = std::sync::Mutex::new(Vec::new());
+    let server = Server::start("mariadb", &[]);
+    let url = Url::parse(server.value("URL"));
+    SERVERS.lock().unwrap().push(server);
+    super::db::mariadb_client(&url, "CREATE DATABASE alone");
+    super::Db::Mariadb { url: url.to_database("alone") }
+}
+
 /// A database behind pgbouncer, in transaction mode.
 pub fn bouncer(url: &Url) -> Url {
     static SERVER: OnceLock<Server> = OnceLock::new();

@@ -6,6 +6,7 @@ mod failure;
 mod faults;
 mod guards;
 mod lock;
+mod mysql;
 mod phases;
 mod readonly;
 mod releases;

@@ -12,7 +12,7 @@ on_each_engine!(
 /// The ledger without what differs from run to run: who and when.
 fn ledger(bench: &Bench) -> Vec<String> {
     bench.db.query(
-        "SELECT release, step, name, add_state, simdrop_state, drop_state, h_rollback_simdrop, h_rollback_add FROM triphase_ledger ORDER BY 1, 2",
+        "SELECT \"release\", step, name, add_state, simdrop_state, drop_state, h_rollback_simdrop, h_rollback_add FROM triphase_ledger ORDER BY 1, 2",
     )
 }
 
