@@ -205,12 +205,12 @@ mod tests {
         );
         assert!(choose(&[DEV], None, Some("../conf.d/dev"), &[]).is_err());
         assert_eq!(
-            choose(&[], Some("mysql://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: this version of triphase has no engine for `mysql` — this version's engines are sqlite and postgres"
+            choose(&[], Some("delta://u:hunter2@h/d"), None, &[]).unwrap_err(),
+            "--conn: this version of triphase has no engine for `delta` — this version's engines are sqlite, postgres, mysql, mariadb"
         );
         assert_eq!(
             choose(&[], Some("mongodb://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: unknown scheme `mongodb` — this version's engines are sqlite and postgres"
+            "--conn: unknown scheme `mongodb` — this version's engines are sqlite, postgres, mysql, mariadb"
         );
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {
     let lower = name.to_ascii_lowercase();
     let bare = lower.split_once('+').map_or(lower.as_str(), |(scheme, _)| scheme);
     let known: Vec<&str> = crate::engine::DRIVERS.iter().filter_map(|d| d.schemes().first().copied()).collect();
-    let way_out = format!("this version's engines are {}", known.join(" and "));
+    let way_out = format!("this version's engines are {}", known.join(", "));
     if let Some(driver) = crate::engine::driver(bare) {
         return driver.schemes().first().copied().ok_or_else(|| (format!("`{bare}` has no scheme"), way_out));
     }

@@ -6,6 +6,9 @@ use super::code::Item;
 /// What opens a block where a statement starts; each is closed by an `END` where a statement starts.
 const OPENERS: &[&str] = &["BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"];
 
+/// What a routine's body may be in place of a block; `SET` is one of them.
+const SINGLE: &[&str] = &["RETURN", "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "CALL", "WITH", "DO"];
+
 /// Whether a block is open at the end of these items.
 pub(super) fn is_open(items: &[Item<'_>]) -> bool {
     let Some(body) = body(items) else { return false };
@@ -88,7 +91,9 @@ fn body(items: &[Item<'_>]) -> Option<usize> {
     })?;
     let parameters = kind + close + 1;
     let labelled = |at: &usize| items.get(at + 1).is_some_and(|next| next.symbol(":"));
-    (parameters..items.len()).find(|at| items[*at].is_any(OPENERS) || labelled(at))
+    let set = |at: &usize| items[*at].is("SET") && !items[*at - 1].is("CHARACTER");
+    let starts = |at: &usize| items[*at].is_any(OPENERS) || items[*at].is_any(SINGLE) || set(at) || labelled(at);
+    (parameters..items.len()).find(starts)
 }
 
 #[cfg(test)]

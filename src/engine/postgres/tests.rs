@@ -124,7 +124,7 @@ fn lone(text: &str) -> Action {
 }
 
 fn unit(actions: Vec<Action>) -> Unit {
-    Unit { opens: Vec::new(), actions, closes: vec![entry("a", PhaseState::Done)] }
+    Unit { actions, closes: vec![entry("a", PhaseState::Done)], ..Unit::default() }
 }
 
 fn alone(text: &str) -> Unit {
@@ -132,6 +132,7 @@ fn alone(text: &str) -> Unit {
         opens: vec![entry("a", PhaseState::Running)],
         actions: vec![lone(text)],
         closes: vec![entry("a", PhaseState::Done)],
+        ..Unit::default()
     }
 }
 

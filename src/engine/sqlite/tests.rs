@@ -100,7 +100,7 @@ fn expect(query: &str) -> Action {
 
 fn unit(name: &str, actions: Vec<Action>) -> Unit {
     let row = PhaseRow { state: PhaseState::Done, ..PhaseRow::pending() };
-    Unit { opens: Vec::new(), actions, closes: vec![entry(name, row)] }
+    Unit { actions, closes: vec![entry(name, row)], ..Unit::default() }
 }
 
 const CREATE: Begin = Begin { create: true, guards: None };
