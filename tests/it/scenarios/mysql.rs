@@ -424,3 +424,40 @@ fn the_names_and_parts_of_a_connection_are_read() {
     assert!(other.db.has_table("customer") && other.db.has_table("triphase_ledger"));
     assert_eq!(mariadb().host(), url.host());
 }
+
+#[test]
+fn the_sample_project_runs_as_it_does_elsewhere() {
+    let bench = Bench::new(Engine::Mariadb);
+    let releases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("releases");
+    for path in ["v1.yaml", "v2.yaml", "v3/release.yaml", "v3/sync.mysql.sql", "v3/sync.postgres.sql", "v3/sync.sqlite.sql", "v4.yaml", "v5.yaml"] {
+        bench.write(&format!("releases/{path}"), &std::fs::read_to_string(releases.join(path)).unwrap());
+    }
+    bench.ok("ff v1");
+    bench.db.query("INSERT INTO customer VALUES (1, 'Ada', 'ada@shop.example'); INSERT INTO product VALUES (1, 'Loom', '12.50')");
+    bench.ok("ff v2");
+    assert_eq!(bench.db.value("SELECT newsletter FROM customer"), "1");
+    bench.ok("add v3");
+    // The old application and the new one.
+    bench.db.query("INSERT INTO customer (id, name, mail) VALUES (2, 'Bob', 'bob@x.example'); INSERT INTO customer (id, name, email) VALUES (3, 'Cy', 'cy@x.example')");
+    bench.db.query("UPDATE customer SET mail = 'Bob@x.example' WHERE id = 2; UPDATE customer SET email = 'cyd@x.example' WHERE id = 3");
+    let mails = "SELECT id, mail, email FROM customer WHERE BINARY mail = BINARY email ORDER BY id";
+    let equal = ["1|ada@shop.example|ada@shop.example", "2|Bob@x.example|Bob@x.example", "3|cyd@x.example|cyd@x.example"];
+    assert_eq!(bench.db.query(mails), equal);
+    bench.ok("simdrop v3");
+    bench.ok("rollback_simdrop v3");
+    assert_eq!(bench.db.query(mails), equal);
+    bench.ok("rollback_add v3");
+    for line in ["ff v3", "ff v4", "add v5"] {
+        bench.ok(line);
+    }
+    bench.db.query("INSERT INTO product (id, title, price) VALUES (2, 'Card', '0.99'); INSERT INTO product (id, title, price_cents) VALUES (3, 'Drum', 100005)");
+    bench.db.query("UPDATE product SET price = '13.00' WHERE id = 1");
+    let prices = "SELECT id, price, price_cents FROM product ORDER BY id";
+    assert_eq!(bench.db.query(prices), ["1|13.00|1300", "2|0.99|99", "3|1000.05|100005"]);
+    bench.ok("simdrop v5");
+    bench.ok("rollback_simdrop v5");
+    assert_eq!(bench.db.query(prices), ["1|13.00|1300", "2|0.99|99", "3|1000.05|100005"]);
+    bench.ok("rollback_add v5");
+    bench.ok("ff v5");
+    bench.ok("check");
+}
