@@ -206,7 +206,8 @@ pub trait Hold: Send + Sync {
 }
 
 /// The engines of this binary.
-pub static DRIVERS: &[&dyn Driver] = &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql::MYSQL, &mysql::Mysql::MARIADB];
+pub static DRIVERS: &[&dyn Driver] =
+    &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql::MYSQL, &mysql::Mysql::MARIADB];
 
 /// The engine for a scheme, after aliases and a `+driver`.
 pub fn driver(scheme: &str) -> Option<&'static dyn Driver> {

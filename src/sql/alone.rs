@@ -23,7 +23,8 @@ pub(super) fn alone(dialect: Dialect, items: &[Item<'_>]) -> bool {
 /// What commits nothing on MySQL and MariaDB. Which tables it works on is for the server to say: one without transactions makes it stand
 /// alone all the same.
 const MYSQL_SHARES: &[&str] = &[
-    "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "TABLE", "DO", "SHOW", "DESCRIBE", "DESC", "EXPLAIN",
+    "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "TABLE", "DO", "SHOW", "DESCRIBE", "DESC",
+    "EXPLAIN",
 ];
 
 fn postgres(items: &[Item<'_>]) -> bool {
@@ -246,7 +247,9 @@ mod tests {
     fn others_commit_by_themselves() {
         assert!(is_alone(Dialect::Mysql, "ALTER TABLE t ADD a int") && is_alone(Dialect::Mariadb, "CALL p()"));
         assert!(is_alone(Dialect::Mariadb, "SET GLOBAL a = 1") && !is_alone(Dialect::Mariadb, "SET @a = 1"));
-        assert!(!is_alone(Dialect::Mysql, "/*!40101 SET NAMES utf8 */") && is_alone(Dialect::Mysql, "LOAD DATA INFILE 'f'"));
+        assert!(
+            !is_alone(Dialect::Mysql, "/*!40101 SET NAMES utf8 */") && is_alone(Dialect::Mysql, "LOAD DATA INFILE 'f'")
+        );
         assert!(!is_alone(Dialect::Mysql, "UPDATE t SET a = 1") && is_alone(Dialect::Delta, "UPDATE t SET a = 1"));
     }
 

@@ -172,7 +172,9 @@ fn drop(mut at: Cursor<'_, '_>) -> Option<Ddl> {
     let guarded = at.eat(&["IF", "EXISTS"]);
     if kind.is_some_and(|kind| kind.is("INDEX")) {
         let index = word(&mut at)?;
-        return at.eat(&["ON"]).then_some(())
+        return at
+            .eat(&["ON"])
+            .then_some(())
             .and_then(|()| one(Change::Removes(Object::Index(named(&mut at)?, index)), guarded));
     }
     let mut changes = Vec::new();
@@ -248,9 +250,35 @@ fn list<'s, 'a>(items: &'s [Item<'a>]) -> impl Iterator<Item = &'s [Item<'a>]> {
 
 /// Options and changes of a definition: asked for again, they change nothing.
 const AGAIN: &[&str] = &[
-    "MODIFY", "ALTER", "ENGINE", "CONVERT", "DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "COMMENT", "AUTO_INCREMENT", "ROW_FORMAT",
-    "ALGORITHM", "LOCK", "FORCE", "ORDER", "DISABLE", "ENABLE", "KEY_BLOCK_SIZE", "STATS_PERSISTENT", "STATS_AUTO_RECALC",
-    "STATS_SAMPLE_PAGES", "MAX_ROWS", "MIN_ROWS", "AVG_ROW_LENGTH", "CHECKSUM", "PACK_KEYS", "COMPRESSION", "ENCRYPTION", "ENCRYPTED",
+    "MODIFY",
+    "ALTER",
+    "ENGINE",
+    "CONVERT",
+    "DEFAULT",
+    "CHARACTER",
+    "CHARSET",
+    "COLLATE",
+    "COMMENT",
+    "AUTO_INCREMENT",
+    "ROW_FORMAT",
+    "ALGORITHM",
+    "LOCK",
+    "FORCE",
+    "ORDER",
+    "DISABLE",
+    "ENABLE",
+    "KEY_BLOCK_SIZE",
+    "STATS_PERSISTENT",
+    "STATS_AUTO_RECALC",
+    "STATS_SAMPLE_PAGES",
+    "MAX_ROWS",
+    "MIN_ROWS",
+    "AVG_ROW_LENGTH",
+    "CHECKSUM",
+    "PACK_KEYS",
+    "COMPRESSION",
+    "ENCRYPTION",
+    "ENCRYPTED",
     "PAGE_COMPRESSED",
 ];
 
@@ -370,14 +398,17 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let Some(ddl) = ddl(text) else { return "-".to_owned() };
-        let name = |named: &Named| named.schema.iter().chain([&named.name]).map(String::as_str).collect::<Vec<_>>().join(".");
+        let name =
+            |named: &Named| named.schema.iter().chain([&named.name]).map(String::as_str).collect::<Vec<_>>().join(".");
         let object = |object: &Object| match object {
             Object::Table(table) => name(table),
             Object::Column(table, column) => format!("{}({column})", name(table)),
             Object::Index(table, index) => format!("{}[{index}]", name(table)),
             Object::Constraint(table, constraint) => format!("{}<{constraint}>", name(table)),
             Object::Trigger(trigger) => format!("trigger {}", name(trigger)),
-            Object::Routine(routine, function) => format!("{} {}", if *function { "function" } else { "procedure" }, name(routine)),
+            Object::Routine(routine, function) => {
+                format!("{} {}", if *function { "function" } else { "procedure" }, name(routine))
+            }
             Object::Event(event) => format!("event {}", name(event)),
             Object::Database(database) => format!("database {database}"),
         };
@@ -426,7 +457,10 @@ mod tests {
             ("ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX i TO j", "t(a)>t(b) t[i]>t[j]"),
             ("ALTER TABLE t RENAME TO s.u", "t>s.u"),
             ("ALTER TABLE t RENAME u", "t>u"),
-            ("ALTER TABLE t MODIFY a text, ALTER b SET DEFAULT 1, CONVERT TO CHARACTER SET utf8mb4", "again again again"),
+            (
+                "ALTER TABLE t MODIFY a text, ALTER b SET DEFAULT 1, CONVERT TO CHARACTER SET utf8mb4",
+                "again again again",
+            ),
             ("ALTER TABLE t ADD INDEX i (a), ADD UNIQUE u (a), ADD KEY (a)", "+t[i] +t[u] unknown"),
             ("ALTER TABLE t ADD PRIMARY KEY (a), DROP INDEX i", "+t[PRIMARY] -t[i]"),
             ("ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a)", "unknown unknown"),

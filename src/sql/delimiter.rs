@@ -59,7 +59,9 @@ impl<'a> Reader<'a> {
                 self.quoted(at)
             }
             b'#' => self.line(at),
-            b'-' if rest.starts_with("--") && rest[2..].bytes().next().is_none_or(|b| b == b' ' || b.is_ascii_control()) => {
+            b'-' if rest.starts_with("--")
+                && rest[2..].bytes().next().is_none_or(|b| b == b' ' || b.is_ascii_control()) =>
+            {
                 self.line(at)
             }
             b'/' if rest.starts_with("/*") => {

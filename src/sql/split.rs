@@ -2,7 +2,11 @@
 
 use super::code::{Cursor, Item, item, outer};
 use super::tokens::{Kind, Token, lex};
-use super::{SqlError, Statement, alone, compound, delimiter::{self, Stretch}, session, transaction};
+use super::{
+    SqlError, Statement, alone, compound,
+    delimiter::{self, Stretch},
+    session, transaction,
+};
 use crate::model::Dialect;
 use std::ops::Range;
 
@@ -162,8 +166,7 @@ impl<'a> Splitter<'a> {
         let name: String =
             self.text[token.span.start..].chars().take_while(|c| !c.is_whitespace() && *c != ';').collect();
         let span = token.span.start..token.span.start + name.len();
-        let message =
-            format!("`{name}` is a command of the client `{client}`, not SQL: the server does not know it");
+        let message = format!("`{name}` is a command of the client `{client}`, not SQL: the server does not know it");
         self.errors.push(error(span, message, "write it as SQL"));
         Some(Next::Line)
     }

@@ -76,7 +76,9 @@ struct End {
 
 fn end(bench: &Bench) -> End {
     let detail = |phase: &str| {
-        bench.db.query(&format!("SELECT coalesce({phase}_detail, '{{}}') FROM triphase_ledger ORDER BY \"release\", step"))
+        bench
+            .db
+            .query(&format!("SELECT coalesce({phase}_detail, '{{}}') FROM triphase_ledger ORDER BY \"release\", step"))
     };
     End {
         schema: bench.db.schema(true),

@@ -48,8 +48,9 @@ fn plugin(work: &str) -> String {
 
 /// Without either: a table is held by an open transaction, or by LOCK TABLES. Of those, what the server shows.
 async fn likely(wire: &mut Wire, work: &str) -> Vec<String> {
-    let transactions =
-        format!("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_mysql_thread_id NOT IN (0, {work})");
+    let transactions = format!(
+        "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_mysql_thread_id NOT IN (0, {work})"
+    );
     match ids(wire, &transactions).await {
         Ok(ids) if !ids.is_empty() => described(wire, &ids, "perhaps ").await,
         Ok(_) => vec![
@@ -77,7 +78,10 @@ async fn described(wire: &mut Wire, ids: &BTreeSet<String>, how: &str) -> Vec<St
         ids.join(", ")
     );
     let rows = wire.one(&query).await.map(|given| given.rows).unwrap_or_default();
-    let lines: Vec<String> =
-        rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).map(|line| format!("{how}{line}")).collect();
+    let lines: Vec<String> = rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .map(|line| format!("{how}{line}"))
+        .collect();
     if lines.is_empty() { vec![format!("{how}connection {}", ids.join(", "))] } else { lines }
 }

@@ -28,9 +28,7 @@ pub(super) async fn connect(target: &Target) -> Result<Wire, Failure> {
     match tokio::time::timeout(patience, options.connect()).await {
         Ok(Ok(connection)) => Ok(Wire::new(connection)),
         Ok(Err(error)) => Err(Failure::Access(anyhow!("cannot connect to {place}: {}", words(&error)))),
-        Err(_) => {
-            Err(Failure::Access(anyhow!("cannot connect to {place}: no answer within {} s", patience.as_secs())))
-        }
+        Err(_) => Err(Failure::Access(anyhow!("cannot connect to {place}: no answer within {} s", patience.as_secs()))),
     }
 }
 

@@ -71,7 +71,8 @@ impl<'a> Holding<'a> {
             statements.extend(take(rows));
             work.wire.all(&statements).await.map_err(writing)?;
             // Seen after the wait: a run that lost its lock meanwhile must not take the row from the one that has it.
-            if lock::holder(&mut work.wire, &self.open.lock_name).await.map_err(writing)? != Some(self.open.id.clone()) {
+            if lock::holder(&mut work.wire, &self.open.lock_name).await.map_err(writing)? != Some(self.open.id.clone())
+            {
                 return Err(self.fenced().await);
             }
             let again = Begin { create: false, guards: begin.guards.clone() };
@@ -99,8 +100,12 @@ impl<'a> Holding<'a> {
         for action in &unit.actions {
             if let Action::Shell { file } = action {
                 return Err(Failure::Refused(Box::new(
-                    Finding::new(Class::Usage, "F4", format!("`shell: {}` can't be run by this triphase", file.display()))
-                        .way_out("write its statements as `sql` or `sql_file`"),
+                    Finding::new(
+                        Class::Usage,
+                        "F4",
+                        format!("`shell: {}` can't be run by this triphase", file.display()),
+                    )
+                    .way_out("write its statements as `sql` or `sql_file`"),
                 )));
             }
         }
@@ -134,7 +139,8 @@ impl<'a> Holding<'a> {
                     true => setting(broken),
                     false => Failure::Handler {
                         at: 0,
-                        why: anyhow!("{}", broken.words()).context(format!("an earlier statement sets the session, and failed: {text}")),
+                        why: anyhow!("{}", broken.words())
+                            .context(format!("an earlier statement sets the session, and failed: {text}")),
                     },
                 });
             }
@@ -180,7 +186,10 @@ impl<'a> Holding<'a> {
                 Action::Expect { query } => {
                     let given = work.wire.query(query).await.map_err(|b| self.failure(&b, at, stop))?;
                     if let Err(found) = truth(&given) {
-                        return Err(Failure::Handler { at, why: anyhow!("expected a true value, found {found}: {query}") });
+                        return Err(Failure::Handler {
+                            at,
+                            why: anyhow!("expected a true value, found {found}: {query}"),
+                        });
                     }
                 }
                 Action::Shell { .. } => {}
@@ -251,7 +260,9 @@ impl<'a> Holding<'a> {
         let action = [Action::Sql { text: text.to_owned(), alone: false, done_when: None }];
         match tables::alone(&mut work.wire, &self.open.about.database, &action).await.as_deref() {
             Ok([false]) => failure,
-            _ => Failure::Lost(anyhow!("a statement on a table without transactions failed, perhaps half-way: {failure}")),
+            _ => Failure::Lost(anyhow!(
+                "a statement on a table without transactions failed, perhaps half-way: {failure}"
+            )),
         }
     }
 
@@ -308,8 +319,11 @@ impl<'a> Holding<'a> {
         if !lock::holds(&mut wire, self.open).await.map_err(checking)? {
             return Ok(false);
         }
-        let ours =
-            format!("SELECT 1 FROM {} WHERE id = 1 AND run_id = {}", self.open.rows.table(table::RUN), literal(&self.me.run));
+        let ours = format!(
+            "SELECT 1 FROM {} WHERE id = 1 AND run_id = {}",
+            self.open.rows.table(table::RUN),
+            literal(&self.me.run)
+        );
         Ok(!row || wire.one(&ours).await.map_err(checking)?.count > 0)
     }
 }

@@ -29,10 +29,9 @@ pub(super) async fn last(wire: &mut Wire, rows: &Rows) -> Result<Option<Last>, F
         Err(broken) if broken.number() == Some(NO_TABLE) => return Ok(None),
         Err(broken) => return Err(broken.access("cannot read the last run")),
     };
-    Ok(rows.run(&given.rows)?.map(|(run, session)| Last {
-        run,
-        holder: session.split(' ').next().unwrap_or_default().to_owned(),
-    }))
+    Ok(rows
+        .run(&given.rows)?
+        .map(|(run, session)| Last { run, holder: session.split(' ').next().unwrap_or_default().to_owned() }))
 }
 
 /// Tries for the lock. `Err`: who has it. Having it twice would need giving it back twice, so it is asked for only where it is not had.

@@ -81,7 +81,8 @@ async fn applied(open: &Open, change: &Change) -> Result<Option<bool>, Broken> {
 /// Whether an object is there; `None` where that can't be seen: what belongs to a table can't, where the table is not there.
 async fn is_there(open: &Open, object: &Object) -> Result<Option<bool>, Broken> {
     let schema = |named: &Named| literal(named.schema.as_deref().unwrap_or(&open.about.database));
-    let of_table = |table: &Named| format!("table_schema = {} AND table_name = {}", schema(table), literal(&table.name));
+    let of_table =
+        |table: &Named| format!("table_schema = {} AND table_name = {}", schema(table), literal(&table.name));
     let (query, table) = match object {
         Object::Table(table) => (format!("information_schema.tables WHERE {}", of_table(table)), None),
         Object::Column(table, name) => (
@@ -152,7 +153,11 @@ mod tests {
             ("ALTER TABLE t ADD a int, MODIFY b text", vec![Some(true), None], Verdict::Applied),
             ("ALTER TABLE t ADD a int, MODIFY b text", vec![Some(false), None], Verdict::Not),
             ("ALTER TABLE t ADD a int, DROP b", vec![Some(true), Some(false)], Verdict::Unknown),
-            ("ALTER TABLE t ADD a int, DROP PRIMARY KEY, ADD PRIMARY KEY (a)", vec![Some(true), None, None], Verdict::Applied),
+            (
+                "ALTER TABLE t ADD a int, DROP PRIMARY KEY, ADD PRIMARY KEY (a)",
+                vec![Some(true), None, None],
+                Verdict::Applied,
+            ),
             ("ALTER TABLE t MODIFY b text", vec![None], Verdict::Not),
             ("ALTER TABLE t ADD KEY (a)", vec![None], Verdict::Unknown),
             ("ALTER TABLE t ADD COLUMN IF NOT EXISTS a int, DROP b", vec![Some(true), Some(false)], Verdict::Not),

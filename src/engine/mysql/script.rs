@@ -8,7 +8,10 @@ use super::{
     },
     connect,
     differ::demand,
-    settings::{BEGIN, COMMIT, NAMES, STRICT, UNREADABLE, ident, literal, lock_name, next_epoch, seconds, take, work_name},
+    settings::{
+        BEGIN, COMMIT, NAMES, STRICT, SUBSTITUTES_NOTHING, UNREADABLE, ident, literal, lock_name, next_epoch, seconds,
+        take, work_name,
+    },
 };
 use crate::{
     action::Action,
@@ -104,7 +107,9 @@ impl Script<'_> {
         let modes = UNREADABLE.iter().fold("concat(',', @@GLOBAL.sql_mode, ',')".to_owned(), |list, mode| {
             format!("replace({list}, ',{mode},', ',')")
         });
-        self.push(&format!("SET @triphase_mode = trim(BOTH ',' FROM concat({modes}, '{STRICT}'))"));
+        self.push(&format!(
+            "SET @triphase_mode = trim(BOTH ',' FROM concat({modes}, '{STRICT},{SUBSTITUTES_NOTHING}'))"
+        ));
         self.settings();
         let name = literal(&self.lock);
         self.demand(&format!("GET_LOCK({name}, 0) = 1"), HELD);
@@ -233,8 +238,10 @@ impl Script<'_> {
     fn expect(&mut self, query: &str) {
         self.handler(&format!("SET @triphase_found = JSON_ARRAY((\n{query}\n))"));
         self.demand(
-            "JSON_TYPE(JSON_EXTRACT(@triphase_found, '$[0]')) NOT IN ('STRING', 'NULL', 'OBJECT', 'ARRAY') AND \
-             JSON_EXTRACT(@triphase_found, '$[0]') NOT IN (0, false)",
+            "CASE WHEN JSON_TYPE(JSON_EXTRACT(@triphase_found, '$[0]')) = 'BOOLEAN' \
+             THEN JSON_EXTRACT(@triphase_found, '$[0]') = true \
+             WHEN JSON_TYPE(JSON_EXTRACT(@triphase_found, '$[0]')) IN ('INTEGER', 'UNSIGNED INTEGER', 'DOUBLE', 'DECIMAL') \
+             THEN JSON_EXTRACT(@triphase_found, '$[0]') <> 0 ELSE 0 END",
             EXPECTED,
         );
     }
@@ -243,4 +250,74 @@ impl Script<'_> {
 /// A query of one value, whose row nobody sees.
 fn quiet(query: &str) -> String {
     format!("SET @triphase_quiet = ({query})")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        ledger::{Event, Outcome, PhaseRow},
+        model::{Phase, PhaseState, StepId, Version},
+        plan::tests::fixture,
+    };
+
+    /// `tests/golden/mysql.sql`. `UPDATE_GOLDEN=1` writes what is made now.
+    #[test]
+    fn the_script_is_this() {
+        let mut target = fixture::target(crate::model::Guards::default());
+        target.connection.scheme = "mysql".into();
+        target.connection.database = "shop".into();
+        let id = StepId::new(Version::parse("v1").unwrap(), "one");
+        let entry = |state, trying, outcome| Entry::Step {
+            id: id.clone(),
+            name: "one".into(),
+            phase: Phase::Add,
+            row: PhaseRow { state, trying, seq: 1, ..PhaseRow::pending() },
+            keep: Default::default(),
+            event: Event {
+                release: Some(id.release.clone()),
+                step: Some("one".into()),
+                verb: "add".into(),
+                statement: trying,
+                hash: None,
+                outcome,
+                detail: None,
+            },
+        };
+        let sql = |text: &str, alone| Action::Sql { text: text.into(), alone, done_when: None };
+        let trigger = "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1; END // 2";
+        let units = [
+            Unit {
+                opens: vec![entry(PhaseState::Running, Some(0), Outcome::Attempting)],
+                actions: vec![sql("CREATE TABLE t (a integer) -- why", true)],
+                ..Unit::default()
+            },
+            Unit { actions: vec![sql(trigger, true)], ..Unit::default() },
+            Unit {
+                setup: vec!["SET @a = 1".into()],
+                actions: vec![
+                    Action::Expect { query: "SELECT 1".into() },
+                    sql("INSERT INTO t VALUES ('it\\'s')", false),
+                ],
+                closes: vec![entry(PhaseState::Done, None, Outcome::Done)],
+                ..Unit::default()
+            },
+        ];
+        let me = Me {
+            run: "r".repeat(26),
+            who: "me@here".into(),
+            host: "here".into(),
+            pid: 7,
+            command: "triphase sql ff".into(),
+        };
+        let begin = Begin { create: true, guards: None };
+        let text = script(&target, &Ledger::default(), &begin, &units, &me).unwrap().replace(TOOL, "0.0.0");
+        let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mysql.sql");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::create_dir_all(golden.parent().unwrap()).unwrap();
+            std::fs::write(&golden, &text).unwrap();
+        }
+        pretty_assertions::assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), text);
+    }
 }

@@ -64,7 +64,8 @@ impl Open {
             )));
         }
         let mut wire = connect::connect(target).await?;
-        let asking = |b: Broken| Failure::Access(anyhow!("cannot connect to {}: {}", connect::place(target), b.words()));
+        let asking =
+            |b: Broken| Failure::Access(anyhow!("cannot connect to {}: {}", connect::place(target), b.words()));
         let given = wire
             .one(
                 // The session's own mode has what the driver asks for, which no other client does.
@@ -83,8 +84,9 @@ impl Open {
             return Err(Failure::Access(anyhow!("cannot use {}: {why}", connect::place(target))));
         }
         let is_off = |index: usize| matches!(text(index).to_ascii_uppercase().as_str(), "0" | "OFF");
-        let refuses = (!is_off(4) || !is_off(5))
-            .then(|| "the server is read-only (read_only or innodb_read_only is on); connect to the primary".to_owned());
+        let refuses = (!is_off(4) || !is_off(5)).then(|| {
+            "the server is read-only (read_only or innodb_read_only is on); connect to the primary".to_owned()
+        });
         let settings = Settings {
             database: database.clone(),
             mode: mode(&text(1)),

@@ -36,6 +36,9 @@ pub(super) const UNREADABLE: [&str; 10] = [
 ];
 /// The mode without which a value that does not fit is cut, with a warning that nobody reads.
 pub(super) const STRICT: &str = "STRICT_TRANS_TABLES";
+/// The mode without which a table gets another storage engine than it asks for, where that one is not there: a ledger without
+/// transactions would be none.
+pub(super) const SUBSTITUTES_NOTHING: &str = "NO_ENGINE_SUBSTITUTION";
 /// How long a session may be idle while the other one works, in seconds: the longest that every server takes.
 const IDLE: u32 = 2_147_483;
 
@@ -56,10 +59,12 @@ pub(super) fn seconds(span: &Span) -> u64 {
 
 /// The SQL mode of the runner's sessions: the server's own, without what makes a text unreadable, and strict.
 pub(super) fn mode(found: &str) -> String {
-    let mut modes: Vec<&str> =
-        found.split(',').filter(|mode| !mode.is_empty() && !UNREADABLE.contains(mode)).collect();
+    let mut modes: Vec<&str> = found.split(',').filter(|mode| !mode.is_empty() && !UNREADABLE.contains(mode)).collect();
     if !is_strict(found) {
         modes.push(STRICT);
+    }
+    if !modes.contains(&SUBSTITUTES_NOTHING) {
+        modes.push(SUBSTITUTES_NOTHING);
     }
     modes.join(",")
 }
@@ -162,9 +167,12 @@ mod tests {
 
     #[test]
     fn modes_stay_readable_and_strict() {
-        assert_eq!(mode("STRICT_ALL_TABLES,NO_ZERO_DATE"), "STRICT_ALL_TABLES,NO_ZERO_DATE");
-        assert_eq!(mode(""), "STRICT_TRANS_TABLES");
-        assert_eq!(mode("PIPES_AS_CONCAT,ANSI_QUOTES,ANSI,NO_BACKSLASH_ESCAPES"), "PIPES_AS_CONCAT,STRICT_TRANS_TABLES");
+        assert_eq!(mode("STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"), "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION");
+        assert_eq!(mode(""), "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION");
+        assert_eq!(
+            mode("PIPES_AS_CONCAT,ANSI_QUOTES,ANSI,NO_BACKSLASH_ESCAPES"),
+            "PIPES_AS_CONCAT,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
+        );
     }
 
     #[test]

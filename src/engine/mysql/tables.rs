@@ -1,12 +1,7 @@
 //! Which statements can share a transaction with their ledger row (rule L4): those all of whose tables are transactional. It goes by every
 //! word of a statement that is some table's name, so it may find too many, and never too few.
 
-use super::{
-    super::Failure,
-    error::Broken,
-    settings::literal,
-    wire::Wire,
-};
+use super::{super::Failure, error::Broken, settings::literal, wire::Wire};
 use crate::{action::Action, model::Dialect, sql};
 use std::collections::BTreeSet;
 
@@ -18,7 +13,9 @@ pub(super) async fn alone(wire: &mut Wire, database: &str, actions: &[Action]) -
             Action::Sql { alone: true, .. } | Action::Shell { .. } | Action::Expect { .. } => false,
             Action::Sql { text, .. } if sql::sets_session(text) => false,
             Action::Sql { text, .. } => match sql::names(Dialect::Mysql, text) {
-                Some(names) => by_itself(wire, database, &names).await.map_err(|b| b.access("cannot ask what tables are made of"))?,
+                Some(names) => by_itself(wire, database, &names)
+                    .await
+                    .map_err(|b| b.access("cannot ask what tables are made of"))?,
                 None => true,
             },
         };
@@ -56,8 +53,9 @@ async fn by_itself(wire: &mut Wire, database: &str, names: &BTreeSet<String>) ->
         indirect |= given.column(1) != Some("0");
     }
     // Then no table anywhere may be without transactions.
-    let anywhere =
-        format!("SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE {WITHOUT} AND table_schema NOT IN ({SYSTEM}))");
+    let anywhere = format!(
+        "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE {WITHOUT} AND table_schema NOT IN ({SYSTEM}))"
+    );
     Ok(indirect && wire.one(&anywhere).await?.first() != Some("0"))
 }
 

@@ -235,7 +235,8 @@ async fn rows_and_their_ledger_row_commit_together() {
     assert_eq!(session.history(1).await.unwrap()[0].detail.as_deref(), Some("it's \\ \"quoted\"; 🦀"));
     // And what it has set still holds for its next statement, and for no other handler.
     let setup = vec!["SET NAMES latin1".to_owned(), "SET sql_mode = 'PIPES_AS_CONCAT'".to_owned()];
-    let goes_on = Unit { setup, ..unit(vec![Action::Expect { query: "SELECT @@sql_mode = 'PIPES_AS_CONCAT'".into() }]) };
+    let goes_on =
+        Unit { setup, ..unit(vec![Action::Expect { query: "SELECT @@sql_mode = 'PIPES_AS_CONCAT'".into() }]) };
     hold.commit(&goes_on, &Stop::never()).await.unwrap();
     let next = unit(vec![Action::Expect { query: "SELECT @@sql_mode LIKE '%STRICT%'".into() }]);
     hold.commit(&next, &Stop::never()).await.unwrap();
@@ -384,7 +385,8 @@ async fn half_a_ledger_is_completed_and_a_broken_one_is_not() {
     hold.begin(&CREATE).await.unwrap();
     hold.release().await.unwrap();
     // As if killed before the format's row, or after one table.
-    for left in ["DELETE FROM triphase_meta", "DELETE FROM triphase_meta; DROP TABLE triphase_history, triphase_ledger"] {
+    for left in ["DELETE FROM triphase_meta", "DELETE FROM triphase_meta; DROP TABLE triphase_history, triphase_ledger"]
+    {
         wire.all(&left.split("; ").collect::<Vec<_>>()).await.unwrap();
         let session = open(&target).await;
         assert_eq!(session.ledger().await.unwrap().format, None, "{left}");

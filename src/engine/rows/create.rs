@@ -76,12 +76,6 @@ impl Rows {
         if let Some(key) = key {
             parts.push(format!("PRIMARY KEY ({})", self.idents(key.iter().copied())));
         }
-        format!(
-            "{} {} ({}){}",
-            self.flavour.create(),
-            self.table(name),
-            parts.join(", "),
-            self.flavour.table_options()
-        )
+        format!("{} {} ({}){}", self.flavour.create(), self.table(name), parts.join(", "), self.flavour.table_options())
     }
 }

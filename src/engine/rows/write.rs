@@ -211,11 +211,8 @@ impl Rows {
     }
 
     fn upsert(&self, name: &str, key: &[&str], columns: &[(&str, String)]) -> String {
-        let others: Vec<String> = columns
-            .iter()
-            .filter(|(column, _)| !key.contains(column))
-            .map(|(column, _)| self.ident(column))
-            .collect();
+        let others: Vec<String> =
+            columns.iter().filter(|(column, _)| !key.contains(column)).map(|(column, _)| self.ident(column)).collect();
         format!(
             "{} {}",
             self.insert(name, columns),

@@ -263,7 +263,9 @@ pub fn mariadb_client(url: &Url, sql: &str) -> Vec<String> {
     let output = bare(url)
         // Names in double quotes, as the tests write them for every engine.
         .args(["--init-command=SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')"])
-        .args(["--batch", "--raw", "--skip-column-names", "-e", sql]).output().expect(MARIADB_MISSING);
+        .args(["--batch", "--raw", "--skip-column-names", "-e", sql])
+        .output()
+        .expect(MARIADB_MISSING);
     lines(&output, sql).into_iter().map(|line| line.replace('\t', "|")).collect()
 }
 
@@ -282,7 +284,15 @@ fn dump(url: &Url) -> Command {
 
 fn at_server(program: &str, url: &Url, database: &str) -> Command {
     let mut command = Command::new(program);
-    command.args(["--no-defaults", "--default-character-set=utf8mb4"]).args(["--protocol=tcp", "-h", &url.host(), "-P", &url.port().to_string(), "-u", &url.user()]);
+    command.args(["--no-defaults", "--default-character-set=utf8mb4"]).args([
+        "--protocol=tcp",
+        "-h",
+        &url.host(),
+        "-P",
+        &url.port().to_string(),
+        "-u",
+        &url.user(),
+    ]);
     command.arg(database).env("MYSQL_PWD", url.password());
     command
 }

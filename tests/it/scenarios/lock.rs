@@ -73,7 +73,8 @@ fn keep(bench: &Bench) -> Keeper {
             let run = bench.command("rollback_add v1 --yes").spawn();
             // The run's own row is written under the lock, before its first statement.
             until("the run's row", || {
-                let recorded = "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
+                let recorded =
+                    "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
                 bench.db.value(recorded) == "0"
             });
             Keeper::Run { run, _session: session }

@@ -14,7 +14,12 @@ fn killed_at(point: &str, prepare: impl Fn(&Bench)) -> Bench {
     let log = clean.dir().join("points");
     clean.command("ff").var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).run().exits(0);
     let points = std::fs::read_to_string(&log).unwrap();
-    let n = 1 + points.lines().collect::<Vec<_>>().iter().rposition(|line| line.ends_with(point)).unwrap_or_else(|| panic!("{points}"));
+    let n = 1 + points
+        .lines()
+        .collect::<Vec<_>>()
+        .iter()
+        .rposition(|line| line.ends_with(point))
+        .unwrap_or_else(|| panic!("{points}"));
     let bench = make();
     bench.command("ff").var("TRIPHASE_FAILPOINT", n.to_string()).run().exits(-9);
     bench
@@ -32,7 +37,8 @@ fn a_procedure_that_was_called_is_a_question() {
     };
     for (point, word, rows) in [(AFTER, "done", "1"), (BEFORE, "undone", "1")] {
         let bench = killed_at(point, prepare);
-        let run = bench.ends(5, "ff").says("CALL p()").says("repair done v1/one add 1").says("repair undone v1/one add 1");
+        let run =
+            bench.ends(5, "ff").says("CALL p()").says("repair done v1/one add 1").says("repair undone v1/one add 1");
         assert!(run.said().contains("L4"), "{run:?}");
         bench.ends(5, "check");
         bench.ok(&format!("repair {word} v1/one add 1 --reason looked"));
@@ -211,12 +217,28 @@ fn a_file_for_the_client_runs_as_it_is() {
 fn a_script_stops_where_a_run_would() {
     let bench = Bench::new(Engine::Mariadb);
     bench.db.query("CREATE TABLE t (n integer)");
-    for (expect, passes) in [("SELECT 1", true), ("SELECT 0", false), ("SELECT '1'", false), ("SELECT NULL", false), ("SELECT 1 WHERE 1 = 0", false), ("SELECT 1.5", true), ("SELECT 1 < 2", true)] {
-        bench.release("v1", &format!("steps:\n  one:\n    add:\n      - expect: {}\n      - INSERT INTO t VALUES (1)\n", serde_json::json!(expect)));
+    for (expect, passes) in [
+        ("SELECT 1", true),
+        ("SELECT 0", false),
+        ("SELECT '1'", false),
+        ("SELECT NULL", false),
+        ("SELECT 1 WHERE 1 = 0", false),
+        ("SELECT 1.5", true),
+        ("SELECT 1 < 2", true),
+    ] {
+        bench.release(
+            "v1",
+            &format!(
+                "steps:\n  one:\n    add:\n      - expect: {}\n      - INSERT INTO t VALUES (1)\n",
+                serde_json::json!(expect)
+            ),
+        );
         let output = bench.db.client(&bench.ok("sql ff").stdout);
         assert_eq!(output.status.success(), passes, "{expect}: {output:?}");
         assert_eq!(bench.db.value("SELECT count(*) FROM t") == "1", passes, "{expect}");
-        bench.db.query("DELETE FROM t; DROP TABLE IF EXISTS triphase_meta, triphase_run, triphase_ledger, triphase_history");
+        bench.db.query(
+            "DELETE FROM t; DROP TABLE IF EXISTS triphase_meta, triphase_run, triphase_ledger, triphase_history",
+        );
     }
     // A run that is at work.
     bench.release("v1", V1);
@@ -238,7 +260,10 @@ fn a_script_stops_where_a_run_would() {
 #[test]
 fn keys_compare_bytewise_whatever_the_database_says() {
     let bench = Bench::new(Engine::Mariadb);
-    bench.db.query(&format!("ALTER DATABASE {} CHARACTER SET latin1 COLLATE latin1_swedish_ci", bench.db.server().database()));
+    bench.db.query(&format!(
+        "ALTER DATABASE {} CHARACTER SET latin1 COLLATE latin1_swedish_ci",
+        bench.db.server().database()
+    ));
     bench.release(
         "v1",
         "steps:\n  a: {add: CREATE TABLE a (n integer)}\n  A: {add: CREATE TABLE b (n integer)}\n  ä: {add: CREATE TABLE c (n integer)}\n  🦀: {add: INSERT INTO a VALUES (1), rollback_add: \"DELETE FROM a WHERE n <> '🦀 \\\\\\\\ x'\"}\n",
@@ -294,7 +319,11 @@ fn no_way_in_or_no_right_is_8() {
     bench.command("show --conn").arg(&poor).run().exits(0);
     // A ledger that can't be read is not "no ledger".
     let name = format!("u_{}", url.database());
-    bench.db.query(&format!("REVOKE ALL ON {}.* FROM {name}@'%'; GRANT CREATE ON {}.* TO {name}@'%'", url.database(), url.database()));
+    bench.db.query(&format!(
+        "REVOKE ALL ON {}.* FROM {name}@'%'; GRANT CREATE ON {}.* TO {name}@'%'",
+        url.database(),
+        url.database()
+    ));
     bench.command("show --conn").arg(&poor).run().exits(8);
     bench.db.query(&format!("GRANT SELECT ON {}.* TO {name}@'%'", url.database()));
     bench.command("show --conn").arg(&poor).run().exits(0);
@@ -342,7 +371,11 @@ fn who_blocks_is_named_or_what_is_missing() {
     bench.target(SHORT);
     let plain = user(&bench, &["ALL"]).with_password();
     let holder = Holder::new(&bench.db, "customer");
-    bench.ends(4, "ff -e test").says("perhaps connection").says("idle in a transaction").says("nothing of it is applied");
+    bench
+        .ends(4, "ff -e test")
+        .says("perhaps connection")
+        .says("idle in a transaction")
+        .says("nothing of it is applied");
     bench.write("conf.d/plain.yaml", &format!("connection: '{plain}'\n{SHORT}"));
     bench.ends(4, "ff -e plain").says("GRANT PROCESS");
     drop(holder);
@@ -416,7 +449,12 @@ fn the_names_and_parts_of_a_connection_are_read() {
         bench.command("ff").var("SECRET", url.password()).run().exits(0).says("MariaDB 1");
     }
     // Either name is the same place.
-    bench.command("check").var("SECRET", url.password()).var("DATABASE_URL", url.with_password().replace("mysql:", "mariadb:")).run().exits(0);
+    bench
+        .command("check")
+        .var("SECRET", url.password())
+        .var("DATABASE_URL", url.with_password().replace("mysql:", "mariadb:"))
+        .run()
+        .exits(0);
     // `schema` is another database.
     let other = Bench::new(Engine::Mariadb);
     bench.target(&format!("schema: {}\n", other.db.server().database()));
@@ -429,11 +467,22 @@ fn the_names_and_parts_of_a_connection_are_read() {
 fn the_sample_project_runs_as_it_does_elsewhere() {
     let bench = Bench::new(Engine::Mariadb);
     let releases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("releases");
-    for path in ["v1.yaml", "v2.yaml", "v3/release.yaml", "v3/sync.mysql.sql", "v3/sync.postgres.sql", "v3/sync.sqlite.sql", "v4.yaml", "v5.yaml"] {
+    for path in [
+        "v1.yaml",
+        "v2.yaml",
+        "v3/release.yaml",
+        "v3/sync.mysql.sql",
+        "v3/sync.postgres.sql",
+        "v3/sync.sqlite.sql",
+        "v4.yaml",
+        "v5.yaml",
+    ] {
         bench.write(&format!("releases/{path}"), &std::fs::read_to_string(releases.join(path)).unwrap());
     }
     bench.ok("ff v1");
-    bench.db.query("INSERT INTO customer VALUES (1, 'Ada', 'ada@shop.example'); INSERT INTO product VALUES (1, 'Loom', '12.50')");
+    bench.db.query(
+        "INSERT INTO customer VALUES (1, 'Ada', 'ada@shop.example'); INSERT INTO product VALUES (1, 'Loom', '12.50')",
+    );
     bench.ok("ff v2");
     assert_eq!(bench.db.value("SELECT newsletter FROM customer"), "1");
     bench.ok("add v3");
@@ -441,7 +490,8 @@ fn the_sample_project_runs_as_it_does_elsewhere() {
     bench.db.query("INSERT INTO customer (id, name, mail) VALUES (2, 'Bob', 'bob@x.example'); INSERT INTO customer (id, name, email) VALUES (3, 'Cy', 'cy@x.example')");
     bench.db.query("UPDATE customer SET mail = 'Bob@x.example' WHERE id = 2; UPDATE customer SET email = 'cyd@x.example' WHERE id = 3");
     let mails = "SELECT id, mail, email FROM customer WHERE BINARY mail = BINARY email ORDER BY id";
-    let equal = ["1|ada@shop.example|ada@shop.example", "2|Bob@x.example|Bob@x.example", "3|cyd@x.example|cyd@x.example"];
+    let equal =
+        ["1|ada@shop.example|ada@shop.example", "2|Bob@x.example|Bob@x.example", "3|cyd@x.example|cyd@x.example"];
     assert_eq!(bench.db.query(mails), equal);
     bench.ok("simdrop v3");
     bench.ok("rollback_simdrop v3");
