@@ -7,6 +7,7 @@ mod faults;
 mod guards;
 mod lock;
 mod mysql;
+mod mysql_client;
 mod phases;
 mod readonly;
 mod releases;
