@@ -148,7 +148,7 @@ pub fn mariadb() -> Url {
 /// A database on a MariaDB server of its own, whose global settings a test may change. It goes with this process.
 pub fn mariadb_alone() -> super::Db {
     static SERVERS: std::sync::Mutex<Vec<Server>> = std::sync::Mutex::new(Vec::new());
-    let server = Server::start("mariadb", &[]);
+    let server = Server::start("mariadb", &["--instrumented".to_owned()]);
     let url = Url::parse(server.value("URL"));
     SERVERS.lock().unwrap().push(server);
     super::db::mariadb_client(&url, "CREATE DATABASE alone");

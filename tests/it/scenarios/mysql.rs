@@ -305,6 +305,23 @@ fn who_blocks_is_named_or_what_is_missing() {
 }
 
 #[test]
+fn who_blocks_is_known_where_the_server_keeps_book() {
+    let bench = Bench::on(mariadb_alone());
+    bench.release("v1", V1);
+    bench.ok("ff");
+    bench.release("v2", "steps:\n  two:\n    add: ALTER TABLE customer ADD COLUMN more integer\n");
+    bench.target("lock_timeout: 3s\nlock_retry_for: 1s\n");
+    let holder = Holder::new(&bench.db, "customer");
+    let id = bench.db.value("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx");
+    bench.ends(4, "ff").says(&format!("by connection {id} (user super")).hides("perhaps");
+    // A row's lock: who waits for whom is InnoDB's to say.
+    bench.release("v2", "steps:\n  two:\n    add: UPDATE customer SET name = 'x'\n");
+    bench.ends(4, "ff").says(&format!("by connection {id} (user super")).hides("perhaps");
+    drop(holder);
+    bench.ok("ff");
+}
+
+#[test]
 fn a_live_holder_is_ended_by_force_alone() {
     let bench = Bench::new(Engine::Mariadb);
     bench.release("v1", V1);
