@@ -23,7 +23,7 @@ pub fn run(app: &App, args: RepairArgs) -> Result<u8, Halt> {
         let finding = Finding::new(Class::Usage, "", "repair needs a reason, which is recorded");
         return Err(Halt::Findings(vec![finding.way_out("add --reason 'why'")]));
     };
-    let about = about(args.about, scene.driver.dialect()).map_err(Halt::Findings)?;
+    let about = about(args.about, scene.dialect).map_err(Halt::Findings)?;
     record(app, &scene, &Repair { about, reason })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     config::{self, Choice},
     engine::{self, Driver},
     load,
-    model::{Class, Finding},
+    model::{Class, Dialect, Finding},
     release::{self, Project},
     target::Target,
 };
@@ -17,6 +17,8 @@ pub struct Scene {
     pub target: Target,
     /// Its engine.
     pub driver: &'static dyn Driver,
+    /// The dialect that the target speaks; what the URL promises, where the target can't be asked.
+    pub dialect: Dialect,
 }
 
 impl Scene {
@@ -31,7 +33,9 @@ impl Scene {
         let target = config::target(&choice).map_err(Halt::Findings)?;
         let scheme = target.connection.scheme.as_str();
         let driver = engine::driver(scheme).ok_or_else(|| Halt::Findings(vec![no_engine(scheme)]))?;
-        Ok(Self { target, driver })
+        // A target that can't be reached is the command's to report.
+        let dialect = app.wait(driver.found(&target))?.unwrap_or_else(|_| driver.dialect());
+        Ok(Self { target, driver, dialect })
     }
 
     /// The same for a command that only looks: where there is nothing to see, it is said what may have been meant.
@@ -48,7 +52,7 @@ impl Scene {
         match load::files(&self.target.project) {
             Ok(files) => {
                 let files = release::Files { vars: self.target.vars.clone(), ..files };
-                release::project(&files, self.driver.dialect())
+                release::project(&files, self.dialect)
             }
             Err(error) => {
                 let folder = self.target.project.join("releases");

@@ -96,7 +96,12 @@ fn agree(target: Target, text: &str, choice: &Choice) -> Result<Target, Vec<Find
 /// What tells two databases apart.
 fn place(connection: &Connection) -> (&str, &str, u16, &str) {
     let host = connection.host.as_deref().unwrap_or("localhost");
-    (&connection.scheme, host, connection.port.unwrap_or(5432), &connection.database)
+    // One engine goes by two names.
+    let (scheme, port) = match connection.scheme.as_str() {
+        "mysql" | "mariadb" => ("mysql", 3306),
+        other => (other, 5432),
+    };
+    (scheme, host, connection.port.unwrap_or(port), &connection.database)
 }
 
 fn shown(connection: &Connection) -> String {
@@ -200,12 +205,12 @@ mod tests {
         );
         assert!(choose(&[DEV], None, Some("../conf.d/dev"), &[]).is_err());
         assert_eq!(
-            choose(&[], Some("mysql://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: this version of triphase has no engine for `mysql` — this version's engines are sqlite and postgres"
+            choose(&[], Some("delta://u:hunter2@h/d"), None, &[]).unwrap_err(),
+            "--conn: this version of triphase has no engine for `delta` — this version's engines are sqlite, postgres, mysql, mariadb"
         );
         assert_eq!(
             choose(&[], Some("mongodb://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: unknown scheme `mongodb` — this version's engines are sqlite and postgres"
+            "--conn: unknown scheme `mongodb` — this version's engines are sqlite, postgres, mysql, mariadb"
         );
     }
 }

@@ -450,7 +450,7 @@ mod tests {
         for text in [
             "pasword: hunter2\nhost: db",
             "password: hunter2\nconnection: postgres://a:hunter2@h/d",
-            "connection: mysql://a:hunter2@h/d",
+            "connection: delta://a:hunter2@h/d",
             "connection: postgres://a:1/hunter2@h/d",
             "password: {hunter2: 1}\nconnection: hunter2",
             "password: \"hunter2\nconnection: x",

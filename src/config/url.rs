@@ -13,14 +13,14 @@ use std::path::Path;
 pub(super) type Wrong = (String, String);
 
 /// Names of engines that are known and not in this binary.
-const ABSENT: &[&str] = &["mysql", "mariadb", "delta"];
+const ABSENT: &[&str] = &["delta"];
 
 /// The engine's usual scheme for one of its names; a `+driver` is dropped.
 pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {
     let lower = name.to_ascii_lowercase();
     let bare = lower.split_once('+').map_or(lower.as_str(), |(scheme, _)| scheme);
     let known: Vec<&str> = crate::engine::DRIVERS.iter().filter_map(|d| d.schemes().first().copied()).collect();
-    let way_out = format!("this version's engines are {}", known.join(" and "));
+    let way_out = format!("this version's engines are {}", known.join(", "));
     if let Some(driver) = crate::engine::driver(bare) {
         return driver.schemes().first().copied().ok_or_else(|| (format!("`{bare}` has no scheme"), way_out));
     }

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 pub mod fake;
+pub mod mysql;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
@@ -184,6 +185,13 @@ pub trait Driver: Sync {
     fn hint(&self, _target: &Target) -> Option<String> {
         None
     }
+    /// Its SQL's dialect, as the server says: MariaDB may stand where a URL says `mysql://`, and the other way round.
+    ///
+    /// # Errors
+    /// As [`Driver::open`].
+    fn found<'a>(&'a self, _target: &'a Target) -> Answer<'a, Dialect> {
+        Box::pin(async { Ok(self.dialect()) })
+    }
     /// The units as a script for the engine's own client, ledger entries included; it first checks that the ledger is as `seen`, and
     /// stops by itself otherwise (`sql`). `me` is who the script says it is.
     ///
@@ -215,6 +223,11 @@ pub trait Session: Send + Sync {
     /// What an action that stands alone left where it was cut short; `None`: nothing, or not known.
     fn left<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<Leftover>> {
         Box::pin(async { Ok(None) })
+    }
+    /// For each action, whether it commits by itself although its text does not tell: it works on a table without transactions (rule
+    /// L4).
+    fn alone<'a>(&'a self, actions: &'a [Action]) -> Answer<'a, Vec<bool>> {
+        Box::pin(async { Ok(vec![false; actions.len()]) })
     }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
@@ -258,7 +271,8 @@ pub trait Hold: Send + Sync {
 }
 
 /// The engines of this binary.
-pub static DRIVERS: &[&dyn Driver] = &[&sqlite::Sqlite, &postgres::Postgres];
+pub static DRIVERS: &[&dyn Driver] =
+    &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql::MYSQL, &mysql::Mysql::MARIADB];
 
 /// The engine for a scheme, after aliases and a `+driver`.
 pub fn driver(scheme: &str) -> Option<&'static dyn Driver> {

@@ -128,6 +128,9 @@ pub struct Begin {
 pub struct Unit {
     /// Committed before an action that stands alone, in a transaction of their own; else empty.
     pub opens: Vec<Entry>,
+    /// The handler's earlier statements that set the session (`SET`, `USE`), for engines where a handler is more than one unit: what they
+    /// set must hold for the actions, in whatever session these are run.
+    pub setup: Vec<String>,
     /// In order. More than one only where all can share a transaction.
     pub actions: Vec<Action>,
     /// What was left out, and why: a script's comments.

@@ -48,11 +48,13 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
         if several {
             keep.insert(task.verb, running(task));
         }
+        let setting = if several || task.from > 0 { session_statements(&task.handler.actions) } else { Vec::new() };
         while let Some((first, actions)) = groups.next() {
             let last = groups.peek().is_none();
             let upto = first + u32::try_from(actions.len()).unwrap_or(u32::MAX);
             let before = row.clone();
-            let mut unit = Unit::default();
+            let setup = setting.iter().filter(|(index, _)| *index < first).map(|(_, text)| text.clone()).collect();
+            let mut unit = Unit { setup, ..Unit::default() };
             for (index, action) in (first..).zip(actions) {
                 match task.asked.get(&index) {
                     Some(Verdict::Applied) => unit.notes.push(format!(
@@ -98,6 +100,15 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
     }
     ride_along(plan, ledger, &mut cuts, waiting);
     cuts
+}
+
+/// The statements of a handler that set the session, with their indices.
+fn session_statements(actions: &[Action]) -> Vec<(u32, String)> {
+    let text = |action: &Action| match action {
+        Action::Sql { text, .. } if crate::sql::sets_session(text) => Some(text.clone()),
+        Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => None,
+    };
+    (0..).zip(actions).filter_map(|(index, action)| Some((index, text(action)?))).collect()
 }
 
 /// What is left without a neighbour behind it goes with the one before; with none at all, it is a unit of its own.

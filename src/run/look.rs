@@ -2,6 +2,7 @@
 
 use super::{commit::undecided, ended};
 use crate::{
+    action::Action,
     engine::{Access, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
@@ -64,7 +65,10 @@ pub(super) async fn plan(
     let ledger = session.ledger().await?;
     let wanted = plan::wants(&ledger, request).stored;
     let facts = facts(session, ledger, &wanted).await?;
-    let plan = plan::plan(project, &facts, &target.guards, request);
+    let mut plan = plan::plan(project, &facts, &target.guards, request);
+    if !session.atomic() {
+        mark_alone(session, &mut plan).await?;
+    }
     Ok((facts, plan))
 }
 
@@ -72,6 +76,22 @@ pub(super) async fn plan(
 pub fn unready(target: &Target, plan: &Plan) -> Vec<Finding> {
     let actions = plan.tasks.iter().flat_map(|task| &task.handler.actions[task.from as usize..]);
     crate::shell::unready(target, actions)
+}
+
+/// Marks the statements that commit by themselves for what their tables are made of (rule L4): they are announced, as others are whose text
+/// tells it.
+async fn mark_alone(session: &dyn Session, plan: &mut Plan) -> Result<(), Failure> {
+    for task in &mut plan.tasks {
+        let rest = &mut task.handler.actions[task.from as usize..];
+        let found = session.alone(rest).await?;
+        for (action, by_itself) in rest.iter_mut().zip(found) {
+            match action {
+                Action::Sql { alone, .. } => *alone |= by_itself,
+                Action::Expect { .. } | Action::Shell { .. } => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::StepId]) -> Result<Facts, Failure> {

@@ -1,6 +1,7 @@
 //! What can't run inside a transaction, and so stands alone: each list as the server itself refuses it.
 
 use super::code::{Cursor, Item, read};
+use super::session;
 use super::tokens::Kind;
 use crate::model::Dialect;
 
@@ -10,13 +11,21 @@ pub(super) fn alone(dialect: Dialect, items: &[Item<'_>]) -> bool {
         Dialect::Postgres => postgres(items),
         Dialect::Sqlite => sqlite(items),
         // Everything else commits what came before it (rule L4); what can't be told apart counts as such.
-        Dialect::Mysql | Dialect::Mariadb => !items.first().is_some_and(|first| {
-            first.is_any(&["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "TABLE", "DO", "SET"])
-        }),
+        Dialect::Mysql | Dialect::Mariadb => {
+            let shares = items.first().is_some_and(|first| first.is_any(MYSQL_SHARES) || first.symbol("("));
+            !shares && !session::sets(items)
+        }
         // Each statement is a commit of its table.
         Dialect::Delta => true,
     }
 }
+
+/// What commits nothing on MySQL and MariaDB. Which tables it works on is for the server to say: one without transactions makes it stand
+/// alone all the same.
+const MYSQL_SHARES: &[&str] = &[
+    "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "TABLE", "DO", "SHOW", "DESCRIBE", "DESC",
+    "EXPLAIN",
+];
 
 fn postgres(items: &[Item<'_>]) -> bool {
     let mut at = Cursor::new(items);
@@ -237,6 +246,10 @@ mod tests {
     #[test]
     fn others_commit_by_themselves() {
         assert!(is_alone(Dialect::Mysql, "ALTER TABLE t ADD a int") && is_alone(Dialect::Mariadb, "CALL p()"));
+        assert!(is_alone(Dialect::Mariadb, "SET GLOBAL a = 1") && !is_alone(Dialect::Mariadb, "SET @a = 1"));
+        assert!(
+            !is_alone(Dialect::Mysql, "/*!40101 SET NAMES utf8 */") && is_alone(Dialect::Mysql, "LOAD DATA INFILE 'f'")
+        );
         assert!(!is_alone(Dialect::Mysql, "UPDATE t SET a = 1") && is_alone(Dialect::Delta, "UPDATE t SET a = 1"));
     }
 

@@ -4,9 +4,13 @@
 mod alone;
 mod canonical;
 mod code;
+mod compound;
 mod concurrent;
+mod ddl;
+mod delimiter;
 mod label;
 mod quote;
+mod session;
 mod split;
 mod tokens;
 mod transaction;
@@ -14,10 +18,13 @@ mod transaction;
 pub use alone::foreign_keys;
 pub use canonical::canonical;
 pub use concurrent::{Concurrent, index_concurrently};
+pub use ddl::{Change, Ddl, Named, Object, ddl};
 pub use label::label;
 pub use quote::{ident, literal};
+pub use session::{names, sets_session};
 pub use split::split;
 
+use crate::model::Dialect;
 use std::ops::Range;
 
 /// One statement of a handler.
@@ -44,9 +51,19 @@ pub struct SqlError {
     pub span: Range<usize>,
 }
 
-/// Whether a statement may commit by itself in the middle of its work: a procedure or an anonymous block run outside a transaction.
-pub fn commits_inside(dialect: crate::model::Dialect, text: &str) -> bool {
-    let canonical = canonical(dialect, text);
-    let word = canonical.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    word.eq_ignore_ascii_case("CALL") || word.eq_ignore_ascii_case("DO")
+/// Whether a statement may commit by itself in the middle of its work, or leave a part of it behind where it fails: a procedure or an
+/// anonymous block run outside a transaction; on MySQL and MariaDB also what takes several objects one by one.
+pub fn commits_inside(dialect: Dialect, text: &str) -> bool {
+    let Some(items) = code::read(dialect, text) else { return true };
+    let Some(first) = items.first() else { return false };
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Delta => first.is_any(&["CALL", "DO"]),
+        Dialect::Mysql | Dialect::Mariadb => {
+            let block = ["CALL", "EXECUTE", "LOAD", "BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"];
+            let several = first.is("DROP") && code::outer(&items).any(|item| item.symbol(","));
+            let word = |at: usize, word: &str| items.get(at).is_some_and(|item| item.is(word));
+            let replaces = first.is("CREATE") && word(1, "OR") && (word(3, "TABLE") || word(3, "SEQUENCE"));
+            first.is_any(&block) || several || replaces
+        }
+    }
 }

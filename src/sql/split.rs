@@ -2,7 +2,11 @@
 
 use super::code::{Cursor, Item, item, outer};
 use super::tokens::{Kind, Token, lex};
-use super::{SqlError, Statement, alone, concurrent, transaction};
+use super::{
+    SqlError, Statement, alone, compound, concurrent,
+    delimiter::{self, Stretch},
+    session, transaction,
+};
 use crate::model::Dialect;
 use std::ops::Range;
 
@@ -11,8 +15,48 @@ use std::ops::Range;
 ///
 /// # Errors
 /// All that a handler may not hold: an unterminated string, quoted name, comment or body; a NUL; a statement that opens or ends a
-/// transaction (F9); `COPY … FROM stdin`; a client's own commands (`\i`, `.read`, `DELIMITER`), each by name.
+/// transaction (F9); `COPY … FROM stdin`; a client's own commands (`\i`, `.read`), each by name, but for `DELIMITER`, which is obeyed.
 pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlError>> {
+    match dialect {
+        Dialect::Mysql | Dialect::Mariadb => {}
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Delta => return stretch(dialect, text),
+    }
+    let (mut statements, mut errors) = (vec![], vec![]);
+    for part in delimiter::stretches(text) {
+        let (range, found) = match part {
+            Stretch::Usual(range) => (range.clone(), stretch(dialect, &text[range])),
+            Stretch::Whole(range) => (range.clone(), whole(dialect, &text[range])),
+            Stretch::Nameless(range) => {
+                let message = "`DELIMITER` names no delimiter, or one with a backslash".to_owned();
+                (0..0, Err(vec![error(range, message, "write for example `DELIMITER //`")]))
+            }
+        };
+        let moved = |span: Range<usize>| span.start + range.start..span.end + range.start;
+        match found {
+            Ok(found) => statements.extend(found.into_iter().map(|s| Statement { span: moved(s.span), ..s })),
+            Err(found) => errors.extend(found.into_iter().map(|e| SqlError { span: moved(e.span), ..e })),
+        }
+    }
+    if errors.is_empty() { Ok(statements) } else { Err(errors) }
+}
+
+/// What stands before a delimiter of the author's own: a routine or a block is one statement, whatever is in it; else, as the server reads
+/// it, statements that end with `;`.
+fn whole(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlError>> {
+    let found = super::code::read(dialect, text);
+    if let Some([first, .., last]) = found.as_deref()
+        && compound::has_body(found.as_deref().unwrap_or_default())
+    {
+        let end = if last.symbol(";") { last.span.start } else { last.span.end };
+        let span = first.span.start..end;
+        let text = text[span.clone()].trim_end().to_owned();
+        return Ok(vec![Statement { span: span.start..span.start + text.len(), text, alone: true }]);
+    }
+    stretch(dialect, text)
+}
+
+/// Splits a text all of whose statements end with `;`.
+fn stretch(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlError>> {
     let lexed = lex(dialect, text);
     let mut errors = vec![];
     if let Some(at) = text.find('\0') {
@@ -112,23 +156,17 @@ impl<'a> Splitter<'a> {
     /// Refuses what only a client understands, by name.
     fn client_command(&mut self, token: &Token, source: &str) -> Option<Next> {
         let starts = self.items.is_empty();
-        let (client, more) = match self.dialect {
-            Dialect::Postgres if source == "\\" => ("psql", ""),
-            Dialect::Mysql | Dialect::Mariadb if source == "\\" => ("mysql", ""),
+        let client = match self.dialect {
+            Dialect::Postgres if source == "\\" => "psql",
+            Dialect::Mysql | Dialect::Mariadb if source == "\\" => "mysql",
             // `.5` is a number, and as little a statement as `.read`.
-            Dialect::Sqlite if starts && token.kind == Kind::Symbol && source == "." => ("sqlite3", ""),
-            Dialect::Mysql | Dialect::Mariadb
-                if starts && token.kind == Kind::Word && source.eq_ignore_ascii_case("DELIMITER") =>
-            {
-                ("mysql", "; `BEGIN … END` bodies need no other delimiter here")
-            }
+            Dialect::Sqlite if starts && token.kind == Kind::Symbol && source == "." => "sqlite3",
             Dialect::Postgres | Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb | Dialect::Delta => return None,
         };
         let name: String =
             self.text[token.span.start..].chars().take_while(|c| !c.is_whitespace() && *c != ';').collect();
         let span = token.span.start..token.span.start + name.len();
-        let message =
-            format!("`{name}` is a command of the client `{client}`, not SQL: the server does not know it{more}");
+        let message = format!("`{name}` is a command of the client `{client}`, not SQL: the server does not know it");
         self.errors.push(error(span, message, "write it as SQL"));
         Some(Next::Line)
     }
@@ -142,6 +180,11 @@ impl<'a> Splitter<'a> {
         let span = start..self.last;
         if let Some((message, way_out)) = transaction::refused(self.dialect, &items) {
             self.errors.push(SqlError { rule: "F9", message, way_out, span });
+            return Next::Token;
+        }
+        let mysql = matches!(self.dialect, Dialect::Mysql | Dialect::Mariadb);
+        if let Some((message, way_out)) = session::unreadable(&items).filter(|_| mysql) {
+            self.errors.push(error(span, message, &way_out));
             return Next::Token;
         }
         if self.dialect == Dialect::Postgres
@@ -192,7 +235,7 @@ fn body_is_open(dialect: Dialect, items: &[Item<'_>]) -> bool {
             let begin = |at: &usize| items[*at].is("BEGIN") && items.get(at + 1).is_some_and(|next| next.is("ATOMIC"));
             header && (0..items.len()).find(begin).is_some_and(|begin| !ends_body(items, begin + 1))
         }
-        Dialect::Mysql | Dialect::Mariadb => compound_depth(items) > 0,
+        Dialect::Mysql | Dialect::Mariadb => compound::is_open(items),
         Dialect::Delta => false,
     }
 }
@@ -224,29 +267,6 @@ fn starts_routine(items: &[Item<'_>]) -> bool {
 fn ends_body(items: &[Item<'_>], opener: usize) -> bool {
     let [before @ .., previous, last] = items else { return false };
     last.is("END") && (previous.symbol(";") || (opener > 0 && before.len() == opener))
-}
-
-/// How many blocks of a routine, trigger or event are open.
-fn compound_depth(items: &[Item<'_>]) -> usize {
-    let Some(begin) = items.iter().position(|item| item.is("BEGIN")) else { return 0 };
-    let block = begin == 0 && items.get(1).is_some_and(|next| next.is("NOT"));
-    let routine = items[0].is("CREATE")
-        && items[..begin].iter().any(|item| item.is_any(&["PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"]));
-    if !block && !routine {
-        return 0;
-    }
-    let mut depth = 0_usize;
-    for (at, item) in items.iter().enumerate().skip(begin) {
-        let previous = at.checked_sub(1).map(|at| &items[at]);
-        let ends_statement = previous.is_some_and(|item| item.symbol(";") || item.is("BEGIN"));
-        let of_block = !items.get(at + 1).is_some_and(|next| next.is_any(&["IF", "LOOP", "WHILE", "REPEAT", "CASE"]));
-        if item.is("BEGIN") {
-            depth += 1;
-        } else if item.is("END") && ends_statement && of_block {
-            depth = depth.saturating_sub(1);
-        }
-    }
-    depth
 }
 
 /// Where PostgreSQL's `COPY` reads from or writes to, if that is the client.
@@ -318,6 +338,12 @@ mod tests {
                     "e",
                 ],
             ),
+            (
+                Mysql,
+                "a;\nDELIMITER $$\nCREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN b; END$$\nc; d$$\nDELIMITER ;\ne;",
+                vec!["a", "CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN b; END", "c", "d", "e"],
+            ),
+            (Mysql, "DELIMITER //\nCREATE PROCEDURE p() BEGIN b; END;//", vec!["CREATE PROCEDURE p() BEGIN b; END"]),
             (Delta, "a \"b;\"; c", vec!["a \"b;\"", "c"]),
         ] {
             assert_eq!(texts(dialect, text), expected, "{text}");
@@ -335,7 +361,9 @@ mod tests {
             (Postgres, "\\i x'.sql", "", "`\\i`", 0..2),
             (Postgres, "SELECT 1 \\gexec", "", "`\\gexec`", 9..15),
             (Sqlite, ".read x", "", "`.read`", 0..5),
-            (Mysql, "DELIMITER //", "", "`DELIMITER`", 0..9),
+            (Mysql, "DELIMITER", "", "`DELIMITER`", 0..9),
+            (Mysql, "a; SET sql_mode = 'ANSI'; b", "", "ANSI", 3..24),
+            (Mysql, "LOCK TABLES t WRITE", "F9", "LOCK TABLES", 0..19),
             (Postgres, "a 'b", "", "string", 2..3),
             (Postgres, "a (b; c", "", "parenthesis", 0..7),
             (Sqlite, "CREATE TRIGGER x BEGIN a; b;", "", "body", 0..28),

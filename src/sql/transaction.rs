@@ -1,11 +1,18 @@
 //! Statements that open, end or reach back into a transaction (rule F9): a handler and its ledger row are one, and it is the runner's.
 
-use super::code::Item;
+use super::code::{Item, read};
+use super::session::executable;
+use super::tokens::Kind;
 use crate::model::Dialect;
 
 /// Why such a statement is refused: what is wrong, and the way out. None for all other statements.
 pub(super) fn refused(dialect: Dialect, items: &[Item<'_>]) -> Option<(String, String)> {
     let first = items.first()?;
+    // Dumps have `/*!40000 SET autocommit = 0 */`.
+    if first.kind == Kind::Hint && items.len() == 1 {
+        let inner = executable(first.text);
+        return read(dialect, &inner).filter(|_| inner != first.text).and_then(|items| refused(dialect, &items));
+    }
     let second = items.get(1);
     let follows = |words: &[&str]| second.is_some_and(|item| item.is_any(words));
     let mysql = match dialect {
@@ -23,6 +30,19 @@ pub(super) fn refused(dialect: Dialect, items: &[Item<'_>]) -> Option<(String, S
         return Some((
             format!("`{}` ends or settles a transaction, which belongs to the runner", two_words()),
             "settle prepared transactions outside of triphase, and take the statement out".to_owned(),
+        ));
+    }
+    let locks = mysql
+        && ((first.is_any(&["LOCK", "UNLOCK"]) && follows(&["TABLE", "TABLES", "INSTANCE"]))
+            || (first.is("FLUSH") && items.windows(2).any(|of| of[0].is("WITH") && of[1].is("READ")))
+            || (first.is("FLUSH") && items.windows(2).any(|of| of[0].is("FOR") && of[1].is("EXPORT"))));
+    if locks {
+        return Some((
+            format!(
+                "`{}` commits the transaction at work, and keeps the session from every table that it does not name, the ledger's among them",
+                two_words()
+            ),
+            "take it out: DDL locks what it changes, and a transaction what it writes".to_owned(),
         ));
     }
     let points = first.is_any(&["SAVEPOINT", "RELEASE"]) || (first.is("ROLLBACK") && rolls_back_to(items));
@@ -48,9 +68,8 @@ pub(super) fn refused(dialect: Dialect, items: &[Item<'_>]) -> Option<(String, S
                 .to_owned(),
         ));
     }
-    let autocommit = mysql
-        && first.is("SET")
-        && items.iter().any(|item| item.is("AUTOCOMMIT") || item.text.eq_ignore_ascii_case("@@autocommit"));
+    let autocommit =
+        mysql && first.is("SET") && items.iter().any(|item| item.is("AUTOCOMMIT") || autocommit_variable(item.text));
     if first.is_any(&["COMMIT", "END", "ROLLBACK", "ABORT"]) || autocommit {
         return Some((
             format!(
@@ -63,6 +82,12 @@ pub(super) fn refused(dialect: Dialect, items: &[Item<'_>]) -> Option<(String, S
         ));
     }
     None
+}
+
+/// `@@autocommit`, `@@session.autocommit`.
+fn autocommit_variable(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.strip_prefix("@@").is_some_and(|name| name.rsplit('.').next() == Some("autocommit"))
 }
 
 /// `ROLLBACK [WORK | TRANSACTION] TO …`.
@@ -99,7 +124,17 @@ mod tests {
             let (message, _) = refused(Dialect::Postgres, &read(Dialect::Postgres, text).unwrap()).unwrap();
             assert!(message.contains(word), "{text}: {message}");
         }
-        assert!(refused(Dialect::Mysql, &read(Dialect::Mysql, "SET autocommit = 1").unwrap()).is_some());
+        for text in [
+            "SET autocommit = 1",
+            "SET @@session.autocommit = 0",
+            "/*!40000 SET autocommit = 0 */",
+            "/*!40000 COMMIT */",
+        ] {
+            assert!(refused(Dialect::Mysql, &read(Dialect::Mysql, text).unwrap()).is_some(), "{text}");
+        }
+        for text in ["SET @autocommit = 1", "/*!40101 SET NAMES utf8 */", "/*! SELECT 1 */"] {
+            assert!(refused(Dialect::Mysql, &read(Dialect::Mysql, text).unwrap()).is_none(), "{text}");
+        }
     }
 
     #[test]

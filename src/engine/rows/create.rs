@@ -10,20 +10,20 @@ impl Rows {
     /// The tables and the format's row. Plain `CREATE TABLE`: half a ledger must not be taken for none.
     pub fn create(&self) -> Vec<String> {
         let key = self.flavour.key_type();
-        let time = self.flavour.time_type();
+        let (time, text, state_type) = (self.flavour.time_type(), self.flavour.text_type(), self.flavour.state_type());
         let mut ledger = vec![("release", format!("{key} NOT NULL")), ("step", format!("{key} NOT NULL"))];
-        ledger.push(("name", "text NOT NULL".to_owned()));
+        ledger.push(("name", format!("{text} NOT NULL")));
         for &phase in Phase::ALL {
             let [state, at, detail] = phase_columns(phase);
-            ledger.push((state, "text NOT NULL DEFAULT 'pending'".to_owned()));
+            ledger.push((state, format!("{state_type} NOT NULL DEFAULT 'pending'")));
             ledger.push((at, time.to_owned()));
-            ledger.push((detail, "text".to_owned()));
+            ledger.push((detail, text.to_owned()));
         }
-        ledger.extend(Verb::ALL.iter().map(|&verb| (handler_column(verb), "text".to_owned())));
+        ledger.extend(Verb::ALL.iter().map(|&verb| (handler_column(verb), text.to_owned())));
         vec![
             self.create_table(
                 table::META,
-                &[("key", format!("{key} NOT NULL PRIMARY KEY")), ("value", "text NOT NULL".to_owned())],
+                &[("key", format!("{key} NOT NULL PRIMARY KEY")), ("value", format!("{text} NOT NULL"))],
                 None,
             ),
             self.create_table(
@@ -31,12 +31,12 @@ impl Rows {
                 &[
                     ("id", "integer NOT NULL PRIMARY KEY CHECK (id = 1)".to_owned()),
                     ("run_id", format!("{key} NOT NULL")),
-                    ("who", "text NOT NULL".to_owned()),
-                    ("host", "text NOT NULL".to_owned()),
+                    ("who", format!("{text} NOT NULL")),
+                    ("host", format!("{text} NOT NULL")),
                     ("pid", "bigint NOT NULL".to_owned()),
                     ("since", format!("{time} NOT NULL")),
-                    ("command", "text NOT NULL".to_owned()),
-                    ("session", "text NOT NULL".to_owned()),
+                    ("command", format!("{text} NOT NULL")),
+                    ("session", format!("{text} NOT NULL")),
                     ("epoch", "bigint NOT NULL DEFAULT 0".to_owned()),
                     ("lease_until", time.to_owned()),
                 ],
@@ -48,27 +48,24 @@ impl Rows {
                 &[
                     ("id", self.flavour.identity().to_owned()),
                     ("at", format!("{time} NOT NULL")),
-                    ("run_id", "text NOT NULL".to_owned()),
-                    ("command", "text NOT NULL".to_owned()),
-                    ("who", "text NOT NULL".to_owned()),
-                    ("host", "text NOT NULL".to_owned()),
-                    ("tool", "text NOT NULL".to_owned()),
+                    ("run_id", format!("{text} NOT NULL")),
+                    ("command", format!("{text} NOT NULL")),
+                    ("who", format!("{text} NOT NULL")),
+                    ("host", format!("{text} NOT NULL")),
+                    ("tool", format!("{text} NOT NULL")),
                     ("release", format!("{key} NOT NULL")),
                     ("step", format!("{key} NOT NULL")),
-                    ("verb", "text NOT NULL".to_owned()),
+                    ("verb", format!("{text} NOT NULL")),
                     ("statement", "integer".to_owned()),
-                    ("hash", "text".to_owned()),
-                    ("outcome", "text NOT NULL".to_owned()),
-                    ("detail", "text".to_owned()),
+                    ("hash", text.to_owned()),
+                    ("outcome", format!("{text} NOT NULL")),
+                    ("detail", text.to_owned()),
                 ],
                 None,
             ),
-            format!(
-                "INSERT INTO {} ({}) VALUES ({}, {})",
-                self.table(table::META),
-                self.idents(["key", "value"]),
-                self.literal(FORMAT),
-                self.literal(&Format::CURRENT.to_string())
+            self.insert(
+                table::META,
+                &[("key", self.literal(FORMAT)), ("value", self.literal(&Format::CURRENT.to_string()))],
             ),
         ]
     }
@@ -81,6 +78,7 @@ impl Rows {
             parts.push(format!("PRIMARY KEY ({})", self.idents(key.iter().copied())));
             end = self.flavour.by_key();
         }
-        format!("CREATE TABLE {} ({}){end}", self.table(name), parts.join(", "))
+        format!("{} {} ({}){end}", self.flavour.create(), self.table(name), parts.join(", "))
+            + self.flavour.table_options()
     }
 }

@@ -41,6 +41,8 @@ pub struct Rows {
 enum Flavour {
     Postgres,
     Sqlite,
+    /// MySQL and MariaDB: the ledger's own SQL is the same on both.
+    Mysql,
 }
 
 impl Rows {
@@ -52,6 +54,11 @@ impl Rows {
     /// The ledger in a SQLite file: its main database, whatever a handler has attached or made temporary.
     pub fn sqlite() -> Self {
         Self { flavour: Flavour::Sqlite, prefix: "main.".to_owned() }
+    }
+
+    /// The ledger in a MySQL or MariaDB database.
+    pub fn mysql(database: &str) -> Self {
+        Self { flavour: Flavour::Mysql, prefix: format!("{}.", sql::ident(Dialect::Mysql, database)) }
     }
 
     /// A table's qualified name.
@@ -81,6 +88,7 @@ impl Flavour {
         match self {
             Self::Postgres => Dialect::Postgres,
             Self::Sqlite => Dialect::Sqlite,
+            Self::Mysql => Dialect::Mysql,
         }
     }
 
@@ -89,6 +97,78 @@ impl Flavour {
         match self {
             Self::Postgres => "text COLLATE \"C\"",
             Self::Sqlite => "text COLLATE BINARY",
+            // A key of two fits into InnoDB's 3072 bytes; strict mode refuses what is longer.
+            Self::Mysql => "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        }
+    }
+
+    /// The type of texts of any length.
+    const fn text_type(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Sqlite => "text",
+            Self::Mysql => "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        }
+    }
+
+    /// The type of a phase's state: a short text with a default, which MySQL's long ones can't have.
+    const fn state_type(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Sqlite => "text",
+            Self::Mysql => "varchar(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        }
+    }
+
+    /// What stands before a new table's name. DDL that commits by itself can leave half a ledger behind, which the next run completes.
+    const fn create(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Sqlite => "CREATE TABLE",
+            Self::Mysql => "CREATE TABLE IF NOT EXISTS",
+        }
+    }
+
+    /// What stands after a new table's columns: whatever the database says, the ledger is transactional and utf8mb4 (rule L9).
+    const fn table_options(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Sqlite => "",
+            Self::Mysql => " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        }
+    }
+
+    /// A value as text.
+    fn text(self, value: &str) -> String {
+        match self {
+            Self::Postgres | Self::Sqlite => format!("CAST({value} AS text)"),
+            Self::Mysql => format!("CAST({value} AS char CHARACTER SET utf8mb4)"),
+        }
+    }
+
+    /// Texts, one after the other.
+    fn concat(self, parts: &[&str]) -> String {
+        match self {
+            Self::Postgres | Self::Sqlite => parts.join(" || "),
+            Self::Mysql => format!("concat({})", parts.join(", ")),
+        }
+    }
+
+    /// The end of an insert that replaces `columns` where a row with that key is there.
+    fn on_conflict(self, key: &str, columns: &[String]) -> String {
+        let set = |new: &dyn Fn(&String) -> String| {
+            columns.iter().map(|column| format!("{column} = {}", new(column))).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Postgres | Self::Sqlite => {
+                format!("ON CONFLICT ({key}) DO UPDATE SET {}", set(&|column| format!("excluded.{column}")))
+            }
+            Self::Mysql => format!("ON DUPLICATE KEY UPDATE {}", set(&|column| format!("VALUES({column})"))),
+        }
+    }
+
+    /// A list of rows to look for.
+    fn list(self, rows: &[String]) -> String {
+        match self {
+            // A list of values, not a chain of ORs: SQLite bounds the depth of an expression.
+            Self::Postgres | Self::Sqlite => format!("(VALUES {})", rows.join(", ")),
+            Self::Mysql => format!("({})", rows.join(", ")),
         }
     }
 
@@ -97,6 +177,8 @@ impl Flavour {
         match self {
             Self::Postgres => "timestamptz",
             Self::Sqlite => "text",
+            // Always UTC, whatever the session's time zone.
+            Self::Mysql => "datetime(6)",
         }
     }
 
@@ -106,13 +188,14 @@ impl Flavour {
             Self::Postgres => "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
             // Rows are never deleted, so the next number is a new one even without AUTOINCREMENT's table of numbers.
             Self::Sqlite => "integer PRIMARY KEY",
+            Self::Mysql => "bigint NOT NULL AUTO_INCREMENT PRIMARY KEY",
         }
     }
 
     /// The end of the ledger's own table: rows lie by their key, and there is no second tree to write beside them.
     const fn by_key(self) -> &'static str {
         match self {
-            Self::Postgres => "",
+            Self::Postgres | Self::Mysql => "",
             Self::Sqlite => " WITHOUT ROWID",
         }
     }
@@ -122,6 +205,8 @@ impl Flavour {
         match self {
             Self::Postgres => "clock_timestamp()",
             Self::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+            // The moment of the statement, on a replica too.
+            Self::Mysql => "utc_timestamp(6)",
         }
     }
 
@@ -133,6 +218,8 @@ impl Flavour {
             Self::Sqlite => {
                 "(CAST(strftime('%s', 'now') AS integer) * 1000000 + CAST(substr(strftime('%f', 'now'), 4) AS integer) * 1000)"
             }
+            // No time zone has a part in it, as it would in unix_timestamp().
+            Self::Mysql => "timestampdiff(MICROSECOND, '1970-01-01 00:00:00', utc_timestamp(6))",
         }
     }
 
@@ -144,6 +231,7 @@ impl Flavour {
             // As the clock writes it, unless there is more to say.
             Self::Sqlite if time.0 % 1000 == 0 => format!("'{}'", stamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")),
             Self::Sqlite => format!("'{}'", stamp.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")),
+            Self::Mysql => format!("CAST('{}' AS datetime(6))", stamp.strftime("%Y-%m-%d %H:%M:%S%.6f")),
         })
     }
 
@@ -152,13 +240,14 @@ impl Flavour {
         match self {
             Self::Postgres => format!("CAST(CAST(extract(epoch FROM {column}) * 1000000 AS bigint) AS text)"),
             Self::Sqlite => column.to_owned(),
+            Self::Mysql => self.text(&format!("timestampdiff(MICROSECOND, '1970-01-01 00:00:00', {column})")),
         }
     }
 
     /// Reads what [`Flavour::show_time`] shows.
     fn read_time(self, text: &str) -> Option<Time> {
         match self {
-            Self::Postgres => text.parse().ok().map(Time),
+            Self::Postgres | Self::Mysql => text.parse().ok().map(Time),
             Self::Sqlite => text.parse::<jiff::Timestamp>().ok().map(|t| Time(t.as_microsecond())),
         }
     }
@@ -169,6 +258,8 @@ impl Flavour {
             Self::Postgres => " FOR SHARE",
             // A transaction that writes has the whole file.
             Self::Sqlite => "",
+            // `FOR SHARE` is MySQL's alone.
+            Self::Mysql => " LOCK IN SHARE MODE",
         }
     }
 }

@@ -16,9 +16,9 @@ impl Rows {
     pub fn objects_query(&self) -> String {
         let count = |(name, _): &(&str, &str)| {
             format!(
-                "SELECT CAST({} AS text), CAST((SELECT count(*) FROM {}) AS text), {}",
-                self.literal(name),
-                self.table(name),
+                "SELECT {}, {}, {}",
+                self.flavour.text(&self.literal(name)),
+                self.flavour.text(&format!("(SELECT count(*) FROM {})", self.table(name))),
                 self.bytes(name)
             )
         };
@@ -50,6 +50,11 @@ impl Rows {
                 let table = self.literal(&self.table(name));
                 format!("CAST(pg_catalog.pg_total_relation_size(CAST({table} AS regclass)) AS text)")
             }
+            Flavour::Mysql => format!(
+                "(SELECT CAST(data_length + index_length AS char) FROM information_schema.tables \
+                 WHERE CONCAT('`', REPLACE(table_schema, '`', '``'), '`.`', table_name, '`') = {})",
+                self.literal(&self.table(name))
+            ),
             Flavour::Sqlite => "CAST(NULL AS text)".to_owned(),
         }
     }

@@ -73,7 +73,7 @@ impl Rows {
     /// Asks for all of the ledger but handler texts, in one statement and so as of one moment.
     pub fn ledger_query(&self) -> String {
         let time = |column: &str| self.flavour.show_time(&self.ident(column));
-        let text = |column: &str| format!("CAST({} AS text)", self.ident(column));
+        let text = |column: &str| self.flavour.text(&self.ident(column));
         let plain = |column: &str| self.ident(column);
         let mut step = vec![plain("release"), plain("step"), plain("name")];
         for &phase in Phase::ALL {
@@ -86,12 +86,12 @@ impl Rows {
                 .map(|&v| format!("CASE WHEN {} IS NULL THEN NULL ELSE '1' END", self.ident(handler_column(v)))),
         );
         let clock = vec![
-            format!("CAST({} AS text)", self.flavour.micros()),
-            format!(
-                "CAST((SELECT coalesce(max({}), 0) FROM {}) AS text)",
+            self.flavour.text(self.flavour.micros()),
+            self.flavour.text(&format!(
+                "(SELECT coalesce(max({}), 0) FROM {})",
                 self.ident("id"),
                 self.table(table::HISTORY)
-            ),
+            )),
         ];
         let run = vec![plain("run_id"), plain("who"), plain("host"), text("pid"), time("since"), plain("command")];
         [
@@ -104,8 +104,8 @@ impl Rows {
     }
 
     fn tagged(&self, tag: &str, mut columns: Vec<String>, from: Option<&str>) -> String {
-        columns.insert(0, format!("CAST({} AS text)", self.literal(tag)));
-        columns.resize(WIDTH, "CAST(NULL AS text)".to_owned());
+        columns.insert(0, self.flavour.text(&self.literal(tag)));
+        columns.resize(WIDTH, self.flavour.text("NULL"));
         let from = from.map_or_else(String::new, |name| format!(" FROM {}", self.table(name)));
         format!("SELECT {}{from}", columns.join(", "))
     }
@@ -143,16 +143,16 @@ impl Rows {
 
     /// Asks for the target's clock, in microseconds.
     pub fn clock_query(&self) -> String {
-        format!("SELECT CAST({} AS text)", self.flavour.micros())
+        format!("SELECT {}", self.flavour.text(self.flavour.micros()))
     }
 
     /// Asks who holds, or last held, the right to write, and the session that [`Rows::begin`] was given.
     pub fn run_query(&self) -> String {
         let columns: Vec<String> = ["run_id", "who", "host"].map(|c| self.ident(c)).to_vec();
         format!(
-            "SELECT {}, CAST({} AS text), {}, {}, {} FROM {} WHERE {} = 1",
+            "SELECT {}, {}, {}, {}, {} FROM {} WHERE {} = 1",
             columns.join(", "),
-            self.ident("pid"),
+            self.flavour.text(&self.ident("pid")),
             self.flavour.show_time(&self.ident("since")),
             self.ident("command"),
             self.ident("session"),
@@ -180,11 +180,10 @@ impl Rows {
             .iter()
             .map(|id| format!("({}, {})", self.literal(id.release.as_str()), self.literal(&id.step)))
             .collect();
-        // A list of values, not a chain of ORs: SQLite bounds the depth of an expression.
         let filter = if keys.is_empty() {
             "1 = 0".to_owned()
         } else {
-            format!("({}) IN (VALUES {})", self.idents(["release", "step"]), keys.join(", "))
+            format!("({}) IN {}", self.idents(["release", "step"]), self.flavour.list(&keys))
         };
         format!("SELECT {columns} FROM {} WHERE {filter}", self.table(table::LEDGER))
     }
@@ -215,10 +214,11 @@ impl Rows {
     pub fn history_query(&self, limit: u32) -> String {
         let plain = self.idents(["run_id", "command", "who", "tool", "release", "step", "verb"]);
         format!(
-            "SELECT CAST({id} AS text), {at}, {plain}, CAST({statement} AS text), {rest} FROM {from} ORDER BY {from}.{id} DESC LIMIT {limit}",
+            "SELECT {id_text}, {at}, {plain}, {statement}, {rest} FROM {from} ORDER BY {from}.{id} DESC LIMIT {limit}",
             id = self.ident("id"),
+            id_text = self.flavour.text(&self.ident("id")),
             at = self.flavour.show_time(&self.ident("at")),
-            statement = self.ident("statement"),
+            statement = self.flavour.text(&self.ident("statement")),
             rest = self.idents(["hash", "outcome", "detail"]),
             from = self.table(table::HISTORY),
         )

@@ -95,7 +95,7 @@ impl Rows {
                     // Its time is the target's clock, so the JSON is put together there.
                     let who = serde_json::Value::from(me.who.as_str());
                     let head = self.literal(&format!("{{\"who\":{who},\"at\":"));
-                    self.meta(&key, &format!("{head} || {} || '}}'", self.flavour.micros()))
+                    self.meta(&key, &self.flavour.concat(&[&head, self.flavour.micros(), "'}'"]))
                 } else {
                     format!(
                         "DELETE FROM {} WHERE {} = {}",
@@ -209,7 +209,7 @@ impl Rows {
         format!("{} = 1 AND {} = {}", self.ident("id"), self.ident("run_id"), self.literal(run))
     }
 
-    fn insert(&self, name: &str, columns: &[(&str, String)]) -> String {
+    pub(super) fn insert(&self, name: &str, columns: &[(&str, String)]) -> String {
         let values: Vec<&str> = columns.iter().map(|(_, value)| value.as_str()).collect();
         format!(
             "INSERT INTO {} ({}) VALUES ({})",
@@ -220,16 +220,12 @@ impl Rows {
     }
 
     fn upsert(&self, name: &str, key: &[&str], columns: &[(&str, String)]) -> String {
-        let set: Vec<String> = columns
-            .iter()
-            .filter(|(column, _)| !key.contains(column))
-            .map(|(column, _)| format!("{0} = excluded.{0}", self.ident(column)))
-            .collect();
+        let others: Vec<String> =
+            columns.iter().filter(|(column, _)| !key.contains(column)).map(|(column, _)| self.ident(column)).collect();
         format!(
-            "{} ON CONFLICT ({}) DO UPDATE SET {}",
+            "{} {}",
             self.insert(name, columns),
-            self.idents(key.iter().copied()),
-            set.join(", ")
+            self.flavour.on_conflict(&self.idents(key.iter().copied()), &others)
         )
     }
 }

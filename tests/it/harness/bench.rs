@@ -87,6 +87,6 @@ impl Bench {
 /// What the ledger's table says of a step.
 #[track_caller]
 fn states(db: &Db, release: &str, step: &str) -> String {
-    db.value(&format!("SELECT add_state, simdrop_state, drop_state FROM triphase_ledger WHERE release = '{release}' AND step = '{step}'"))
+    db.value(&format!("SELECT add_state, simdrop_state, drop_state FROM triphase_ledger WHERE \"release\" = '{release}' AND step = '{step}'"))
         .replace('|', " ")
 }

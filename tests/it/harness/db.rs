@@ -1,6 +1,6 @@
 //! A fresh database, and a way past triphase to ask it: the engine's own client.
 
-use super::{Url, postgres};
+use super::{Url, mariadb, postgres};
 use std::{
     path::PathBuf,
     process::{Command, Output},
@@ -15,6 +15,18 @@ pub enum Engine {
     Sqlite,
     /// A server.
     Postgres,
+    /// A server whose DDL commits by itself.
+    Mariadb,
+}
+
+impl Engine {
+    /// Whether a handler is applied as a whole or not at all, its DDL included.
+    pub fn atomic(self) -> bool {
+        match self {
+            Self::Sqlite | Self::Postgres => true,
+            Self::Mariadb => false,
+        }
+    }
 }
 
 /// One database, there for one test.
@@ -29,6 +41,17 @@ pub enum Db {
         /// Where.
         url: Url,
     },
+    /// Dropped with it.
+    Mariadb {
+        /// Where.
+        url: Url,
+    },
+}
+
+/// A name that no other test has.
+fn fresh() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Db {
@@ -37,11 +60,14 @@ impl Db {
         match engine {
             Engine::Sqlite => Self::Sqlite { dir: TempDir::new().unwrap() },
             Engine::Postgres => {
-                static COUNT: AtomicU32 = AtomicU32::new(0);
-                let server = postgres();
-                let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+                let (server, name) = (postgres(), fresh());
                 psql(&server, &format!("CREATE DATABASE {name}"));
                 Self::Postgres { url: server.to_database(&name) }
+            }
+            Engine::Mariadb => {
+                let (server, name) = (mariadb(), fresh());
+                mariadb_client(&server, &format!("CREATE DATABASE {name}"));
+                Self::Mariadb { url: server.to_database(&name) }
             }
         }
     }
@@ -51,6 +77,7 @@ impl Db {
         match self {
             Self::Sqlite { .. } => Engine::Sqlite,
             Self::Postgres { .. } => Engine::Postgres,
+            Self::Mariadb { .. } => Engine::Mariadb,
         }
     }
 
@@ -58,7 +85,7 @@ impl Db {
     pub fn url(&self) -> String {
         match self {
             Self::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
-            Self::Postgres { url } => url.with_password(),
+            Self::Postgres { url } | Self::Mariadb { url } => url.with_password(),
         }
     }
 
@@ -66,7 +93,7 @@ impl Db {
     pub fn server(&self) -> &Url {
         match self {
             Self::Sqlite { .. } => panic!("SQLite has no server"),
-            Self::Postgres { url } => url,
+            Self::Postgres { url } | Self::Mariadb { url } => url,
         }
     }
 
@@ -74,7 +101,7 @@ impl Db {
     pub fn file(&self) -> PathBuf {
         match self {
             Self::Sqlite { dir } => dir.path().join("app.db"),
-            Self::Postgres { .. } => panic!("PostgreSQL has no file"),
+            Self::Postgres { .. } | Self::Mariadb { .. } => panic!("a server has no file"),
         }
     }
 
@@ -91,6 +118,7 @@ impl Db {
                 command.args(["-X", "-q", "-A", "-t", "-d", &url.with_password()]);
                 piped(command, script)
             }
+            Self::Mariadb { url } => piped(bare(url), script),
         }
     }
 
@@ -108,6 +136,7 @@ impl Db {
                 lines(&output, sql)
             }
             Self::Postgres { url } => psql(url, sql),
+            Self::Mariadb { url } => mariadb_client(url, sql),
         }
     }
 
@@ -131,6 +160,9 @@ impl Db {
             Self::Postgres { .. } => self.query(
                 "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' \
                  AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' ORDER BY 1",
+            ),
+            Self::Mariadb { .. } => self.query(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = database() ORDER BY BINARY table_name",
             ),
         }
     }
@@ -159,6 +191,20 @@ impl Db {
                     .collect::<Vec<_>>()
                     .join("\n")
             }
+            Self::Mariadb { url } => {
+                let mut dump = dump(url);
+                dump.args(["--no-data", "--routines", "--events"]);
+                if !whole {
+                    let own = ["triphase_meta", "triphase_run", "triphase_ledger", "triphase_history"];
+                    dump.args(own.map(|table| format!("--ignore-table={}.{table}", url.database())));
+                }
+                // A table's counter moves with its rows.
+                lines(&dump.output().unwrap(), "mariadb-dump")
+                    .into_iter()
+                    .map(|line| line.split(" AUTO_INCREMENT=").next().unwrap().to_owned())
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            }
         }
     }
 
@@ -182,6 +228,10 @@ impl Db {
                     .join("\n")
                     .into_bytes()
             }
+            Self::Mariadb { url } => {
+                let output = dump(url).args(["--routines", "--events", "--order-by-primary"]).output().unwrap();
+                lines(&output, "mariadb-dump").join("\n").into_bytes()
+            }
         }
     }
 }
@@ -201,7 +251,50 @@ impl Drop for Db {
                 ])
                 .output();
         }
+        if let Self::Mariadb { url } = self {
+            let _ = bare(&mariadb()).args(["-e", &format!("DROP DATABASE IF EXISTS {}", url.database())]).output();
+        }
     }
+}
+
+/// Runs SQL on a MariaDB server, and gives its rows, columns split by `|`. Values of the tests have no tab and no line end in them.
+#[track_caller]
+pub fn mariadb_client(url: &Url, sql: &str) -> Vec<String> {
+    let output = bare(url)
+        // Names in double quotes, as the tests write them for every engine.
+        .args(["--init-command=SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')"])
+        .args(["--batch", "--raw", "--skip-column-names", "-e", sql])
+        .output()
+        .expect(MARIADB_MISSING);
+    lines(&output, sql).into_iter().map(|line| line.replace('\t', "|")).collect()
+}
+
+const MARIADB_MISSING: &str = "mariadb is missing: install the Debian package `mariadb-client`";
+
+/// The client as a DBA has it.
+pub fn bare(url: &Url) -> Command {
+    at_server("mariadb", url, &url.database())
+}
+
+fn dump(url: &Url) -> Command {
+    let mut command = at_server("mariadb-dump", url, &url.database());
+    command.args(["--skip-comments", "--skip-dump-date", "--default-character-set=utf8mb4"]);
+    command
+}
+
+fn at_server(program: &str, url: &Url, database: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--no-defaults", "--default-character-set=utf8mb4"]).args([
+        "--protocol=tcp",
+        "-h",
+        &url.host(),
+        "-P",
+        &url.port().to_string(),
+        "-u",
+        &url.user(),
+    ]);
+    command.arg(database).env("MYSQL_PWD", url.password());
+    command
 }
 
 /// Runs SQL on a server, and gives its rows.

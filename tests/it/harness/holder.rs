@@ -10,7 +10,7 @@ use std::{
 pub struct Holder(Child);
 
 impl Holder {
-    /// Locks a table (PostgreSQL), or the file against writers (SQLite).
+    /// Locks a table (PostgreSQL), its definition (MariaDB), or the file against writers (SQLite).
     pub fn new(db: &Db, table: &str) -> Self {
         let (mut command, script) = match db {
             Db::Sqlite { .. } => {
@@ -22,6 +22,12 @@ impl Holder {
                 let mut command = Command::new("psql");
                 command.args(["-X", "-q", "-A", "-t", "-d", &url.with_password()]);
                 (command, format!("BEGIN; LOCK TABLE {table};\n\\echo held\n"))
+            }
+            Db::Mariadb { url } => {
+                let mut command = super::db::bare(url);
+                command.args(["--batch", "--raw", "--skip-column-names", "--unbuffered"]);
+                // Whoever has used a table in a transaction keeps its rows and its definition until the end of that.
+                (command, format!("START TRANSACTION; SELECT if(count(*) >= 0, 'held', '') FROM {table} FOR UPDATE;\n"))
             }
         };
         let mut session = Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());

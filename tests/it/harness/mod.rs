@@ -8,11 +8,12 @@ mod servers;
 
 pub use bench::Bench;
 pub use bin::{Command, Run, signal, until};
-pub use db::{Db, Engine};
+pub use db::{Db, Engine, mariadb_client};
 pub use holder::Holder;
-pub use servers::{Url, bouncer, postgres};
+pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres};
 
-/// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`.
+/// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`,
+/// `…::mariadb::name`.
 macro_rules! on_each_engine {
     ($($name:ident),* $(,)?) => {
         mod sqlite {
@@ -20,6 +21,9 @@ macro_rules! on_each_engine {
         }
         mod postgres {
             $(#[test] fn $name() { super::$name(crate::harness::Engine::Postgres); })*
+        }
+        mod mariadb {
+            $(#[test] fn $name() { super::$name(crate::harness::Engine::Mariadb); })*
         }
     };
 }

@@ -33,7 +33,7 @@ impl Url {
 
     /// Port.
     pub fn port(&self) -> u16 {
-        self.0.port().unwrap_or(5432)
+        self.0.port().unwrap()
     }
 
     /// User.
@@ -123,6 +123,36 @@ pub fn postgres() -> Url {
         (server, url.as_user("tri", "s3cret!@#"))
     });
     url.clone()
+}
+
+/// The MariaDB server for all tests: `TRIPHASE_TEST_MARIADB` (a superuser's URL), or one of our own. The user is `tri`, who may do
+/// everything but shut it down, and whose password is full of characters that URLs escape.
+pub fn mariadb() -> Url {
+    static SERVER: OnceLock<(Option<Server>, Url)> = OnceLock::new();
+    let (_, url) = SERVER.get_or_init(|| {
+        let (server, url) = match std::env::var("TRIPHASE_TEST_MARIADB") {
+            Ok(url) => (None, Url::parse(&url)),
+            Err(_) => {
+                let server = Server::start("mariadb", &[]);
+                let url = Url::parse(server.value("URL"));
+                (Some(server), url)
+            }
+        };
+        let user = "CREATE USER IF NOT EXISTS tri@'%' IDENTIFIED BY 's3cret!@#'; GRANT ALL ON *.* TO tri@'%' WITH GRANT OPTION";
+        super::db::mariadb_client(&url, user);
+        (server, url.as_user("tri", "s3cret!@#"))
+    });
+    url.clone()
+}
+
+/// A database on a MariaDB server of its own, whose global settings a test may change. It goes with this process.
+pub fn mariadb_alone() -> super::Db {
+    static SERVERS: std::sync::Mutex<Vec<Server>> = std::sync::Mutex::new(Vec::new());
+    let server = Server::start("mariadb", &["--instrumented".to_owned()]);
+    let url = Url::parse(server.value("URL"));
+    SERVERS.lock().unwrap().push(server);
+    super::db::mariadb_client(&url, "CREATE DATABASE alone");
+    super::Db::Mariadb { url: url.to_database("alone") }
 }
 
 /// A database behind pgbouncer, in transaction mode.

@@ -22,9 +22,9 @@ fn a_ledger_of_another_major_format_is_left_alone(engine: Engine) {
     let bench = Bench::new(engine);
     sample(&bench);
     bench.ok("ff v1");
-    bench.db.query("UPDATE triphase_meta SET value = '1.9' WHERE key = 'format'");
+    bench.db.query("UPDATE triphase_meta SET value = '1.9' WHERE \"key\" = 'format'");
     bench.ok("add v2");
-    bench.db.query("UPDATE triphase_meta SET value = '2.0' WHERE key = 'format'");
+    bench.db.query("UPDATE triphase_meta SET value = '2.0' WHERE \"key\" = 'format'");
     let before = bench.db.everything();
     bench.ends(5, "simdrop v2").says("L8").says("2.0");
     bench.ends(5, "rollback_add v2").says("L8");

@@ -22,6 +22,9 @@ steps:
       postgres: |
         INSERT INTO log VALUES (1);
         SELECT pg_sleep(3600);
+      mysql: |
+        INSERT INTO log VALUES (1);
+        SELECT sleep(3600);
       sqlite: |
         INSERT INTO log VALUES (1);
         CREATE TABLE endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c;
@@ -40,6 +43,9 @@ steps:
             }),
             Engine::Postgres => until("the statement", || {
                 bench.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()") != "0"
+            }),
+            Engine::Mariadb => until("the statement", || {
+                bench.db.value("SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info = 'SELECT sleep(3600)'") != "0"
             }),
         }
         signal(&child, name);
@@ -70,11 +76,13 @@ fn traffic_is_waited_for_and_then_told(engine: Engine) {
     let bench = behind_traffic(engine, "lock_timeout: 3s\nlock_retry_for: 1s\n");
     let holder = Holder::new(&bench.db, "log");
     let run = bench.ends(4, "ff");
-    if engine == Engine::Postgres {
-        run.says("LOCK TABLE log");
+    match engine {
+        Engine::Sqlite => {}
+        Engine::Postgres => drop(run.says("LOCK TABLE log")),
+        Engine::Mariadb => drop(run.says("user tri")),
     }
     drop(holder);
-    assert!(!bench.db.has_table("more"));
+    assert!(bench.db.has_table("more") != engine.atomic());
     bench.ok("ff --wait-lock 0s");
     assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
 }
@@ -84,7 +92,7 @@ fn traffic_that_ends_is_waited_out(engine: Engine) {
     let holder = Holder::new(&bench.db, "log");
     let command = bench.command("ff");
     let child = command.spawn();
-    if engine == Engine::Postgres {
+    if engine != Engine::Sqlite {
         until("a statement that waits", || waiting(&bench).is_some());
     }
     drop(holder);
@@ -92,28 +100,48 @@ fn traffic_that_ends_is_waited_out(engine: Engine) {
     assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
 }
 
-/// The server process that waits for a lock in this database, if one does.
-fn waiting(bench: &Bench) -> Option<String> {
-    bench
-        .db
-        .query(
-            "SELECT a.pid FROM pg_stat_activity a WHERE datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0 LIMIT 1",
-        )
-        .pop()
+/// The server's session that waits for a lock in this database, if one does.
+pub fn waiting(bench: &Bench) -> Option<String> {
+    let sql = match bench.db.engine() {
+        Engine::Sqlite => panic!("SQLite has no sessions"),
+        Engine::Postgres => {
+            "SELECT a.pid FROM pg_stat_activity a WHERE datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0 LIMIT 1"
+        }
+        Engine::Mariadb => {
+            "SELECT id FROM information_schema.processlist WHERE db = database() AND state LIKE 'Waiting for%lock' LIMIT 1"
+        }
+    };
+    bench.db.query(sql).pop()
 }
 
-#[test]
-fn a_connection_that_is_cut_is_made_again() {
-    let bench = behind_traffic(Engine::Postgres, "lock_timeout: 60s\n");
+/// Whether a session of the server is still there.
+fn is_there(bench: &Bench, session: &str) -> bool {
+    let sql = match bench.db.engine() {
+        Engine::Sqlite => panic!("SQLite has no sessions"),
+        Engine::Postgres => {
+            format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {session} AND datname = current_database()")
+        }
+        Engine::Mariadb => format!("SELECT count(*) FROM information_schema.processlist WHERE id = {session}"),
+    };
+    bench.db.value(&sql) != "0"
+}
+
+fn a_cut_connection_is_made_again(engine: Engine) {
+    let bench = behind_traffic(engine, "lock_timeout: 60s\n");
     let holder = Holder::new(&bench.db, "log");
     let command = bench.command("ff");
     let child = command.spawn();
-    let mut pid = None;
+    let mut session = None;
     until("a statement that waits", || {
-        pid = waiting(&bench);
-        pid.is_some()
+        session = waiting(&bench);
+        session.is_some()
     });
-    bench.db.query(&format!("SELECT pg_terminate_backend({})", pid.unwrap()));
+    let session = session.unwrap();
+    bench.db.query(&match engine {
+        Engine::Sqlite => panic!("SQLite has no sessions"),
+        Engine::Postgres => format!("SELECT pg_terminate_backend({session})"),
+        Engine::Mariadb => format!("KILL {session}"),
+    });
     drop(holder);
     command.end(child).exits(0);
     assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
@@ -121,30 +149,44 @@ fn a_connection_that_is_cut_is_made_again() {
 }
 
 #[test]
-fn who_takes_over_ends_the_dead_runs_session() {
-    let bench = behind_traffic(Engine::Postgres, "lock_timeout: 60s\n");
+fn a_connection_that_is_cut_is_made_again() {
+    a_cut_connection_is_made_again(Engine::Postgres);
+}
+
+#[test]
+fn a_mariadb_connection_that_is_cut_is_made_again() {
+    a_cut_connection_is_made_again(Engine::Mariadb);
+}
+
+fn a_dead_session_is_ended(engine: Engine) {
+    let bench = behind_traffic(engine, "lock_timeout: 60s\n");
     let holder = Holder::new(&bench.db, "log");
     let command = bench.command("ff");
     let mut first = command.spawn();
-    let mut pid = None;
+    let mut session = None;
     until("a statement that waits", || {
-        pid = waiting(&bench);
-        pid.is_some()
+        session = waiting(&bench);
+        session.is_some()
     });
     first.kill().unwrap();
     first.wait().unwrap();
     let second = command.spawn();
-    let pid = pid.unwrap();
-    until("the end of the dead run's session", || {
-        bench
-            .db
-            .value(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND datname = current_database()"))
-            == "0"
-    });
+    let session = session.unwrap();
+    until("the end of the dead run's session", || !is_there(&bench, &session));
     drop(holder);
     command.end(second).exits(0);
     assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
     assert_eq!(bench.states("v2", "more"), "done done done");
+}
+
+#[test]
+fn who_takes_over_ends_the_dead_runs_session() {
+    a_dead_session_is_ended(Engine::Postgres);
+}
+
+#[test]
+fn who_takes_over_ends_the_dead_runs_mariadb_session() {
+    a_dead_session_is_ended(Engine::Mariadb);
 }
 
 #[test]

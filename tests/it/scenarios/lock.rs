@@ -35,7 +35,7 @@ fn eight_runners_do_each_step_once(engine: Engine) {
 enum Keeper {
     /// SQLite: the lock file itself.
     File(std::fs::File),
-    /// PostgreSQL: a run that waits for a table that a session has locked.
+    /// A server: a run that waits for a table that a session has locked.
     Run { run: Child, _session: Holder },
 }
 
@@ -66,6 +66,17 @@ fn keep(bench: &Bench) -> Keeper {
                     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted \
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
                 ) != "0"
+            });
+            Keeper::Run { run, _session: session }
+        }
+        Db::Mariadb { .. } => {
+            let session = Holder::new(&bench.db, "customer");
+            let run = bench.command("rollback_add v1 --yes").spawn();
+            // The run's own row is written under the lock, before its first statement.
+            until("the run's row", || {
+                let recorded =
+                    "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
+                bench.db.value(recorded) == "0"
             });
             Keeper::Run { run, _session: session }
         }

@@ -10,6 +10,8 @@ mod guards;
 mod hooks;
 mod init;
 mod lock;
+mod mysql;
+mod mysql_client;
 mod phases;
 mod readonly;
 pub mod releases;

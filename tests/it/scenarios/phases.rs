@@ -112,15 +112,18 @@ steps:
     add:
       sqlite: CREATE TABLE made_by_sqlite (id integer)
       postgres: CREATE TABLE made_by_postgres (id integer)
+      mysql: CREATE TABLE made_by_mysql (id integer)
+      mariadb: CREATE TABLE made_by_mariadb (id integer)
 ",
     );
     bench.ok("ff");
     let (here, not) = match engine {
         Engine::Sqlite => ("made_by_sqlite", "made_by_postgres"),
         Engine::Postgres => ("made_by_postgres", "made_by_sqlite"),
+        Engine::Mariadb => ("made_by_mariadb", "made_by_mysql"),
     };
     assert!(bench.db.has_table(here) && !bench.db.has_table(not));
-    bench.release("v2", "steps:\n  two:\n    add:\n      mysql: CREATE TABLE two (id integer)\n");
+    bench.release("v2", "steps:\n  two:\n    add:\n      delta: CREATE TABLE two (id integer)\n");
     bench.ends(2, "ff").says("two");
 }
 

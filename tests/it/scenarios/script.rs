@@ -14,7 +14,7 @@ on_each_engine!(
 /// The ledger without what differs from run to run: who and when.
 fn ledger(bench: &Bench) -> Vec<String> {
     bench.db.query(
-        "SELECT release, step, name, add_state, add_detail, simdrop_state, simdrop_detail, drop_state, drop_detail, \
+        "SELECT \"release\", step, name, add_state, add_detail, simdrop_state, simdrop_detail, drop_state, drop_detail, \
          h_rollback_simdrop, h_rollback_add FROM triphase_ledger ORDER BY 1, 2",
     )
 }

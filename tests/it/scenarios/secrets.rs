@@ -53,6 +53,20 @@ fn with_the_right_password() {
 }
 
 #[test]
+fn with_the_right_password_of_mariadb() {
+    let bench = Bench::new(Engine::Mariadb);
+    sample(&bench);
+    let url = bench.db.server();
+    never_said(&bench, &url.with_password(), &[&url.password(), "s3cret%21"]);
+    assert_eq!(bench.states("v2", "names"), "rolled_back rolled_back pending", "the commands did nothing");
+    let kept = String::from_utf8_lossy(&bench.db.everything()).into_owned();
+    assert!(!kept.contains(&url.password()) && !kept.contains("s3cret%21"), "the ledger keeps the password");
+    let wrong = url.as_user(&url.user(), "wr0ng!@#");
+    bench.command("show --conn").arg(&wrong.with_password()).run().exits(8);
+    never_said(&bench, &wrong.with_password(), &["wr0ng!@#", "wr0ng%21", "wr0ng"]);
+}
+
+#[test]
 fn with_a_wrong_password() {
     let bench = Bench::new(Engine::Postgres);
     sample(&bench);
@@ -70,6 +84,9 @@ fn with_a_url_that_can_not_be_read() {
         "oracle://tri:h1dden@localhost/db",
         "postgres://tri:h1d@den@local host/db",
         "postgres://tri:h1dden@/db?sslmode=never",
+        "mysql://tri:h1dden@localhost:99999999/db",
+        "mariadb://tri:h1dden@localhost:1/db?ssl-mode=never",
+        "mysql://tri:h1d@den@local host/db",
     ] {
         never_said(&bench, conn, &["h1dden", "h1d@den"]);
     }

@@ -1,0 +1,135 @@
+//! The lock as a session has it (`GET_LOCK`), and what is left of runs that had it before.
+//!
+//! A named lock is given back when its session ends, after the last statement and its rollback: who sees it free, sees the session gone.
+
+use super::{
+    super::{Failure, Held, rows::Rows},
+    error::{Broken, NO_TABLE},
+    session::Open,
+    settings::{client_name, literal, work_name},
+    wire::Wire,
+};
+use crate::ledger::RunRow;
+use anyhow::anyhow;
+use std::time::Duration;
+
+/// The run's row.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    /// Who.
+    pub run: RunRow,
+    /// The session that held the lock then.
+    pub holder: String,
+}
+
+/// The last run; `None` where no ledger is there.
+pub(super) async fn last(wire: &mut Wire, rows: &Rows) -> Result<Option<Last>, Failure> {
+    let given = match wire.one(&rows.run_query()).await {
+        Ok(given) => given,
+        Err(broken) if broken.number() == Some(NO_TABLE) => return Ok(None),
+        Err(broken) => return Err(broken.access("cannot read the last run")),
+    };
+    Ok(rows
+        .run(&given.rows)?
+        .map(|(run, session)| Last { run, holder: session.split(' ').next().unwrap_or_default().to_owned() }))
+}
+
+/// Tries for the lock. `Err`: who has it. Having it twice would need giving it back twice, so it is asked for only where it is not had.
+pub(super) async fn take(wire: &mut Wire, open: &Open) -> Result<Result<Option<Last>, Held>, Failure> {
+    let asking = |b: Broken| b.access("cannot ask for the lock");
+    let given = wire.one(&format!("SELECT GET_LOCK({}, 0)", literal(&open.lock_name))).await.map_err(asking)?;
+    match given.first() {
+        Some("1") => Ok(Ok(last(wire, &open.rows).await?)),
+        Some(_) => Ok(Err(held(wire, open).await?)),
+        None => Err(Failure::Access(anyhow!("{}: the server gives no named locks (GET_LOCK)", open.shown()))),
+    }
+}
+
+/// Who has the lock, as far as it says so.
+async fn held(wire: &mut Wire, open: &Open) -> Result<Held, Failure> {
+    let id = holder(wire, &open.lock_name).await.map_err(|b| b.access("cannot read who holds the lock"))?;
+    let last = last(wire, &open.rows).await?;
+    // The row is the holder's only once it has begun.
+    let by = last.filter(|last| id.as_deref() == Some(last.holder.as_str())).map(|last| last.run);
+    let what = id.map_or_else(|| "the lock".to_owned(), |id| format!("the lock, held by connection {id}"));
+    Ok(Held { by, what })
+}
+
+/// The id of the connection that has a named lock.
+pub(super) async fn holder(wire: &mut Wire, name: &str) -> Result<Option<String>, Broken> {
+    Ok(wire.one(&format!("SELECT IS_USED_LOCK({})", literal(name))).await?.first().map(str::to_owned))
+}
+
+/// Gives the lock back.
+pub(super) async fn give_back(wire: &mut Wire, open: &Open) -> Result<(), Failure> {
+    let text = format!("SELECT RELEASE_LOCK({})", literal(&open.lock_name));
+    wire.one(&text).await.map(|_| ()).map_err(|b| b.access("cannot give the lock back"))
+}
+
+/// Whether this connection still has the lock.
+pub(super) async fn holds(wire: &mut Wire, open: &Open) -> Result<bool, Broken> {
+    let text = format!("SELECT IS_USED_LOCK({}) = CONNECTION_ID()", literal(&open.lock_name));
+    Ok(wire.one(&text).await?.first() == Some("1"))
+}
+
+/// Names a work session after its run, and gives the connection's id; `None` where an earlier one of that name is still there.
+pub(super) async fn take_name(work: &mut Wire, run: &str) -> Result<Option<String>, Failure> {
+    let text = format!("SELECT GET_LOCK({}, 0), CONNECTION_ID()", literal(&work_name(run)));
+    let given = work.one(&text).await.map_err(|b| b.access("cannot name the session"))?;
+    Ok((given.first() == Some("1")).then(|| given.column(1).unwrap_or_default().to_owned()))
+}
+
+/// Ends the sessions of `run`: the one that does its work, and its client's. `Some`: what is still at work (rule X2).
+pub(super) async fn end(wire: &mut Wire, run: &str) -> Result<Option<String>, Failure> {
+    for name in [client_name(run), work_name(run)] {
+        if let Some(what) = end_named(wire, run, &name).await? {
+            return Ok(Some(what));
+        }
+    }
+    Ok(None)
+}
+
+/// Ends the session that has a named lock: the connection and not only its statement, for an idle one could still be sent one. `Some`: what is
+/// still at work (rule X2).
+async fn end_named(wire: &mut Wire, run: &str, name: &str) -> Result<Option<String>, Failure> {
+    let reading = |b: Broken| b.access("cannot look for a dead run's session");
+    let mut killed: Option<String> = None;
+    // A killed session needs a moment to go; one that has much to roll back needs longer, and is waited for by the caller.
+    for _ in 0..20 {
+        let named = holder(wire, name).await.map_err(reading)?;
+        let Some(id) = named else {
+            match &killed {
+                // Its lock is gone; the thread itself may take a moment more.
+                Some(id) if listed(wire, id).await.map_err(reading)? => {}
+                Some(_) | None => return Ok(None),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        if killed.as_deref() != Some(id.as_str()) {
+            tracing::info!(run, id, "ending the session of a dead run");
+            match wire.one(&format!("KILL CONNECTION {id}")).await {
+                Ok(_) => {}
+                Err(broken) if broken.no_session() => {}
+                Err(broken) if broken.may_not_kill() => {
+                    return Ok(Some(format!(
+                        "a session of dead run {run} that this user may not end (connection {id}; KILL {id} as its own user or an administrator)"
+                    )));
+                }
+                Err(broken) => return Err(reading(broken)),
+            }
+            killed = Some(id);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(Some(match killed {
+        Some(id) => format!("a statement of dead run {run} that is still at work (connection {id}, killed)"),
+        None => format!("a session of dead run {run}"),
+    }))
+}
+
+/// Whether the server lists a connection. Another user's is seen with the right PROCESS only.
+async fn listed(wire: &mut Wire, id: &str) -> Result<bool, Broken> {
+    let text = format!("SELECT 1 FROM information_schema.processlist WHERE id = {id}");
+    Ok(wire.one(&text).await?.count > 0)
+}
