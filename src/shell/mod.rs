@@ -2,6 +2,7 @@
 //! `CLIENTS`; an engine says when a file may run, and what shows on the server whose it is.
 
 mod client;
+mod mysql;
 mod process;
 
 pub use client::{Client, client, dump};
