@@ -8,6 +8,7 @@ mod derive;
 mod edit;
 mod expr;
 mod names;
+mod phases;
 mod state;
 mod table;
 mod text;

@@ -9,6 +9,7 @@ mod forward;
 mod guards;
 pub mod machine;
 mod open;
+mod operations;
 mod played;
 mod repair;
 mod resume;
@@ -28,7 +29,7 @@ use crate::{
 };
 use back::Back;
 use played::Played;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a command asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +191,8 @@ pub struct Plan {
 pub struct Wants {
     /// Steps whose stored handlers are needed.
     pub stored: Vec<StepId>,
+    /// The tables that operations are derived from.
+    pub tables: Vec<String>,
 }
 
 /// A unit and what it belongs to.
@@ -211,24 +214,37 @@ pub struct Cut {
     pub clears: bool,
 }
 
-/// What a request wants to know besides the ledger: the texts that rollbacks run, and those of open statements.
-pub fn wants(ledger: &Ledger, request: &Request) -> Wants {
+/// What a request wants to know besides the ledger: the texts that rollbacks run, those of open statements and of operations that have
+/// begun, and the tables of operations.
+pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
     let back = match &request.ask {
         Ask::Verb { verb, .. } => verb.way() == Way::Back,
         Ask::Ff { .. } => false,
     };
-    let stored = ledger
+    let mut stored: BTreeSet<StepId> = ledger
         .steps
         .iter()
         .filter(|(_, row)| back || row.phases.iter().any(|phase| phase.trying.is_some()))
         .map(|(id, _)| id.clone())
         .collect();
-    Wants { stored }
+    let mut tables = BTreeSet::new();
+    if !back {
+        for (step, declared, row) in operations::unfinished(project, ledger) {
+            stored.extend(row.filter(|row| operations::begun(row)).map(|_| ledger.spelt_step(&step.id)));
+            tables.extend(declared.operation.table().map(str::to_owned));
+        }
+    }
+    Wants { stored: stored.into_iter().collect(), tables: tables.into_iter().collect() }
 }
 
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
 pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) -> Plan {
-    let mut played = Played::new(project, facts, file);
+    let resolved = match &request.ask {
+        Ask::Verb { verb, .. } if verb.way() == Way::Back => operations::Resolved::untouched(project),
+        Ask::Verb { .. } | Ask::Ff { .. } => operations::resolve(project, facts),
+    };
+    let mut played = Played::new(&resolved.project, facts, file);
+    played.refused.clone_from(&resolved.refused);
     if let Some(finding) = facts.ledger.format.and_then(repair::old_format) {
         return Plan { findings: vec![finding], ..Plan::default() };
     }
@@ -250,6 +266,14 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
         },
     }
     let mut plan = played.plan;
+    let said = |task: &Task| resolved.warnings.get(&task.id).into_iter().flatten().cloned();
+    let first = plan.tasks.iter().filter(|task| task.verb.way() == Way::Forward && !task.is_empty());
+    let warnings: Vec<String> = first.flat_map(said).collect();
+    for warning in warnings {
+        if !plan.warnings.contains(&warning) {
+            plan.warnings.push(warning);
+        }
+    }
     if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
         let back = matches!(&request.ask, Ask::Verb { verb, .. } if verb.way() == Way::Back);
         // At night a mistyped target must not look like a rollback that went well.

@@ -6,10 +6,10 @@ use super::{
     on::{On, commit, none, refuse},
 };
 use crate::{
-    model::{Label, Verb},
+    model::Verb,
     ops::{
         Refusal,
-        act::Does,
+        act::{Check, Does},
         edit::Edit,
         expr::{self, ident, is_null, violates},
         state::Field,
@@ -43,6 +43,16 @@ pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal
             Does::Commit { checks, edits: vec![Edit::SetNullable { name: name(), nullable: false }] },
         );
     }
+    // Which NULL was meant, nobody could tell afterwards.
+    let told = none(
+        is_null(column),
+        format!("column `{column}` holds NULL, and `down` could not tell those from what new writers leave out"),
+    );
+    let sure: Vec<Check> = (field.nullable && down.is_some()).then_some(told).into_iter().collect();
+    if !sure.is_empty() {
+        on.push(Verb::Add, Does::Check { checks: sure.clone() });
+        on.nothing(Verb::RollbackAdd);
+    }
     let by = on.hash.clone();
     let constraints = on.constraints_on(column);
     let stash: Vec<Edit> = constraints
@@ -50,18 +60,12 @@ pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal
         .map(|(name, _)| Edit::StashConstraint { name: (*name).to_owned(), by: by.clone() })
         .collect();
     if op.hide.as_deref() == Some("detach") {
-        detach(op, field, stash, on)?;
+        detach(op, field, sure, stash, on)?;
     } else {
-        hide(op, field, rewrite, stash, on)?;
+        hide(op, field, rewrite, sure, stash, on)?;
     }
     if let Some(fill) = fill {
         on.push(Verb::RollbackSimdrop, fill);
-        if field.nullable {
-            on.warn(format!(
-                "`down`: on the way back every NULL in `{column}` gets it, those that were there before too"
-            ));
-            on.label(Verb::RollbackSimdrop, Label::Lossy);
-        }
     }
     for (name, text) in constraints {
         let back = Edit::UnstashConstraint { name: name.to_owned(), by: by.clone() };
@@ -80,7 +84,14 @@ pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal
     Ok(())
 }
 
-fn hide(op: &DropColumn, field: &Field, rewrite: bool, stash: Vec<Edit>, on: &mut On<'_, '_>) -> Result<(), Refusal> {
+fn hide(
+    op: &DropColumn,
+    field: &Field,
+    rewrite: bool,
+    checks: Vec<Check>,
+    stash: Vec<Edit>,
+    on: &mut On<'_, '_>,
+) -> Result<(), Refusal> {
     let column = field.name.as_str();
     let (hidden, at) = (on.hidden("", column), on.place(column));
     let blocks = match field.generation() {
@@ -94,10 +105,11 @@ fn hide(op: &DropColumn, field: &Field, rewrite: bool, stash: Vec<Edit>, on: &mu
     let from = |to: &str, from: &str| IndexMap::from([(to.to_owned(), ident(from))]);
     let anew = |edits, columns| Does::Rewrite { checks: vec![], edits, columns };
     if rewrite {
-        on.push_blocking(Verb::Simdrop, anew(edits, from(&hidden, column)), blocks);
+        let columns = from(&hidden, column);
+        on.push_blocking(Verb::Simdrop, Does::Rewrite { checks, edits, columns }, blocks);
         on.push(Verb::RollbackSimdrop, anew(back, from(column, &hidden)));
     } else {
-        on.push_blocking(Verb::Simdrop, commit(edits), blocks);
+        on.push_blocking(Verb::Simdrop, Does::Commit { checks, edits }, blocks);
         on.push(Verb::RollbackSimdrop, commit(back));
     }
     let purge = rewrite || op.purge;
@@ -105,7 +117,13 @@ fn hide(op: &DropColumn, field: &Field, rewrite: bool, stash: Vec<Edit>, on: &mu
     Ok(())
 }
 
-fn detach(op: &DropColumn, field: &Field, stash: Vec<Edit>, on: &mut On<'_, '_>) -> Result<(), Refusal> {
+fn detach(
+    op: &DropColumn,
+    field: &Field,
+    checks: Vec<Check>,
+    stash: Vec<Edit>,
+    on: &mut On<'_, '_>,
+) -> Result<(), Refusal> {
     if !on.state.mapped() {
         return Err(refuse(
             format!("`hide: detach` takes column mapping, and table `{}` has none", on.table),
@@ -132,7 +150,7 @@ fn detach(op: &DropColumn, field: &Field, stash: Vec<Edit>, on: &mut On<'_, '_>)
         }
     }
     edits.push(Edit::RemoveField { name: field.name.clone() });
-    on.push(Verb::Simdrop, commit(edits));
+    on.push(Verb::Simdrop, Does::Commit { checks, edits });
     let again = Edit::ReattachField { field: Field { nullable: true, ..field.clone() }, at: on.place(&field.name) };
     on.push(Verb::RollbackSimdrop, commit([vec![again], put_back.clone()].concat()));
     let column = field.name.clone();

@@ -40,6 +40,7 @@ pub(crate) fn step(release: &str, text: &str) -> Step {
         description: String::new(),
         deleted: false,
         handlers: [].into(),
+        operation: None,
     };
     for word in words {
         match word.split_once(':') {
