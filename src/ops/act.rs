@@ -129,6 +129,13 @@ pub enum Check {
         /// The file's key that it stands under.
         field: String,
     },
+    /// No row meets the condition; the few that do, written since they were filled, are filled first, as a [`Does::Backfill`] does.
+    Filled {
+        /// Column and expression.
+        set: IndexMap<String, String>,
+        /// The condition.
+        rows: String,
+    },
     /// Nobody else has committed data or metadata to the table since a handler of this step ended (maintenance that keeps every row,
     /// `dataChange: false`, does not count).
     NoForeignCommits {
@@ -172,7 +179,8 @@ impl Act {
         if let Some(whom) = &self.blocks {
             return Cost::Blocking(whom.clone());
         }
-        let reads = |checks: &[Check]| checks.iter().any(|check| matches!(check, Check::NoRows { .. }));
+        let reads =
+            |checks: &[Check]| checks.iter().any(|check| matches!(check, Check::NoRows { .. } | Check::Filled { .. }));
         match &self.does {
             Does::Check { checks } | Does::Commit { checks, .. } if reads(checks) => Cost::Online,
             Does::Check { .. } | Does::Commit { .. } | Does::Create { .. } => Cost::Instant,

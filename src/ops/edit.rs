@@ -316,6 +316,10 @@ pub fn apply(edit: &Edit, state: &TableState) -> Result<TableState, Refusal> {
             let key = constraint(&next, name)?;
             next.properties.remove(&key);
         }
+        // A way back that met rows which violate it has left it where it was put.
+        Edit::StashConstraint { name, by } if next.properties.contains_key(&stash(by, name)) => {
+            no_constraint(&next, name)?;
+        }
         Edit::StashConstraint { name, by } => {
             let key = constraint(&next, name)?;
             if let Some(text) = next.properties.remove(&key) {

@@ -89,3 +89,6 @@ impl Refusal {
         Finding::new(self.class, self.rule, format!("step `{step}`: {}", self.message)).way_out(self.way_out)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,11 @@ pub fn rename_in(dialect: Dialect, expression: &str, from: &str, to: &str) -> St
     replace(dialect, expression, |name| same(name, from).then(|| ident(dialect, to)))
 }
 
+/// The expression with a name replaced by another expression, in parentheses; all else stays to the letter.
+pub fn replace_in(dialect: Dialect, expression: &str, name: &str, by: &str) -> String {
+    replace(dialect, expression, |found| same(found, name).then(|| format!("({by})")))
+}
+
 /// The expression with each bare word that stands for a name of `known` spelt and quoted as that, where its spelling matters: the name has
 /// upper case letters, which one engine would fold and the other would not.
 pub fn spell_in<'k>(dialect: Dialect, expression: &str, known: impl IntoIterator<Item = &'k str>) -> String {

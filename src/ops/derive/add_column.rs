@@ -2,7 +2,7 @@
 
 use super::{
     columns::typed,
-    on::{On, commit, none, refuse, works},
+    on::{On, commit, filled, none, refuse, works},
 };
 use crate::{
     model::{Label, Verb},
@@ -169,8 +169,14 @@ fn later(column: &str, fill: &Fill, required: bool, on: &mut On<'_, '_>) {
     }
     match fill {
         // What old writers left out since add. A nullable column keeps the NULLs that were meant.
-        Fill::Default(text) => on.push(Verb::Simdrop, backfill(column, text, is_null(column))),
-        Fill::Up(text) => on.push(Verb::Simdrop, backfill(column, text, differs(column, text))),
+        Fill::Default(text) => {
+            on.push(Verb::Simdrop, backfill(column, text, is_null(column)));
+            checks.insert(0, filled(column, text, is_null(column)));
+        }
+        Fill::Up(text) => {
+            on.push(Verb::Simdrop, backfill(column, text, differs(column, text)));
+            checks.insert(0, filled(column, text, differs(column, text)));
+        }
         Fill::Nothing | Fill::Generated(_) => {}
     }
     on.push(Verb::Simdrop, Does::Commit { checks, edits });

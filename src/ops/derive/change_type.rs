@@ -4,7 +4,7 @@
 use super::{
     add_column::backfill,
     columns::{typed, wrong},
-    on::{On, none, refuse, works},
+    on::{On, filled, none, refuse, works},
 };
 use crate::{
     model::{Label, Verb},
@@ -70,12 +70,17 @@ pub(super) fn derive(op: &ChangeType, on: &mut On<'_, '_>) -> Result<(), Refusal
     let staged = if op.r#as.is_some() { target.to_owned() } else { on.hidden("new_", column) };
     let (up, castable) = up(op, &data_type, on)?;
     let down = op.down.as_ref().map(|text| expr::spell(&rename(text, target, target), on.state));
+    let mut castable = castable;
+    if let Some(down) = &down {
+        // Over the old columns: what comes back of what was there.
+        castable.push(works(&expr::replace(down, target, &up), &old.data_type, "down"));
+    }
     let change = Change { old, data_type, target, staged, hidden: on.hidden("", column), up, down, castable };
     if rewrite {
         rewritten(&change, on);
     } else {
         add(&change, on);
-        simdrop(&change, on);
+        simdrop(&change, on)?;
         roll_back(&change, on);
         on.warn(format!(
             "until simdrop only `{column}` is written and the new column read; afterwards only the new one is written"
@@ -157,7 +162,7 @@ fn add(change: &Change<'_>, on: &mut On<'_, '_>) {
             Verb::RollbackAdd,
             Does::Choose {
                 checks: vec![],
-                rows: differs(staged, &change.up),
+                rows: format!("{} AND {}", is_not_null(staged), differs(staged, &change.up)),
                 none: vec![remove],
                 some: kept,
                 told: format!("others have written to `{staged}`: it stays hidden until the step's next drop"),
@@ -168,10 +173,11 @@ fn add(change: &Change<'_>, on: &mut On<'_, '_>) {
     }
 }
 
-fn simdrop(change: &Change<'_>, on: &mut On<'_, '_>) {
+fn simdrop(change: &Change<'_>, on: &mut On<'_, '_>) -> Result<(), Refusal> {
     let (old, staged, target, hidden) = (change.name(), change.staged.as_str(), change.target, change.hidden.as_str());
+    on.push(Verb::Drop, Does::Commit { checks: vec![], edits: vec![Edit::RemoveField { name: hidden.to_owned() }] });
     on.push(Verb::Simdrop, backfill(staged, &change.up, differs(staged, &change.up)));
-    let mut checks = vec![none(differs(staged, &change.up), format!("rows of `{old}` are not carried over yet"))];
+    let mut checks = vec![filled(staged, &change.up, differs(staged, &change.up))];
     let mut edits = vec![
         Edit::UnsetGenerated { name: staged.to_owned() },
         Edit::HideField { name: old.to_owned(), hidden: hidden.to_owned() },
@@ -184,34 +190,44 @@ fn simdrop(change: &Change<'_>, on: &mut On<'_, '_>) {
         checks.push(none(is_null(staged), format!("`{old}` is never NULL, and `up` gives NULL")));
         edits.extend([Change::nullable(hidden, true), Change::nullable(target, false)]);
     }
+    let ways = "let the new writers name every column";
     let does = match &change.down {
-        None => Does::Commit { checks, edits },
+        None => {
+            let blocks = on.appends("appends", hidden, ways)?;
+            on.push_blocking(Verb::Simdrop, Does::Commit { checks, edits }, blocks);
+            return Ok(());
+        }
         Some(down) => {
-            let exact =
-                edits.iter().cloned().chain([Edit::SetGenerated { name: hidden.to_owned(), generated: down.clone() }]);
-            Does::Choose {
-                checks,
-                rows: differs(old, &rename(down, target, staged)),
-                none: exact.collect(),
-                some: edits,
-                told: format!(
-                    "`down` does not give back exactly what `{old}` holds: the old column is kept as it is, and filled on the way back"
-                ),
+            let generated = Edit::SetGenerated { name: hidden.to_owned(), generated: down.clone() };
+            let exact: Vec<Edit> = edits.iter().cloned().chain([generated]).collect();
+            let rows = differs(old, &rename(down, target, staged));
+            let told = format!("`down` does not give back exactly what `{old}` holds");
+            if on.needs_generated() {
+                checks.push(none(
+                    rows,
+                    format!("{told}, so that delta-rs appends that omit {} would fail", ident(hidden)),
+                ));
+                Does::Commit { checks, edits: exact }
+            } else {
+                let told = format!("{told}: the old column is kept as it is, and filled on the way back");
+                Does::Choose { checks, rows, none: exact, some: edits, told }
             }
         }
     };
     on.push(Verb::Simdrop, does);
-    on.push(Verb::Drop, Does::Commit { checks: vec![], edits: vec![Edit::RemoveField { name: hidden.to_owned() }] });
+    Ok(())
 }
 
 fn roll_back(change: &Change<'_>, on: &mut On<'_, '_>) {
     let (old, staged, target, hidden) = (change.name(), change.staged.as_str(), change.target, change.hidden.as_str());
     let stale = differs(target, &change.up_hidden());
+    let mut checks = vec![];
     if let Some(down) = &change.down {
         // Rows whose old value still gives the new one keep it: `007` stays `007`.
-        on.push(Verb::RollbackSimdrop, backfill(hidden, down, format!("{stale} AND {}", differs(hidden, down))));
+        let rows = format!("{stale} AND {}", differs(hidden, down));
+        on.push(Verb::RollbackSimdrop, backfill(hidden, down, rows.clone()));
+        checks.push(filled(hidden, down, rows));
     }
-    let mut checks = vec![];
     let mut edits = vec![Edit::UnsetGenerated { name: hidden.to_owned() }];
     if staged != target {
         edits.push(Edit::RenameField { from: target.to_owned(), to: staged.to_owned() });

@@ -3,7 +3,7 @@
 
 use super::{
     add_column::backfill,
-    on::{On, commit, none, refuse},
+    on::{On, commit, filled, none, refuse, works},
 };
 use crate::{
     model::Verb,
@@ -28,28 +28,24 @@ pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal
     let name = || column.to_owned();
     let down = op.down.as_ref().map(|text| expr::spell(text, on.state));
     let fill = down.as_ref().map(|text| backfill(column, text, is_null(column)));
+    let mut sure: Vec<Check> = down.iter().map(|text| works(text, &field.data_type, "down")).collect();
     if !field.nullable {
         // New writers leave it out.
-        on.push(Verb::Add, commit(vec![Edit::SetNullable { name: name(), nullable: true }]));
-        if let Some(fill) = &fill {
+        let nullable = |nullable| Edit::SetNullable { name: name(), nullable };
+        on.push(Verb::Add, Does::Commit { checks: sure.clone(), edits: vec![nullable(true)] });
+        let told = format!("column `{column}` was never NULL, and rows written since add have NULL in it");
+        let mut checks = vec![];
+        if let (Some(fill), Some(text)) = (&fill, &down) {
             on.push(Verb::RollbackAdd, fill.clone());
+            checks.push(filled(column, text, is_null(column)));
         }
-        let checks = vec![none(
-            is_null(column),
-            format!("column `{column}` was never NULL, and rows written since add have NULL in it"),
-        )];
-        on.push(
-            Verb::RollbackAdd,
-            Does::Commit { checks, edits: vec![Edit::SetNullable { name: name(), nullable: false }] },
-        );
-    }
-    // Which NULL was meant, nobody could tell afterwards.
-    let told = none(
-        is_null(column),
-        format!("column `{column}` holds NULL, and `down` could not tell those from what new writers leave out"),
-    );
-    let sure: Vec<Check> = (field.nullable && down.is_some()).then_some(told).into_iter().collect();
-    if !sure.is_empty() {
+        checks.push(none(is_null(column), told));
+        on.push(Verb::RollbackAdd, Does::Commit { checks, edits: vec![nullable(false)] });
+    } else if down.is_some() {
+        // Which NULL was meant, nobody could tell afterwards.
+        let told =
+            format!("column `{column}` holds NULL, and `down` could not tell those from what new writers leave out");
+        sure.push(none(is_null(column), told));
         on.push(Verb::Add, Does::Check { checks: sure.clone() });
         on.nothing(Verb::RollbackAdd);
     }

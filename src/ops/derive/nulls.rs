@@ -2,7 +2,7 @@
 
 use super::{
     add_column::backfill,
-    on::{On, commit, none, refuse, works},
+    on::{On, commit, filled, none, refuse, works},
 };
 use crate::{
     model::{Label, Verb},
@@ -40,8 +40,12 @@ pub(super) fn set(op: &SetNotNull, on: &mut On<'_, '_>) -> Result<(), Refusal> {
             on.nothing(Verb::RollbackAdd);
         }
     }
+    let mut checks = vec![nulls];
+    if let Some(text) = &op.up {
+        checks.insert(0, filled(column, &expr::spell(text, on.state), is_null(column)));
+    }
     let nullable = |nullable| Edit::SetNullable { name: column.to_owned(), nullable };
-    on.push(Verb::Simdrop, Does::Commit { checks: vec![nulls], edits: vec![nullable(false)] });
+    on.push(Verb::Simdrop, Does::Commit { checks, edits: vec![nullable(false)] });
     on.push(Verb::RollbackSimdrop, commit(vec![nullable(true)]));
     Ok(())
 }
@@ -53,13 +57,18 @@ pub(super) fn drop(op: &DropNotNull, on: &mut On<'_, '_>) -> Result<(), Refusal>
         return Err(refuse(format!("column `{column}` may be NULL already"), "take the step away"));
     }
     let nullable = |nullable| Edit::SetNullable { name: column.to_owned(), nullable };
-    on.push(Verb::Add, commit(vec![nullable(true)]));
-    if let Some(text) = &op.down {
-        on.push(Verb::RollbackAdd, backfill(column, &expr::spell(text, on.state), is_null(column)));
+    let down = op.down.as_ref().map(|text| expr::spell(text, on.state));
+    let checks = down.iter().map(|text| works(text, &field.data_type, "down")).collect();
+    on.push(Verb::Add, Does::Commit { checks, edits: vec![nullable(true)] });
+    let mut checks = vec![];
+    if let Some(text) = &down {
+        on.push(Verb::RollbackAdd, backfill(column, text, is_null(column)));
+        checks.push(filled(column, text, is_null(column)));
     }
     let nulls =
         none(is_null(column), format!("column `{column}` was never NULL, and rows written since add have NULL in it"));
-    on.push(Verb::RollbackAdd, Does::Commit { checks: vec![nulls], edits: vec![nullable(false)] });
+    checks.push(nulls);
+    on.push(Verb::RollbackAdd, Does::Commit { checks, edits: vec![nullable(false)] });
     if op.down.is_some() {
         on.label(Verb::RollbackAdd, Label::Lossy);
     }

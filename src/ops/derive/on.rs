@@ -39,6 +39,11 @@ pub(super) fn none(rows: String, refusal: impl Into<String>) -> Check {
     Check::NoRows { rows, refusal: refusal.into() }
 }
 
+/// What came since the last backfill is filled first.
+pub(super) fn filled(column: &str, expression: &str, rows: String) -> Check {
+    Check::Filled { set: [(column.to_owned(), expression.to_owned())].into(), rows }
+}
+
 /// A check that an expression works (O1).
 pub(super) fn works(expression: &str, data_type: &DataType, field: &str) -> Check {
     Check::Evaluates { expression: expression.to_owned(), data_type: data_type.to_string(), field: field.to_owned() }
@@ -189,6 +194,11 @@ impl<'a> On<'a, '_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether a column that writers leave out must be a generated one (D1).
+    pub fn needs_generated(&self) -> bool {
+        !self.setting.allow_blocking && self.setting.writers.is_some_and(|writers| writers.contains(&Writer::DeltaRs))
     }
 
     /// What an earlier attempt of the step left hidden goes with its next drop (O9).

@@ -3,7 +3,7 @@
 
 use super::{
     add_column::backfill,
-    on::{On, none, refuse},
+    on::{On, filled, none, refuse},
 };
 use crate::{
     model::Verb,
@@ -11,7 +11,7 @@ use crate::{
         Refusal,
         act::Does,
         edit::Edit,
-        expr::{differs, ident, is_null},
+        expr::{differs, ident, is_not_null, is_null},
         state::{COMMENT, Field, GENERATION},
         types::DataType,
         vocabulary::RenameColumn,
@@ -111,14 +111,14 @@ fn sync(op: &RenameColumn, on: &mut On<'_, '_>) -> Result<(), Refusal> {
         Verb::RollbackAdd,
         Does::Choose {
             checks: vec![],
-            rows: differs(new, &ident(old)),
+            rows: format!("{} AND {}", is_not_null(new), differs(new, &ident(old))),
             none: vec![gone],
             some: kept,
             told: format!("others have written to `{new}`: it stays hidden until the step's next drop"),
         },
     );
 
-    let same = |a: &str, b: &str| none(differs(a, &ident(b)), format!("`{a}` and `{b}` hold different values"));
+    let same = |a: &str, b: &str| filled(a, &ident(b), differs(a, &ident(b)));
     let required = |name: &str| none(is_null(name), format!("column `{name}` is never NULL, and is"));
     let nullable = |name: &str, nullable| Edit::SetNullable { name: name.to_owned(), nullable };
     let mut checks = vec![same(new, old)];
