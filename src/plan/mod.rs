@@ -44,6 +44,8 @@ pub struct Request {
     pub contract: bool,
     /// `--from-files` (L2): rollbacks take the files' handlers.
     pub from_files: bool,
+    /// `--accept-loss` (O10): a rollback of a simdrop may lose values.
+    pub accept_loss: bool,
     /// The one release that a request without a version was found to mean: a run that looks again must not go on to the next.
     pub within: Option<Version>,
 }
@@ -67,7 +69,15 @@ impl Request {
 
     /// A request without flags.
     pub const fn new(ask: Ask) -> Self {
-        Self { ask, out_of_order: false, cascade: false, contract: false, from_files: false, within: None }
+        Self {
+            ask,
+            out_of_order: false,
+            cascade: false,
+            contract: false,
+            from_files: false,
+            accept_loss: false,
+            within: None,
+        }
     }
 }
 
@@ -144,6 +154,11 @@ impl Task {
     /// Whether an action is not run: it is done already, or was found to be so.
     pub fn skips(&self, index: u32) -> bool {
         index < self.from || self.asked.get(&index) == Some(&Verdict::Applied)
+    }
+
+    /// Whether a person must say yes to it on every target (D8).
+    pub fn asks(&self) -> bool {
+        (0..).zip(&self.handler.actions).any(|(index, action)| !self.skips(index) && action.asks())
     }
 
     /// It runs nothing.
@@ -229,7 +244,7 @@ pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
         .collect();
     let mut tables = BTreeSet::new();
     if !back {
-        for (step, declared, row) in operations::unfinished(project, ledger) {
+        for (step, declared, row) in project.releases.iter().flat_map(|r| operations::unfinished(r, ledger)) {
             stored.extend(row.filter(|row| operations::begun(row)).map(|_| ledger.spelt_step(&step.id)));
             tables.extend(declared.operation.table().map(str::to_owned));
         }

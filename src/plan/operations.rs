@@ -26,12 +26,12 @@ impl<'a> Resolved<'a> {
     }
 }
 
-/// The steps that are operations and not finished, with what the ledger knows of each.
+/// A release's steps that are operations and not finished, with what the ledger knows of each.
 pub(super) fn unfinished<'a>(
-    project: &'a Project,
+    release: &'a Release,
     ledger: &'a Ledger,
 ) -> impl Iterator<Item = (&'a Step, &'a Declared, Option<&'a Row>)> {
-    project.releases.iter().flat_map(|release| &release.steps).filter_map(|step| {
+    release.steps.iter().filter_map(|step| {
         let declared = step.operation.as_ref().filter(|_| !step.deleted)?;
         let row = ledger.steps.get(&step.id);
         let done = row.is_some_and(|row| row.phases.iter().all(|phase| phase.state == PhaseState::Done));
@@ -56,13 +56,8 @@ pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
     let mut tables = facts.lake.tables.clone();
     let mut handlers: BTreeMap<StepId, Handlers> = BTreeMap::new();
     for release in &project.releases {
-        let of: Vec<_> =
-            unfinished(project, &facts.ledger).filter(|(step, ..)| step.id.release == release.version).collect();
-        if of.is_empty() {
-            continue;
-        }
         let mut later: Vec<(&Step, Option<&Row>)> = vec![];
-        for (step, declared, row) in of {
+        for (step, declared, row) in unfinished(release, &facts.ledger) {
             let kept = facts.stored.get(&step.id).filter(|_| row.is_some_and(begun));
             // An edit of what has run nothing yet is free.
             let kept = kept.filter(|kept| {

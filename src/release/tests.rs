@@ -33,8 +33,8 @@ fn render(findings: &[Finding]) -> String {
     })
 }
 
-/// `tests/malformed/releases/<name>.yaml` is refused with `<name>.txt`, on SQLite, or on PostgreSQL where the name
-/// begins with that. `UPDATE_GOLDEN=1` writes what is said now.
+/// `tests/malformed/releases/<name>.yaml` is refused with `<name>.txt`, on SQLite, or on the engine that the name begins
+/// with: `postgres_`, `delta_`. `UPDATE_GOLDEN=1` writes what is said now.
 #[test]
 fn malformed_releases_are_refused_at_their_place() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed/releases");
@@ -48,7 +48,12 @@ fn malformed_releases_are_refused_at_their_place() {
         let given = files(&[("releases/v1.yaml", &text), ("releases/two.sql", "SELECT 1;\n  BEGIN;\n")]);
         let given = Files { entries: vec!["releases/v1.yaml".to_owned()], ..given };
         let postgres = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres_"));
-        let dialect = if postgres { Dialect::Postgres } else { Dialect::Sqlite };
+        let delta = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("delta_"));
+        let dialect = match (postgres, delta) {
+            (true, _) => Dialect::Postgres,
+            (false, true) => Dialect::Delta,
+            (false, false) => Dialect::Sqlite,
+        };
         let said = render(&project(&given, dialect).findings);
         let golden = path.with_extension("txt");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {

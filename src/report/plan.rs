@@ -65,8 +65,15 @@ fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
         } else if task.asked.get(&index) == Some(&Verdict::Unknown) && action.alone() {
             marks.push("a run asks here whether it is needed (5)");
         }
-        if action.alone() {
+        if action.alone() && !matches!(action, Action::Operation { .. }) {
             marks.push("runs alone, outside a transaction");
+        }
+        let cost = match action {
+            Action::Operation { act, .. } => act.cost().text(),
+            Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => String::new(),
+        };
+        if !cost.is_empty() {
+            marks.push(&cost);
         }
         let marks = if marks.is_empty() { String::new() } else { format!("  -- {}", marks.join("; ")) };
         let end = match action {

@@ -100,6 +100,7 @@ pub(crate) fn request(text: &str) -> Request {
         cascade: has("--cascade"),
         contract: has("--contract"),
         from_files: has("--from-files"),
+        accept_loss: has("--accept-loss"),
         within: None,
     }
 }
