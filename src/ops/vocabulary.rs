@@ -257,7 +257,7 @@ ops! {
         /// Its new name.
         must to: String = Shape::Name,
     } delta Support::No(
-        "Delta has no way to rename a constraint",
+        "a constraint is not renamed in place",
         "`add_constraint` under the new name and `drop_constraint` the old one: two steps",
     ); sql Support::Later;
 

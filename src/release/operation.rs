@@ -43,7 +43,8 @@ pub(super) fn read(name: &str, node: &Node<'_>, allow_blocking: bool, reading: &
     for (field, refusal) in ops::vet(&operation) {
         reading.findings.push(refused(node, field, refusal));
     }
-    let checksum = Checksum::of(["operation", name, &operation.fields().to_string()]);
+    let sum = canonical(&operation.fields(), Shape::Map(spec.fields), reading.dialect).to_string();
+    let checksum = Checksum::of(["operation", name, &sum]);
     (reading.findings.len() == before).then_some(Declared { operation, checksum, allow_blocking })
 }
 
@@ -107,7 +108,7 @@ fn value(node: &Node<'_>, key: &str, shape: Shape, reading: &mut Reading<'_>) ->
             name(item, &format!("a name in {what}"), reading).map(Value::from)
         }),
         Shape::Type | Shape::Text => chosen(node, &what, false, reading).map(Value::from),
-        Shape::Expression => chosen(node, &what, true, reading).map(|text| expression(&text, reading)),
+        Shape::Expression => expression(node, &what, reading),
         Shape::Flag => match node.tree() {
             Tree::Bool(flag) => Some(Value::from(*flag)),
             Tree::Null | Tree::Number(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
@@ -144,7 +145,7 @@ fn value(node: &Node<'_>, key: &str, shape: Shape, reading: &mut Reading<'_>) ->
             })
         }
         Shape::Set => map(node, &what, "a map from column to expression", reading, |entry, key, reading| {
-            chosen(entry, &format!("the value of `{key}`"), true, reading).map(|text| expression(&text, reading))
+            expression(entry, &format!("the value of `{key}`"), reading)
         }),
         Shape::Map(specs) => match node.tree() {
             Tree::Map(_) => Some(Value::Object(fields(node, &what, specs, reading))),
@@ -198,8 +199,15 @@ fn map<'n>(
     reading: &mut Reading<'_>,
     mut each: impl FnMut(&Node<'n>, &str, &mut Reading<'_>) -> Option<Value>,
 ) -> Option<Value> {
-    if !matches!(node.tree(), Tree::Map(entries) if !entries.is_empty()) {
-        return wrong(node, what, wanted, reading);
+    match node.tree() {
+        Tree::Map(entries) if entries.is_empty() => {
+            reading.findings.push(node.refuse("F8", format!("{what} is empty"), format!("write {wanted}")));
+            return None;
+        }
+        Tree::Map(_) => {}
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => {
+            return wrong(node, what, wanted, reading);
+        }
     }
     let entries = node.entries(reading.findings);
     let values = entries.iter().filter_map(|(key, entry)| Some(((*key).to_owned(), each(entry, key, reading)?)));
@@ -262,9 +270,41 @@ fn filled(node: &Node<'_>, what: &str, text: &str, reading: &mut Reading<'_>) ->
     Some(text.to_owned())
 }
 
-/// An expression in canonical form: reformatting it is no edit, and no comment gets into a table.
-fn expression(text: &str, reading: &Reading<'_>) -> Value {
-    Value::from(sql::canonical(reading.dialect, text))
+/// An expression as it can stand inside one of ours: no comment, nothing left open.
+fn expression(node: &Node<'_>, what: &str, reading: &mut Reading<'_>) -> Option<Value> {
+    let text = chosen(node, what, true, reading)?;
+    match sql::expression(reading.dialect, &text) {
+        Ok(text) => Some(Value::from(text)),
+        Err(why) => {
+            reading.findings.push(node.refuse(
+                "O1",
+                format!("{what} is no expression: {why}"),
+                "write one SQL expression",
+            ));
+            None
+        }
+    }
+}
+
+/// The fields with expressions in canonical form: reformatting one is no edit.
+fn canonical(value: &Value, shape: Shape, dialect: Dialect) -> Value {
+    match (shape, value) {
+        (Shape::Expression, Value::String(text)) => Value::from(sql::canonical(dialect, text)),
+        (Shape::Set, Value::Object(entries)) => {
+            let each = |(key, value): (&String, &Value)| (key.clone(), canonical(value, Shape::Expression, dialect));
+            Value::Object(entries.iter().map(each).collect())
+        }
+        (Shape::Map(specs), Value::Object(entries)) => Value::Object(canonical_fields(entries, specs, dialect)),
+        (Shape::List(specs), Value::Array(items)) => {
+            Value::Array(items.iter().map(|item| canonical(item, Shape::Map(specs), dialect)).collect())
+        }
+        (_, value) => value.clone(),
+    }
+}
+
+fn canonical_fields(entries: &Map<String, Value>, specs: &[FieldSpec], dialect: Dialect) -> Map<String, Value> {
+    let shape = |key: &str| specs.iter().find(|spec| spec.name == key).map_or(Shape::Text, |spec| spec.shape);
+    entries.iter().map(|(key, value)| (key.clone(), canonical(value, shape(key), dialect))).collect()
 }
 
 /// The handlers of an operation before it is derived: those that it usually has, none of which runs as it is.

@@ -245,7 +245,7 @@ fn handlers_fit(draft: &Draft<'_>, keys: &[&str], findings: &mut Vec<Finding>) {
         findings.push(draft.node.refuse_key(
             "F8",
             format!("step `{name}` has no handler"),
-            "give it one (`add: …`), make it an operation (`add_column: …`), or say `deleted: true`",
+            "give it one (`add: …`), or say `deleted: true`",
         ));
     }
     for verb in verbs.iter().filter(|verb| verb.way() == Way::Back) {

@@ -92,6 +92,30 @@ fn engines_are_chosen_by_name() {
     }
 }
 
+/// O1: every text of an operation may be a map from engine to text, and the checksum is over this engine's.
+#[test]
+fn an_operation_takes_its_engines_texts() {
+    let read = |fields: &str| {
+        let step = good(&format!("steps: {{a: {{allow_blocking: true, change_type: {fields}}}}}"), Dialect::Delta)
+            .steps
+            .remove(0);
+        let declared = step.operation.clone().unwrap();
+        assert!(declared.allow_blocking && step.handlers.values().all(|handler| handler.checksum == declared.checksum));
+        (declared.operation.fields().to_string(), declared.checksum)
+    };
+    let plain = read("{table: t, column: a, type: long, up: CAST(a AS bigint)}");
+    assert_eq!(plain.0, r#"{"table":"t","column":"a","type":"long","up":"CAST(a AS bigint)"}"#);
+    let mapped = read(
+        "{up: {default: x, delta: 'CAST(a  AS bigint) -- n'}, type: {postgres: int8, delta: long}, column: a, table: t, rewrite: false}",
+    );
+    assert_eq!(plain.1, mapped.1);
+    assert!(mapped.0.ends_with(r#""up":"CAST(a  AS bigint)"}"#), "{}", mapped.0);
+    assert_ne!(plain.1, read("{table: t, column: a, type: long, up: CAST(a AS int)}").1);
+    let number = good("steps: {a: {add_column: {table: t, column: b, type: long, default: 0}}}", Dialect::Delta);
+    let text = number.steps[0].operation.as_ref().unwrap().operation.fields().to_string();
+    assert!(text.ends_with(r#""default":"0"}"#), "{text}");
+}
+
 #[test]
 fn options_reach_their_statements() {
     let text = "steps:\n  a:\n    add:\n      - {sql: 'UPDATE t SET a = 1; UPDATE t SET b = 1', transaction: false}\n      \

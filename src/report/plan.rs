@@ -158,6 +158,33 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn acts_are_shown_with_what_they_cost() {
+        use crate::ops::{Act, Does, Edit};
+        let edits = vec![Edit::HideField { name: "note".into(), hidden: "_tp_1_note".into() }];
+        let act = |blocks: Option<&str>| Action::Operation {
+            by: "1.0.0".into(),
+            step: StepId::new(Version::parse("v1").unwrap(), "customers"),
+            verb: Verb::Simdrop,
+            number: 1,
+            act: Box::new(Act {
+                blocks: blocks.map(str::to_owned),
+                ..Act::new("raw/events", Does::Commit { checks: vec![], edits: edits.clone() })
+            }),
+        };
+        let mut shown = task(Verb::Simdrop, &[], 0);
+        shown.handler.actions = vec![act(None), act(Some("appends of delta-rs that omit `_tp_1_note`"))];
+        let plan = Plan { tasks: vec![shown], ..Plan::default() };
+        let mut out = vec![];
+        write(&mut out, &plan, false, Paint::PLAIN).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "every statement commits by itself on this engine\nsimdrop v1/customers (way back: lossy)\n  \
+             1. commit to `raw/events`\n         hide column `note` as `_tp_1_note`  -- instant\n  \
+             2. commit to `raw/events`\n         hide column `note` as `_tp_1_note`  -- blocking: appends of delta-rs that omit `_tp_1_note`\n"
+        );
+    }
+
+    #[test]
     fn an_empty_plan_says_so() {
         let mut out = vec![];
         write(&mut out, &Plan::default(), true, Paint::PLAIN).unwrap();

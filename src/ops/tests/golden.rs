@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 /// Case, operation, fields.
-fn cases() -> Vec<(&'static str, &'static str, Value)> {
+pub(super) fn cases() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         (
             "create_table",

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 //! Operations on tables that are plain values.
 
+mod docs;
 mod golden;
 mod laws;
 mod rules;

@@ -109,3 +109,59 @@ fn an_edit_that_does_not_fit_says_what_changed() {
     let clash = apply(&Edit::RenameField { from: "id".into(), to: "NOTE".into() }, &plain()).unwrap_err();
     assert_eq!(clash.message, "the table has a column `note` already");
 }
+
+/// O7: what old writers might break is looked at from add on, and enforced from simdrop on; `enforce: add` says otherwise.
+#[test]
+fn constraints_are_enforced_from_simdrop_on() {
+    let handlers = |name, fields| derived(&operation(name, fields), Some(&mapped())).unwrap().handlers;
+    for (name, fields) in [
+        ("add_constraint", json!({"table": "sales", "name": "c", "check": "id > 0"})),
+        ("set_not_null", json!({"table": "sales", "column": "note"})),
+    ] {
+        let found = handlers(name, fields);
+        let Does::Check { checks } = &found[&Verb::Add][0].does else { panic!("{name} changes something at add") };
+        assert!(matches!(checks.last(), Some(Check::NoRows { .. })));
+        assert!(found[&Verb::Simdrop].last().is_some_and(|act| act.edits().len() == 1));
+    }
+    let at_once =
+        handlers("add_constraint", json!({"table": "sales", "name": "c", "check": "id > 0", "enforce": "add"}));
+    assert_eq!(at_once[&Verb::Add][0].edits().len(), 1);
+    assert!(!at_once.contains_key(&Verb::Simdrop));
+}
+
+/// O11: who reads the column must take both types, unless `as` gives the new one a name of its own.
+#[test]
+fn a_type_that_changes_under_its_name_is_said() {
+    let warned = |fields| {
+        let found = derived(&operation("change_type", fields), Some(&mapped())).unwrap();
+        found.warnings.iter().any(|text| text.contains("must take both types"))
+    };
+    assert!(warned(json!({"table": "sales", "column": "amount", "type": "long"})));
+    assert!(!warned(json!({"table": "sales", "column": "amount", "type": "long", "as": "amount_n"})));
+}
+
+/// D3: on an unmapped table a column's values would come back with the next column of its name.
+#[test]
+fn values_of_others_refuse_the_way_back_on_an_unmapped_table() {
+    let add = operation("add_column", json!({"table": "sales", "column": "email", "type": "string"}));
+    let found = derived(&add, Some(&plain())).unwrap();
+    let Does::Commit { checks, edits } = &found.handlers[&Verb::RollbackAdd][0].does else { panic!("no commit") };
+    assert!(matches!(&checks[..], [Check::NoRows { rows, .. }] if rows == "`email` IS NOT NULL"));
+    assert_eq!(edits, &[Edit::RemoveField { name: "email".into() }]);
+}
+
+/// D4: a tombstone before any file goes, and only where nobody else has committed since.
+#[test]
+fn a_table_is_tombstoned_before_its_files_go() {
+    let create = operation("create_table", json!({"table": "t", "columns": [{"name": "a", "type": "long"}]}));
+    let drop = operation("drop_table", json!({"table": "sales"}));
+    for (found, verb, since) in [
+        (derived(&create, None).unwrap(), Verb::RollbackAdd, Verb::Add),
+        (derived(&drop, Some(&mapped())).unwrap(), Verb::Drop, Verb::Simdrop),
+    ] {
+        let [tombstone, delete] = &found.handlers[&verb][..] else { panic!("not two acts") };
+        let Does::Commit { checks, edits } = &tombstone.does else { panic!("no commit") };
+        assert!(matches!(&checks[..], [Check::NoForeignCommits { since: from, .. }] if *from == since));
+        assert_eq!((edits.as_slice(), &delete.does), (&[Edit::Tombstone][..], &Does::Delete));
+    }
+}
