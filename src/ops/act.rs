@@ -1,11 +1,7 @@
 //! What a derived handler is made of, as values: the engine carries out one act at a time, each as one commit of one table, or as several
 //! that go on where they stopped ([`Does::Backfill`]).
 
-use super::{
-    Refusal,
-    edit::{self, Edit},
-    state::TableState,
-};
+use super::{Refusal, apply, edit::Edit, state::TableState};
 use crate::model::Verb;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -209,7 +205,7 @@ impl Act {
             (Does::Create { .. }, Some(_)) => Err(Refusal::there(&self.table)),
             (Does::Delete, _) => Ok(None),
             (_, None) => Err(Refusal::missing(&self.table)),
-            (_, Some(state)) => edit::apply_all(self.edits(), state).map(Some),
+            (_, Some(state)) => apply::apply_all(self.edits(), state).map(Some),
         }
     }
 

@@ -4,6 +4,7 @@
 //! `table` lists the operations and their fields; `derive` has a file an operation or family; `edit` says what a commit changes.
 
 mod act;
+mod apply;
 mod derive;
 mod edit;
 mod expr;
@@ -18,8 +19,9 @@ mod vet;
 mod vocabulary;
 
 pub use act::{Act, Check, Cost, Does};
+pub use apply::{apply, apply_all};
 pub use derive::{BY, Derived, Setting, derive};
-pub use edit::{Edit, Position, apply, apply_all};
+pub use edit::{Edit, Position};
 pub use schema::schema;
 pub use state::{Field, Protocol, TableState};
 pub use table::{FieldSpec, Shape, Spec, Support};

@@ -117,7 +117,7 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
         .collect();
     let back = phase.rollback().and_then(|back| step.handlers.get(&back));
     // An operation is derived once: all of it is kept when its first phase begins (O4).
-    if step.operation.is_some() && !played.row(&step.id).is_some_and(super::operations::begun) {
+    if step.operation.is_some() && !played.row(&step.id).is_some_and(Row::has_progress) {
         keep.clone_from(&step.handlers);
     }
     let label = match back

@@ -281,14 +281,7 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
         },
     }
     let mut plan = played.plan;
-    let said = |task: &Task| resolved.warnings.get(&task.id).into_iter().flatten().cloned();
-    let first = plan.tasks.iter().filter(|task| task.verb.way() == Way::Forward && !task.is_empty());
-    let warnings: Vec<String> = first.flat_map(said).collect();
-    for warning in warnings {
-        if !plan.warnings.contains(&warning) {
-            plan.warnings.push(warning);
-        }
-    }
+    resolved.say(&mut plan);
     if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
         let back = matches!(&request.ask, Ask::Verb { verb, .. } if verb.way() == Way::Back);
         // At night a mistyped target must not look like a rollback that went well.

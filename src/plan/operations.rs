@@ -1,10 +1,11 @@
 //! Declarative operations, before anything is planned: each step that is one gets the handlers that the ledger keeps of it (O4), or those
 //! derived from its table as it will be by then (O12). The rest of the plan knows no operation.
 
+use super::Plan;
 use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Facts, Ledger, Row},
-    model::{Class, Finding, Label, Phase, PhaseState, StepId, Verb},
+    model::{Class, Finding, Label, Phase, PhaseState, StepId, Verb, Way},
     ops::{Act, Derived, Setting, TableState, derive},
     release::{Declared, Project, Release, Step},
 };
@@ -23,6 +24,16 @@ impl<'a> Resolved<'a> {
     /// A project whose operations stay as they are: rollbacks go by the ledger alone.
     pub fn untouched(project: &'a Project) -> Self {
         Self { project: Cow::Borrowed(project), refused: BTreeMap::new(), warnings: BTreeMap::new() }
+    }
+
+    /// Says in the plan what is to be said of the operations that it runs.
+    pub fn say(&self, plan: &mut Plan) {
+        let forward = plan.tasks.iter().filter(|task| task.verb.way() == Way::Forward && !task.is_empty());
+        for warning in forward.flat_map(|task| self.warnings.get(&task.id).into_iter().flatten()) {
+            if !plan.warnings.contains(warning) {
+                plan.warnings.push(warning.clone());
+            }
+        }
     }
 }
 

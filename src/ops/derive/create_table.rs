@@ -9,7 +9,8 @@ use crate::{
     ops::{
         Refusal,
         act::{Act, Check, Does},
-        edit::{Edit, map_columns},
+        apply::map_columns,
+        edit::Edit,
         expr,
         state::{COMMENT, CONSTRAINT, Field, GENERATION, Protocol, TableState},
         types::DataType,

@@ -3,7 +3,7 @@
 use super::{super::*, column, derived, operation, step};
 use crate::model::Verb;
 use crate::ops::{
-    edit::map_columns,
+    apply::map_columns,
     names,
     state::{CONSTRAINT, GENERATION, MAX_COLUMN_ID, Protocol},
 };

@@ -7,8 +7,9 @@ mod laws;
 mod rules;
 
 use super::{
-    Derived, Operation, Refusal, Setting, Writer, derive,
-    edit::map_columns,
+    Derived, Operation, Refusal, Setting, Writer,
+    apply::map_columns,
+    derive,
     state::{CONSTRAINT, Field, Protocol, TableState},
     types::DataType,
 };

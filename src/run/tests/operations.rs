@@ -129,6 +129,8 @@ async fn an_edit_before_anything_has_run_is_free() {
     done(&fake, &drop("amount"), "simdrop v1").await;
     assert_eq!(&columns(&fake)[..2], ["id", "note"]);
     assert_eq!(refused(runs(&fake, &drop("id"), "drop v1").await).0, Class::Drift);
+    done(&fake, &drop("amount"), "drop v1").await;
+    assert_eq!(columns(&fake), ["id", "note"]);
 }
 
 /// O12: what an earlier step of the same run makes counts as there; what is not there refuses before anything runs.
