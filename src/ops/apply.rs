@@ -165,17 +165,17 @@ pub fn apply_all(edits: &[Edit], state: &TableState) -> Result<TableState, Refus
     edits.iter().try_fold(state.clone(), |state, edit| apply(edit, &state))
 }
 
-/// The metadata of a table whose columns are mapped by name: ids in order, each physical name what `physical` makes of id and name.
-/// Columns inside others get theirs too.
-pub(super) fn assign(field: &mut Field, id: &mut u64, physical: impl Fn(u64, &str) -> String) {
-    let mut mark = |field: &mut Field| {
+/// Gives a column of a mapped table its id and its physical name, made from the id. Columns inside it get the next ids, and keep their own
+/// names: below a name that is new, nothing can come back.
+fn assign(field: &mut Field, id: &mut u64, physical: impl Fn(u64, &str) -> String) {
+    let name = physical(*id + 1, &field.name);
+    let mut mark = |field: &mut Field, name: String| {
         *id += 1;
         field.metadata.insert(COLUMN_ID.to_owned(), Value::from(*id));
-        let name = physical(*id, &field.name);
         field.metadata.insert(PHYSICAL_NAME.to_owned(), Value::from(name));
     };
-    mark(field);
-    field.data_type.inner_mut(&mut mark);
+    mark(field, name);
+    field.data_type.inner_mut(&mut |inner| mark(inner, inner.name.clone()));
 }
 
 /// Maps a table's columns by name, each under the name that it has.

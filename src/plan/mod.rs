@@ -244,10 +244,7 @@ pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
         .collect();
     let mut tables = BTreeSet::new();
     if !back {
-        for (step, declared, row) in project.releases.iter().flat_map(|r| operations::unfinished(r, ledger)) {
-            stored.extend(row.filter(|row| operations::begun(row)).map(|_| ledger.spelt_step(&step.id)));
-            tables.extend(declared.operation.table().map(str::to_owned));
-        }
+        operations::wants(project, ledger, request, &mut stored, &mut tables);
     }
     Wants { stored: stored.into_iter().collect(), tables: tables.into_iter().collect() }
 }

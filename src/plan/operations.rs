@@ -1,7 +1,7 @@
 //! Declarative operations, before anything is planned: each step that is one gets the handlers that the ledger keeps of it (O4), or those
 //! derived from its table as it will be by then (O12). The rest of the plan knows no operation.
 
-use super::Plan;
+use super::{Ask, FfTo, Plan, Request, Scope};
 use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Facts, Ledger, Row},
@@ -9,7 +9,10 @@ use crate::{
     ops::{Act, Derived, Setting, TableState, derive},
     release::{Declared, Project, Release, Step},
 };
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// A project whose operations have their handlers, and what is to be said about them.
 pub(super) struct Resolved<'a> {
@@ -50,8 +53,28 @@ pub(super) fn unfinished<'a>(
     })
 }
 
+/// What a request forward wants of its operations: the handlers of those that have begun, the tables of all.
+pub(super) fn wants(
+    project: &Project,
+    ledger: &Ledger,
+    request: &Request,
+    stored: &mut BTreeSet<StepId>,
+    tables: &mut BTreeSet<String>,
+) {
+    let last = match &request.ask {
+        Ask::Verb { scope: Scope::Release(version) | Scope::Step(version, _), .. }
+        | Ask::Ff { to: FfTo::Release(version), .. } => Some(version),
+        Ask::Verb { scope: Scope::Auto, .. } | Ask::Ff { to: FfTo::All | FfTo::Next, .. } => None,
+    };
+    let releases = project.releases.iter().filter(|release| last.is_none_or(|last| release.version <= *last));
+    for (step, declared, row) in releases.flat_map(|release| unfinished(release, ledger)) {
+        stored.extend(row.filter(|row| begun(row)).map(|_| ledger.spelt_step(&step.id)));
+        tables.extend(declared.operation.table().map(str::to_owned));
+    }
+}
+
 /// Whether the step has begun, so that what the ledger keeps of it counts.
-pub(super) fn begun(row: &Row) -> bool {
+fn begun(row: &Row) -> bool {
     let add = row.phase(Phase::Add);
     match add.state {
         PhaseState::RolledBack => false,

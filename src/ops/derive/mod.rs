@@ -107,7 +107,26 @@ pub fn derive(operation: &Operation, state: Option<&TableState>, setting: &Setti
         on.leftovers();
     }
     finish(&mut derived);
+    if let Some(state) = state {
+        raised(operation, state, &mut derived)?;
+    }
     Ok(derived)
+}
+
+/// Says what the table's protocol becomes: no way back lowers it, and it is what older writers go by.
+fn raised(operation: &Operation, state: &TableState, derived: &mut Derived) -> Result<(), Refusal> {
+    let acts = [Verb::Add, Verb::Simdrop].iter().flat_map(|verb| derived.handlers.get(verb).into_iter().flatten());
+    let after = acts.flat_map(Act::edits).try_fold(state.clone(), |state, edit| super::apply::apply(edit, &state))?;
+    let (before, after) = (state.protocol.features(), after.protocol.features());
+    let new: Vec<&str> = after.difference(&before).map(String::as_str).collect();
+    // The upgrade of column mapping says more than that itself.
+    if !new.is_empty() && !matches!(operation, Operation::UpgradeColumnMapping(_)) {
+        derived.warnings.push(format!(
+            "the table's protocol is raised by {}, and is not lowered on the way back: writers older than that can't write it any more",
+            new.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// Why Delta has no such operation.

@@ -165,3 +165,49 @@ fn a_table_is_tombstoned_before_its_files_go() {
         assert_eq!((edits.as_slice(), &delete.does), (&[Edit::Tombstone][..], &Does::Delete));
     }
 }
+
+/// D1 in `change_type`: the hidden column must be one that delta-rs appends may leave out, or somebody says that they may fail.
+#[test]
+fn a_hidden_column_that_is_not_generated_blocks_delta_rs() {
+    let lossy = operation("change_type", json!({"table": "sales", "column": "amount", "type": "long"}));
+    assert_eq!(with(Some(&[Writer::DeltaRs]), false, &lossy).unwrap_err().rule, "D1");
+    let allowed = with(Some(&[Writer::DeltaRs]), true, &lossy).unwrap();
+    assert!(matches!(allowed.handlers[&Verb::Simdrop][1].cost(), Cost::Blocking(_)));
+    let down = json!({"table": "sales", "column": "amount", "type": "long", "down": "CAST(amount AS string)"});
+    let exact = with(Some(&[Writer::DeltaRs]), false, &operation("change_type", down)).unwrap();
+    let Does::Commit { checks, edits } = &exact.handlers[&Verb::Simdrop][1].does else { panic!("a choice") };
+    assert!(matches!(checks.last(), Some(Check::NoRows { .. })));
+    assert!(matches!(edits.last(), Some(Edit::SetGenerated { .. })));
+}
+
+/// What came between the backfill and the commit that needs it is filled by that commit: a handler that is resumed does not go back.
+#[test]
+fn a_commit_that_needs_all_rows_filled_fills_the_last_ones() {
+    let rename = operation("rename_column", json!({"table": "sales", "column": "note", "to": "remark"}));
+    let up = operation("set_not_null", json!({"table": "sales", "column": "note", "up": "''"}));
+    for operation in [&rename, &up] {
+        let found = derived(operation, Some(&mapped())).unwrap();
+        let [fill, commit] = &found.handlers[&Verb::Simdrop][..] else { panic!("not two acts") };
+        let (Does::Backfill { set, rows, .. }, Does::Commit { checks, .. }) = (&fill.does, &commit.does) else {
+            panic!()
+        };
+        assert_eq!(checks[0], Check::Filled { set: set.clone(), rows: rows.clone() });
+    }
+}
+
+/// A column inside a new one keeps its own name in the files: nothing can come back below a name that is new.
+#[test]
+fn columns_inside_a_new_one_get_ids_of_their_own() {
+    let add = operation(
+        "add_column",
+        json!({"table": "sales", "column": "who", "type": "struct<id:long,names:array<struct<a:int>>>"}),
+    );
+    let found = derived(&add, Some(&mapped())).unwrap();
+    let state = apply_all(found.handlers[&Verb::Add][0].edits(), &mapped()).unwrap();
+    let field = state.fields.last().unwrap();
+    assert!(field.physical().starts_with("col_") && field.physical().ends_with("_8"), "{}", field.physical());
+    let mut inner = vec![];
+    field.data_type.clone().inner_mut(&mut |f| inner.push((f.id().unwrap(), f.physical().to_owned())));
+    assert_eq!(inner, [(9, "id".to_owned()), (10, "names".to_owned()), (11, "a".to_owned())]);
+    assert_eq!(state.properties["delta.columnMapping.maxColumnId"], "11");
+}
