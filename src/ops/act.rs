@@ -209,6 +209,27 @@ impl Act {
         }
     }
 
+    /// Whether an act of a rollback finds nothing of what it takes back: its step was applied only in part (the columns that it is about are
+    /// not there), or it would leave the table as it is.
+    pub fn finds_nothing(&self, state: Option<&TableState>) -> bool {
+        let Some(state) = state else { return true };
+        let lacks = |set: &IndexMap<String, String>| set.keys().any(|column| state.field(column).is_none());
+        let unfilled = |checks: &[Check]| {
+            checks.iter().any(|check| match check {
+                Check::Filled { set, .. } => lacks(set),
+                Check::NoRows { .. } | Check::Evaluates { .. } | Check::NoForeignCommits { .. } => false,
+            })
+        };
+        match &self.does {
+            Does::Commit { checks, .. } | Does::Choose { checks, .. } | Does::Rewrite { checks, .. } => {
+                unfilled(checks) || apply::apply_all(self.edits(), state).map_or(true, |next| next == *state)
+            }
+            Does::Backfill { set, .. } => lacks(set),
+            Does::Check { .. } | Does::Nothing { .. } => true,
+            Does::Create { .. } | Does::Delete | Does::Recover { .. } | Does::Underived { .. } => false,
+        }
+    }
+
     /// Whether a person must say yes to it on every target (D8): those who read the table now may not be able to afterwards.
     pub fn asks(&self) -> bool {
         self.edits().contains(&Edit::UpgradeColumnMapping)

@@ -203,6 +203,29 @@ proptest! {
         }
     }
 
+    /// A handler that stopped halfway is taken back by its whole rollback, act by act, without those that find nothing.
+    #[test]
+    fn what_stopped_halfway_is_taken_back(state in tables(), op in operations(), at in 0..4_usize, simdrop in any::<bool>()) {
+        let operation = case(&state, op);
+        let Ok(derived) = derived(&operation, Some(&state)) else { return Ok(()) };
+        let (base, there, back) = if simdrop {
+            (after(&derived, Verb::Add, &state, false), Verb::Simdrop, Verb::RollbackSimdrop)
+        } else {
+            (state, Verb::Add, Verb::RollbackAdd)
+        };
+        let acts = |verb| derived.handlers.get(&verb).cloned().unwrap_or_default();
+        let halfway = acts(there).iter().take(at).fold(base.clone(), |now, act| apply_all(act.edits(), &now).unwrap());
+        let end = acts(back).iter().filter(|act| !matches!(act.does, Does::Recover { .. })).fold(halfway, |now, act| {
+            if act.finds_nothing(Some(&now)) { now } else { apply_all(act.edits(), &now).unwrap() }
+        });
+        let bare = |state: &TableState| {
+            let mut state = TableState { protocol: Protocol::default(), ..state.clone() };
+            state.properties.remove(MAX_COLUMN_ID);
+            state
+        };
+        prop_assert_eq!(bare(&end), bare(&base));
+    }
+
     /// O4: what is derived is kept as JSON, and comes back the same.
     #[test]
     fn acts_are_kept_and_read_again(state in tables(), op in operations()) {
