@@ -104,14 +104,19 @@ macro_rules! ops {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Operation { $($(#[doc = $doc])+ $name(Box<$name>)),+ }
 
+        $(impl $name {
+            /// The operation that it is.
+            pub const SPEC: &'static Spec = &Spec {
+                name: $key,
+                doc: concat!($($doc),+),
+                fields: Self::FIELDS,
+                delta: $delta,
+                sql: $sql,
+            };
+        })+
+
         /// Every operation, in the order of the documentation.
-        pub const OPERATIONS: &[Spec] = &[$(Spec {
-            name: $key,
-            doc: concat!($($doc),+),
-            fields: $name::FIELDS,
-            delta: $delta,
-            sql: $sql,
-        }),+];
+        pub const OPERATIONS: &[&Spec] = &[$($name::SPEC),+];
 
         impl Operation {
             /// The operation of that name with these fields, which a reader has held against [`Spec::fields`].
@@ -123,6 +128,11 @@ macro_rules! ops {
                     $($key => serde_json::from_value(fields).map(|fields| Self::$name(Box::new(fields))),)+
                     name => Err(serde::de::Error::custom(format!("`{name}` is no operation"))),
                 }
+            }
+
+            /// Its entry in the vocabulary.
+            pub const fn spec(&self) -> &'static Spec {
+                match self { $(Self::$name(_) => $name::SPEC),+ }
             }
 
             /// Its key in a step.

@@ -380,17 +380,10 @@ ops! {
 
 /// An operation by its key.
 pub fn spec(name: &str) -> Option<&'static Spec> {
-    OPERATIONS.iter().find(|spec| spec.name == name)
+    OPERATIONS.iter().copied().find(|spec| spec.name == name)
 }
 
 impl Operation {
-    /// What the table has of it.
-    pub fn spec(&self) -> &'static Spec {
-        let found = spec(self.name());
-        // The macro writes both lists from the same entries.
-        found.unwrap_or(&OPERATIONS[0])
-    }
-
     /// The table that it is about; enums have none.
     pub fn table(&self) -> Option<&str> {
         match self {

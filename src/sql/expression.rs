@@ -8,6 +8,59 @@ use super::{
 use crate::model::Dialect;
 use std::collections::BTreeSet;
 
+/// Words that are an expression's own wherever they stand bare: a column of that name must be quoted.
+const KEYWORDS: &[&str] = &[
+    "ALL",
+    "AND",
+    "ANY",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "BOTH",
+    "BY",
+    "CASE",
+    "CAST",
+    "COLLATE",
+    "CROSS",
+    "DESC",
+    "DISTINCT",
+    "DIV",
+    "ELSE",
+    "END",
+    "ESCAPE",
+    "EXISTS",
+    "EXTRACT",
+    "FALSE",
+    "FILTER",
+    "FOR",
+    "FROM",
+    "HAVING",
+    "ILIKE",
+    "IN",
+    "INTERVAL",
+    "IS",
+    "LEADING",
+    "LIKE",
+    "NOT",
+    "NULL",
+    "ON",
+    "OR",
+    "ORDER",
+    "OVER",
+    "PARTITION",
+    "RLIKE",
+    "SELECT",
+    "SOME",
+    "THEN",
+    "TO",
+    "TRAILING",
+    "TRUE",
+    "UNION",
+    "WHEN",
+    "WHERE",
+    "WITH",
+];
+
 /// The names among `known` that an expression uses, as `known` spells them. A bare word stands for a name in any case, as Spark reads it;
 /// one before a `(` is a function, one behind `AS` a type, one before a string a literal's type, one behind a `.` a part of a struct. An
 /// expression that can't be read uses all of them.
@@ -106,7 +159,11 @@ fn name_at(dialect: Dialect, items: &[Item<'_>], at: usize) -> Option<String> {
             let function = behind.is_some_and(|next| next.symbol("("));
             let literal = behind.is_some_and(|next| next.kind == Kind::Text);
             let type_name = before.is_some_and(|last| last.is("AS"));
-            (!function && !literal && !type_name).then(|| item.text.to_owned())
+            // `INTERVAL '1' day`, `EXTRACT(day FROM at)`
+            let unit = before.is_some_and(|last| matches!(last.kind, Kind::Text | Kind::Number))
+                || at.checked_sub(2).and_then(|n| items.get(n)).is_some_and(|first| first.is("EXTRACT"));
+            let other = function || literal || type_name || unit || item.is_any(KEYWORDS);
+            (!other).then(|| item.text.to_owned())
         }
         Kind::Blank | Kind::LineComment | Kind::BlockComment | Kind::Hint | Kind::Text | Kind::Continuation => None,
         Kind::Dollar | Kind::Number | Kind::Parameter | Kind::Symbol => None,
@@ -128,6 +185,12 @@ mod tests {
     fn the_names_of_an_expression_are_found() {
         assert_eq!(used("CAST(AMOUNT AS date) > date '2020-01-01'"), ["amount"]);
         assert_eq!(used("`weird name` <> 'amount' AND `select` = date(`a.b`)"), ["a.b", "select", "weird name"]);
+        let and = ["and", "not", "day", "at"];
+        let found = |text| names_in(Dialect::Delta, text, and).into_iter().collect::<Vec<_>>();
+        assert_eq!(found("a AND NOT b"), Vec::<&str>::new());
+        assert_eq!(found("`and` AND `not`"), ["and", "not"]);
+        assert_eq!(found("EXTRACT(day FROM at) + INTERVAL '1' day + INTERVAL 1 day"), ["at"]);
+        assert_eq!(found("substring(day FROM 2)"), ["day"]);
         assert_eq!(used("s.amount + 1 -- date"), Vec::<&str>::new());
         assert_eq!(used("'open"), COLUMNS.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
     }
