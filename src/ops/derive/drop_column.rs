@@ -51,14 +51,16 @@ pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal
     }
     let by = on.hash.clone();
     let constraints = on.constraints_on(column);
-    let stash: Vec<Edit> = constraints
-        .iter()
-        .map(|(name, _)| Edit::StashConstraint { name: (*name).to_owned(), by: by.clone() })
-        .collect();
+    let names = || constraints.iter().map(|(name, _)| ((*name).to_owned(), by.clone()));
+    let away = Away {
+        checks: sure,
+        stash: names().map(|(name, by)| Edit::StashConstraint { name, by }).collect(),
+        forget: names().map(|(name, by)| Edit::ForgetConstraint { name, by }).collect(),
+    };
     if op.hide.as_deref() == Some("detach") {
-        detach(op, field, sure, stash, on)?;
+        detach(op, field, away, on)?;
     } else {
-        hide(op, field, rewrite, sure, stash, on)?;
+        hide(op, field, rewrite, away, on)?;
     }
     if let Some(fill) = fill {
         on.push(Verb::RollbackSimdrop, fill);
@@ -75,19 +77,22 @@ pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal
                 told: format!("constraint `{name}` stays away: rows written meanwhile violate it"),
             },
         );
-        on.push(Verb::Drop, commit(vec![Edit::ForgetConstraint { name: name.to_owned(), by: by.clone() }]));
     }
     Ok(())
 }
 
-fn hide(
-    op: &DropColumn,
-    field: &Field,
-    rewrite: bool,
+/// What goes with the column, however it is hidden.
+struct Away {
+    /// What must hold at simdrop.
     checks: Vec<Check>,
+    /// The constraints that use it, put away.
     stash: Vec<Edit>,
-    on: &mut On<'_, '_>,
-) -> Result<(), Refusal> {
+    /// The same, forgotten.
+    forget: Vec<Edit>,
+}
+
+fn hide(op: &DropColumn, field: &Field, rewrite: bool, away: Away, on: &mut On<'_, '_>) -> Result<(), Refusal> {
+    let Away { checks, stash, forget } = away;
     let column = field.name.as_str();
     let (hidden, at) = (on.hidden("", column), on.place(column));
     let blocks = match field.generation() {
@@ -97,7 +102,7 @@ fn hide(
     let mut edits = stash;
     edits.push(Edit::HideField { name: column.to_owned(), hidden: hidden.clone() });
     let back = vec![Edit::ShowField { hidden: hidden.clone(), name: column.to_owned(), at }];
-    let gone = vec![Edit::RemoveField { name: hidden.clone() }];
+    let gone = [vec![Edit::RemoveField { name: hidden.clone() }], forget].concat();
     let from = |to: &str, from: &str| IndexMap::from([(to.to_owned(), ident(from))]);
     let anew = |edits, columns| Does::Rewrite { checks: vec![], edits, columns };
     if rewrite {
@@ -113,13 +118,8 @@ fn hide(
     Ok(())
 }
 
-fn detach(
-    op: &DropColumn,
-    field: &Field,
-    checks: Vec<Check>,
-    stash: Vec<Edit>,
-    on: &mut On<'_, '_>,
-) -> Result<(), Refusal> {
+fn detach(op: &DropColumn, field: &Field, away: Away, on: &mut On<'_, '_>) -> Result<(), Refusal> {
+    let Away { checks, stash, forget } = away;
     if !on.state.mapped() {
         return Err(refuse(
             format!("`hide: detach` takes column mapping, and table `{}` has none", on.table),
@@ -148,9 +148,13 @@ fn detach(
     edits.push(Edit::RemoveField { name: field.name.clone() });
     on.push(Verb::Simdrop, Does::Commit { checks, edits });
     let again = Edit::ReattachField { field: Field { nullable: true, ..field.clone() }, at: on.place(&field.name) };
-    on.push(Verb::RollbackSimdrop, commit([vec![again], put_back.clone()].concat()));
+    on.push(Verb::RollbackSimdrop, commit(vec![again]));
     let column = field.name.clone();
     on.push(Verb::RollbackSimdrop, Does::Recover { column, key: op.key.clone(), since: Verb::Simdrop });
+    if !put_back.is_empty() {
+        on.push(Verb::RollbackSimdrop, commit(put_back.clone()));
+    }
+    let put_back = [put_back, forget].concat();
     if op.purge {
         on.push(Verb::Drop, Does::Rewrite { checks: vec![], edits: put_back, columns: IndexMap::new() });
     } else {
