@@ -175,15 +175,12 @@ pub struct Forward {
 /// `rollback_add`.
 #[derive(Args, Clone, Debug)]
 pub struct RollbackAdd {
-    /// A release, or a step of it; the one that is eligible, if left out
-    #[arg(value_name = "vN[/STEP]", value_parser = scope)]
-    pub version: Option<Scope>,
+    /// What both rollbacks take
+    #[command(flatten)]
+    pub back: RollbackSimdrop,
     /// Run rollback_simdrop first where it is needed
     #[arg(long)]
     pub cascade: bool,
-    /// Run the files' handlers, not those that the ledger has kept
-    #[arg(long)]
-    pub from_files: bool,
 }
 
 /// `rollback_simdrop`.
@@ -195,6 +192,9 @@ pub struct RollbackSimdrop {
     /// Run the files' handlers, not those that the ledger has kept
     #[arg(long)]
     pub from_files: bool,
+    /// Values may be lost, where a rollback of a simdrop has nothing to bring them back from
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 impl Work {
@@ -209,15 +209,16 @@ impl Work {
             Self::Add(args) => args.request(Verb::Add),
             Self::Simdrop(args) => args.request(Verb::Simdrop),
             Self::Drop(args) => args.request(Verb::Drop),
-            Self::RollbackAdd(args) => Request {
-                cascade: args.cascade,
-                from_files: args.from_files,
-                ..single(Verb::RollbackAdd, args.version.as_ref())
-            },
-            Self::RollbackSimdrop(args) => {
-                Request { from_files: args.from_files, ..single(Verb::RollbackSimdrop, args.version.as_ref()) }
-            }
+            Self::RollbackAdd(args) => Request { cascade: args.cascade, ..args.back.request(Verb::RollbackAdd) },
+            Self::RollbackSimdrop(args) => args.request(Verb::RollbackSimdrop),
         }
+    }
+}
+
+impl RollbackSimdrop {
+    fn request(&self, verb: Verb) -> Request {
+        let single = single(verb, self.version.as_ref());
+        Request { from_files: self.from_files, accept_loss: self.accept_loss, ..single }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     action::{Action, Handlers},
     ledger::{Begin, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time},
+    ops::Lake,
     shell,
     target::Target,
 };
@@ -229,6 +230,11 @@ pub trait Session: Send + Sync {
     fn alone<'a>(&'a self, actions: &'a [Action]) -> Answer<'a, Vec<bool>> {
         Box::pin(async { Ok(vec![false; actions.len()]) })
     }
+    /// What is known of the tables that operations name; a table that is not there is left out. Only engines that run operations say
+    /// anything.
+    fn lake<'a>(&'a self, _tables: &'a [String]) -> Answer<'a, Lake> {
+        Box::pin(async { Ok(Lake::default()) })
+    }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
     /// What triphase keeps here; nothing where there is no ledger and no lock file. Changes nothing.
@@ -268,6 +274,16 @@ pub trait Hold: Send + Sync {
     fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
     where
         Self: 'a;
+}
+
+/// Why an engine whose tables are SQL's runs no act of a declarative operation; only a ledger that was written by hand can hold one.
+pub fn no_operation(engine: Dialect, action: &Action) -> Finding {
+    Finding::new(
+        crate::model::Class::Usage,
+        "O3",
+        format!("{engine} runs no declarative operations: {}", action.text()),
+    )
+    .way_out("replace the stored handler by SQL: triphase repair handler vN/step VERB --file F --reason …")
 }
 
 /// The engines of this binary.

@@ -106,7 +106,7 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
 fn session_statements(actions: &[Action]) -> Vec<(u32, String)> {
     let text = |action: &Action| match action {
         Action::Sql { text, .. } if crate::sql::sets_session(text) => Some(text.clone()),
-        Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => None,
+        Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
     };
     (0..).zip(actions).filter_map(|(index, action)| Some((index, text(action)?))).collect()
 }

@@ -127,7 +127,7 @@ impl Parts {
                 let file = self.actions.iter().any(|action| matches!(action, Action::Shell { .. }));
                 let statements = self.actions.iter().filter_map(|action| match action {
                     Action::Sql { text, .. } => Some(text.as_str()),
-                    Action::Expect { .. } | Action::Shell { .. } => None,
+                    Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
                 });
                 let label = sql::label(self.dialect, &statements.collect::<Vec<_>>());
                 if file { Label::Lossy } else { label }
@@ -150,6 +150,8 @@ impl Parts {
             Action::Shell { .. } => {
                 ("shell", source.trim_start_matches('\u{feff}').replace("\r\n", "\n").trim_end().to_owned())
             }
+            // Derived, and never read from a file: an operation's checksum is over its fields (rule O4).
+            Action::Operation { act, .. } => ("operation", act.text()),
         };
         let transaction = if options.alone { "transaction: false" } else { "" };
         let done_when =

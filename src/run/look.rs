@@ -63,8 +63,11 @@ pub(super) async fn plan(
     request: &Request,
 ) -> Result<(Facts, Plan), Failure> {
     let ledger = session.ledger().await?;
-    let wanted = plan::wants(&ledger, request).stored;
-    let facts = facts(session, ledger, &wanted).await?;
+    let wanted = plan::wants(project, &ledger, request);
+    let mut facts = facts(session, ledger, &wanted.stored).await?;
+    if !wanted.tables.is_empty() {
+        facts.lake = session.lake(&wanted.tables).await?;
+    }
     let mut plan = plan::plan(project, &facts, &target.guards, request);
     if !session.atomic() {
         mark_alone(session, &mut plan).await?;
@@ -87,7 +90,7 @@ async fn mark_alone(session: &dyn Session, plan: &mut Plan) -> Result<(), Failur
         for (action, by_itself) in rest.iter_mut().zip(found) {
             match action {
                 Action::Sql { alone, .. } => *alone |= by_itself,
-                Action::Expect { .. } | Action::Shell { .. } => {}
+                Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => {}
             }
         }
     }

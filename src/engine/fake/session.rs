@@ -6,6 +6,7 @@ use crate::{
     engine::{Answer, Failure, Held, Hold, Me, Object, Session, Stop, Where},
     ledger::{Begin, Entry, Format, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, StepId, Time},
+    ops::Lake,
 };
 use anyhow::anyhow;
 use std::collections::BTreeMap;
@@ -47,10 +48,20 @@ impl Session for Open {
         })
     }
 
+    fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, Lake> {
+        Box::pin(async {
+            self.call(|state| {
+                let mut lake = state.lake.clone();
+                lake.tables.retain(|name, _| tables.contains(name));
+                Ok(lake)
+            })
+        })
+    }
+
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
         let query = match action {
             Action::Sql { done_when, .. } => done_when.as_deref().and_then(|query| query.strip_prefix("applied:")),
-            Action::Expect { .. } | Action::Shell { .. } => None,
+            Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
         };
         Box::pin(async move {
             self.call(|state| {
@@ -162,6 +173,14 @@ fn act(state: &mut State, at: usize, action: &Action) -> Result<Option<String>, 
             if query == "false" { refuse("expected true, found false".into()) } else { Ok(None) }
         }
         Action::Shell { file, .. } => Ok(Some(file.display().to_string())),
+        Action::Operation { act, .. } => {
+            match act.apply(state.lake.tables.get(&act.table)) {
+                Ok(Some(table)) => drop(state.lake.tables.insert(act.table.clone(), table)),
+                Ok(None) => drop(state.lake.tables.remove(&act.table)),
+                Err(refusal) => return refuse(refusal.message),
+            }
+            Ok(Some(action.text()))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lock, and with it the way to write.
 
 use super::{
-    super::{Answer, Failure, Hold, Me, Stop, rows::table},
+    super::{Answer, Failure, Hold, Me, Stop, no_operation, rows::table},
     blockers,
     error::Broken,
     lock, probe,
@@ -184,6 +184,9 @@ impl<'a> Holding<'a> {
                     }
                 }
                 Action::Shell { .. } => {}
+                Action::Operation { .. } => {
+                    return Err(Failure::Refused(Box::new(no_operation(self.open.about.dialect, action))));
+                }
             }
             // A cancelled SLEEP() ends well on MySQL.
             if stop.signal().is_some() {
@@ -380,7 +383,7 @@ impl Hold for Holding<'_> {
 fn session_text(action: &Action) -> Option<&str> {
     match action {
         Action::Sql { text, .. } => sql::sets_session(text).then_some(text.as_str()),
-        Action::Expect { .. } | Action::Shell { .. } => None,
+        Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn ask(open: &Open, action: &Action) -> Result<Verdict, Failure
         }
         // A query changes nothing.
         Action::Expect { .. } => return Ok(Verdict::Not),
-        Action::Shell { .. } => return Ok(Verdict::Unknown),
+        Action::Shell { .. } | Action::Operation { .. } => return Ok(Verdict::Unknown),
         Action::Sql { text, done_when: None, .. } => text,
     };
     if sql::sets_session(text) {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     action::Action,
     ledger::{Begin, Entry, Ledger, Unit},
-    model::{Class, Finding},
+    model::{Class, Dialect, Finding},
     sql,
     target::Target,
 };
@@ -217,6 +217,7 @@ impl Script<'_> {
             match action {
                 Action::Sql { text, .. } => self.handler(text),
                 Action::Expect { query } => self.expect(query),
+                Action::Operation { .. } => return Err(crate::engine::no_operation(Dialect::Mysql, action)),
                 Action::Shell { file, .. } => {
                     return Err(Finding::new(
                         Class::Usage,

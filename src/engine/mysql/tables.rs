@@ -10,7 +10,10 @@ pub(super) async fn alone(wire: &mut Wire, database: &str, actions: &[Action]) -
     let mut all = Vec::with_capacity(actions.len());
     for action in actions {
         let alone = match action {
-            Action::Sql { alone: true, .. } | Action::Shell { .. } | Action::Expect { .. } => false,
+            Action::Sql { alone: true, .. }
+            | Action::Shell { .. }
+            | Action::Expect { .. }
+            | Action::Operation { .. } => false,
             Action::Sql { text, .. } if sql::sets_session(text) => false,
             Action::Sql { text, .. } => match sql::names(Dialect::Mysql, text) {
                 Some(names) => by_itself(wire, database, &names)

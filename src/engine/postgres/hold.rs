@@ -15,7 +15,7 @@ use crate::{
     action::Action,
     failpoint,
     ledger::{Begin, Unit},
-    model::Time,
+    model::{Dialect, Time},
     shell,
 };
 use anyhow::anyhow;
@@ -99,6 +99,9 @@ impl<'a> Holding<'a> {
         match unit.actions.as_slice() {
             [Action::Sql { text, alone: true, .. }] => self.alone(&mut work, text, unit, stop).await,
             [Action::Shell { file, text }] => self.shell(&mut work, file, text, unit, stop).await,
+            [action @ Action::Operation { .. }] => {
+                Err(Failure::Refused(Box::new(crate::engine::no_operation(Dialect::Postgres, action))))
+            }
             _ => self.together(&mut work, unit, stop).await,
         }
     }
@@ -129,7 +132,7 @@ impl<'a> Holding<'a> {
                         });
                     }
                 }
-                Action::Shell { .. } => {}
+                Action::Shell { .. } | Action::Operation { .. } => {}
             }
         }
         // The handler may have changed who writes and where.

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     action::Action,
-    engine::{Answer, Failure, Hold, Me, Stop, rows::TextRow},
+    engine::{Answer, Failure, Hold, Me, Stop, no_operation, rows::TextRow},
     failpoint,
     ledger::{Begin, Entry, Unit},
-    model::Time,
+    model::{Dialect, Time},
     shell,
 };
 use anyhow::anyhow;
@@ -96,7 +96,9 @@ impl<'a> FileHold<'a> {
         failpoint::point("before statement alone");
         match action {
             Action::Shell { file, text } => self.shell(file, text, stop).await?,
-            Action::Sql { .. } | Action::Expect { .. } => watched(link, stop, 0, action).await?,
+            Action::Sql { .. } | Action::Expect { .. } | Action::Operation { .. } => {
+                watched(link, stop, 0, action).await?
+            }
         }
         failpoint::point("after statement alone");
         // It is applied. What fails from here on must not have it sent again unasked.
@@ -237,7 +239,7 @@ async fn watched(link: &mut Link, stop: &Stop, at: usize, action: &Action) -> Re
 fn sets(action: &Action) -> bool {
     match action {
         Action::Sql { text, .. } | Action::Expect { query: text } => text.to_ascii_lowercase().contains("pragma"),
-        Action::Shell { .. } => false,
+        Action::Shell { .. } | Action::Operation { .. } => false,
     }
 }
 
@@ -248,6 +250,7 @@ async fn run(link: &mut Link, at: usize, action: &Action) -> Result<(), Failure>
             let rows = cells(&mut link.connection, query).await.map_err(|e| failure::action(at, e))?;
             expected(&rows).map_err(|why| Failure::Handler { at, why })
         }
+        Action::Operation { .. } => Err(Failure::Refused(Box::new(no_operation(Dialect::Sqlite, action)))),
         Action::Shell { file, .. } => {
             Err(Failure::Handler { at, why: anyhow!("`shell: {}` can't be in a transaction", file.display()) })
         }

@@ -1,0 +1,98 @@
+//! Declarative operations: one vocabulary for every engine, and what each comes to on one table. Pure: an operation and a table's state
+//! go in, five lists of acts come out ([`Derived`]). The engine carries the acts out and knows no operation.
+//!
+//! `table` lists the operations and their fields; `derive` has a file an operation or family; `edit` says what a commit changes.
+
+mod act;
+mod apply;
+mod derive;
+mod edit;
+mod expr;
+mod names;
+mod phases;
+mod schema;
+mod state;
+mod table;
+mod text;
+mod types;
+mod vet;
+mod vocabulary;
+
+pub use act::{Act, Check, Cost, Does};
+pub use apply::{apply, apply_all};
+pub use derive::{BY, Derived, Setting, derive};
+pub use edit::{Edit, Position};
+pub use schema::schema;
+pub use state::{Field, Protocol, TableState};
+pub use table::{FieldSpec, Shape, Spec, Support};
+pub use types::{DataType, Nested};
+pub use vet::vet;
+pub use vocabulary::*;
+
+use crate::model::{Class, Finding, StepId, named};
+use std::collections::{BTreeMap, BTreeSet};
+
+named! {
+    /// Who else writes a lake's tables (D1).
+    Writer {
+        /// Apache Spark, or what writes as it does.
+        Spark = "spark",
+        /// delta-rs: the `deltalake` libraries.
+        DeltaRs = "delta-rs",
+    }
+}
+
+/// What a target says about the tables that operations name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lake {
+    /// The tables that are there, by the names that were asked for.
+    pub tables: BTreeMap<String, TableState>,
+    /// Who else writes them, where the target file says so.
+    pub writers: Option<BTreeSet<Writer>>,
+}
+
+/// Why an operation can't be derived, or an act not be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The class, and so the exit code (O12).
+    pub class: Class,
+    /// The rule, as `O7`.
+    pub rule: &'static str,
+    /// What is wrong, naming the thing. No final full stop.
+    pub message: String,
+    /// What to do about it.
+    pub way_out: String,
+}
+
+impl Refusal {
+    /// A refusal without a way out.
+    pub fn new(class: Class, rule: &'static str, message: impl Into<String>) -> Self {
+        Self { class, rule, message: message.into(), way_out: String::new() }
+    }
+
+    /// The same with its way out.
+    #[must_use]
+    pub fn way_out(mut self, text: impl Into<String>) -> Self {
+        self.way_out = text.into();
+        self
+    }
+
+    /// There is no such table.
+    pub fn missing(table: &str) -> Self {
+        Self::new(Class::Guard, "O12", format!("there is no table `{table}`"))
+            .way_out("a table is named by its path under the lake's root: `sales`, `raw/events`")
+    }
+
+    /// There is such a table already.
+    pub fn there(table: &str) -> Self {
+        Self::new(Class::Guard, "O12", format!("there is a table `{table}` already")).way_out("choose another name")
+    }
+
+    /// As a finding about a step.
+    pub fn finding(self, step: &StepId) -> Finding {
+        Finding::new(self.class, self.rule, format!("step `{step}`: {}", self.message)).way_out(self.way_out)
+    }
+}
+
+#[cfg(test)]
+mod tests;
