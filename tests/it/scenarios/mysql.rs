@@ -400,3 +400,17 @@ fn the_names_and_parts_of_a_connection_are_read() {
     assert!(other.db.has_table("customer") && other.db.has_table("triphase_ledger"));
     assert_eq!(mariadb().host(), url.host());
 }
+
+/// Connecting is tried once: a server that says nothing costs one `connect_timeout`.
+#[test]
+fn a_server_that_does_not_answer_is_waited_for_once() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let bench = Bench::new(Engine::Mariadb);
+    bench.release("v1", "steps:\n  one:\n    add:\n      mysql: CREATE TABLE one (id integer)\n");
+    bench
+        .ends(8, &format!("check --conn mysql://me@127.0.0.1:{port}/shop?connect_timeout=1"))
+        .says("no answer within 1 s");
+    silent.set_nonblocking(true).unwrap();
+    assert_eq!(std::iter::from_fn(|| silent.accept().ok()).count(), 1);
+}
