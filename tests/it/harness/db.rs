@@ -209,6 +209,8 @@ impl Db {
                     })
                     .collect::<Vec<_>>()
                     .join("\n")
+                    // A sequence is named with its database.
+                    .replace(&format!("`{}`.", url.database()), "")
             }
         }
     }
