@@ -90,11 +90,11 @@ impl Object {
 /// SQL modes in which a body is read in another way than triphase reads it.
 const UNREADABLE: [&str; 3] = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ORACLE"];
 
-/// The script, of all objects and the answers to their queries; empty where there is nothing.
+/// The script that makes all of it in any database, of the objects and the answers to their queries; empty where there is nothing.
 ///
 /// # Errors
 /// Where this user may not see how something is made, or it is read in another way than triphase reads SQL.
-pub fn script(objects: &[Object], answers: &[Option<Vec<TextRow>>]) -> Result<String, String> {
+pub fn script(database: &str, objects: &[Object], answers: &[Option<Vec<TextRow>>]) -> Result<String, String> {
     let mut texts = Vec::new();
     for (object, answer) in objects.iter().zip(answers) {
         let row = answer.as_ref().and_then(|rows| rows.first());
@@ -110,7 +110,7 @@ pub fn script(objects: &[Object], answers: &[Option<Vec<TextRow>>]) -> Result<St
         }
         let text = match object.kind {
             Kind::Sequence => text.to_owned(),
-            Kind::Table => without_counter(text),
+            Kind::Table => without_database(&without_counter(text), database),
             Kind::Function | Kind::Procedure | Kind::View | Kind::Trigger | Kind::Event => without_definer(text),
         };
         texts.push(Made { object, text, mode, zone });
@@ -192,6 +192,14 @@ fn without_counter(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// MariaDB names a sequence that is a column's default with its database.
+fn without_database(text: &str, database: &str) -> String {
+    let database = sql::ident(Dialect::Mysql, database);
+    ["nextval(", "lastval("]
+        .iter()
+        .fold(text.to_owned(), |text, call| text.replace(&format!("{call}{database}."), call))
+}
+
 /// Without `DEFINER=…`, which stands before the object's name: who runs the release owns what it makes.
 fn without_definer(text: &str) -> String {
     const DEFINER: &str = "DEFINER=";
@@ -246,7 +254,7 @@ mod tests {
     #[test]
     fn a_script_has_views_behind_what_they_read() {
         let (rows, answers): (Vec<_>, Vec<_>) = [
-            shown("TABLE", "t", "CREATE TABLE `t` (a int)"),
+            shown("TABLE", "t", "CREATE TABLE `t` (a int DEFAULT nextval(`shop`.`s`))"),
             shown("VIEW", "a", "CREATE VIEW `a` AS select `b`.`x` from `b`"),
             shown("VIEW", "b", "CREATE VIEW `b` AS select 1 AS `x`"),
             shown("TRIGGER", "g", "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 4 // 2; END"),
@@ -254,25 +262,25 @@ mod tests {
         .into_iter()
         .unzip();
         assert_eq!(
-            script(&objects(&rows).unwrap(), &answers).unwrap(),
-            "CREATE TABLE `t` (a int);\n\nCREATE VIEW `b` AS select 1 AS `x`;\n\nCREATE VIEW `a` AS select `b`.`x` from `b`;\n\n\
+            script("shop", &objects(&rows).unwrap(), &answers).unwrap(),
+            "CREATE TABLE `t` (a int DEFAULT nextval(`s`));\n\nCREATE VIEW `b` AS select 1 AS `x`;\n\nCREATE VIEW `a` AS select `b`.`x` from `b`;\n\n\
              SET sql_mode = 'STRICT_ALL_TABLES';\n\nDELIMITER $$\nCREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 4 // 2; \
              END\n$$\nDELIMITER ;\n\n"
         );
-        assert_eq!(script(&[], &[]).unwrap(), "");
+        assert_eq!(script("shop", &[], &[]).unwrap(), "");
     }
 
     #[test]
     fn what_can_not_be_written_is_named() {
         let unseen = [vec![Some("FUNCTION".to_owned()), Some("f".to_owned())]];
         let answers = [Some(vec![vec![Some("f".to_owned()), Some(String::new()), None]])];
-        assert!(script(&objects(&unseen).unwrap(), &answers).unwrap_err().contains("function `f`"));
+        assert!(script("shop", &objects(&unseen).unwrap(), &answers).unwrap_err().contains("function `f`"));
         let (row, answer) = shown("PROCEDURE", "p", "CREATE PROCEDURE p() SELECT 1");
         let quoting = answer.map(|mut rows| {
             rows[0][1] = Some("REAL_AS_FLOAT,ANSI_QUOTES".to_owned());
             rows
         });
-        assert!(script(&objects(&[row]).unwrap(), &[quoting]).unwrap_err().contains("ANSI_QUOTES"));
+        assert!(script("shop", &objects(&[row]).unwrap(), &[quoting]).unwrap_err().contains("ANSI_QUOTES"));
         let package = [vec![Some("PACKAGE".to_owned()), Some("k".to_owned())]];
         assert_eq!(objects(&package).unwrap_err(), "package `k` can't be written as a release");
     }

@@ -122,8 +122,8 @@ fn of_mysql(app: &App, scene: &Scene) -> Result<String, Halt> {
     };
     let (_, mut answers) = ask(vec![mysql::LISTED.to_owned()])??;
     let objects = mysql::objects(&answers.pop().flatten().unwrap_or_default()).map_err(unwritten)?;
-    let (_, answers) = ask(objects.iter().map(mysql::Object::query).collect())??;
-    mysql::script(&objects, &answers).map_err(unwritten)
+    let (place, answers) = ask(objects.iter().map(mysql::Object::query).collect())??;
+    mysql::script(&place.database, &objects, &answers).map_err(unwritten)
 }
 
 /// A file or folder of the project as a person would type it.

@@ -9,8 +9,8 @@ use super::{
     connect,
     differ::demand,
     settings::{
-        BEGIN, COMMIT, NAMES, STRICT, SUBSTITUTES_NOTHING, UNREADABLE, ident, literal, lock_name, next_epoch, seconds,
-        take, work_name,
+        BEGIN, COMMIT, NAMES, STRICT, SUBSTITUTES_NOTHING, UNREADABLE, client_name, ident, literal, lock_name,
+        next_epoch, seconds, take, work_name,
     },
 };
 use crate::{
@@ -114,7 +114,9 @@ impl Script<'_> {
         let name = literal(&self.lock);
         self.demand(&format!("GET_LOCK({name}, 0) = 1"), HELD);
         if let Some(run) = seen.run.as_ref().filter(|run| !run.run.is_empty()) {
-            self.demand(&format!("IS_USED_LOCK({}) IS NULL", literal(&work_name(&run.run))), AT_WORK);
+            for name in [client_name(&run.run), work_name(&run.run)] {
+                self.demand(&format!("IS_USED_LOCK({}) IS NULL", literal(&name)), AT_WORK);
+            }
         }
         let (stands, message) = match seen.format {
             Some(format) => (self.rows.stands(&format.to_string(), seen), MOVED),
@@ -180,6 +182,9 @@ impl Script<'_> {
 
     fn unit(&mut self, unit: &Unit) -> Result<(), Finding> {
         self.text.push('\n');
+        for note in &unit.notes {
+            self.comment(note);
+        }
         if !unit.actions.is_empty() && (unit.setup.is_empty() || self.setup.as_ref() != Some(&unit.setup)) {
             self.settings();
             for text in &unit.setup {

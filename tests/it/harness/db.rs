@@ -201,9 +201,16 @@ impl Db {
                 // A table's counter moves with its rows.
                 lines(&dump.output().unwrap(), "mariadb-dump")
                     .into_iter()
-                    .map(|line| line.split(" AUTO_INCREMENT=").next().unwrap().to_owned())
+                    .map(|line| match line.split_once(" AUTO_INCREMENT=") {
+                        Some((head, tail)) if head.starts_with(") ENGINE=") && !head.contains('\'') => {
+                            format!("{head}{}", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
+                        }
+                        Some(_) | None => line,
+                    })
                     .collect::<Vec<_>>()
                     .join("\n")
+                    // A sequence is named with its database.
+                    .replace(&format!("`{}`.", url.database()), "")
             }
         }
     }

@@ -27,6 +27,7 @@ impl Holder {
                 let mut command = super::db::bare(url);
                 command.args(["--batch", "--raw", "--skip-column-names", "--unbuffered"]);
                 // Whoever has used a table in a transaction keeps its rows and its definition until the end of that.
+                let table = table.trim_end_matches(" IN SHARE MODE");
                 (command, format!("START TRANSACTION; SELECT if(count(*) >= 0, 'held', '') FROM {table} FOR UPDATE;\n"))
             }
         };

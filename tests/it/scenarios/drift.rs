@@ -131,19 +131,19 @@ fn a_respelt_version_is_the_same_release(engine: Engine) {
     // Nothing runs twice, and what goes on goes on in the rows that are there.
     bench.ok("ff");
     bench.ok("check");
-    let releases = "SELECT DISTINCT release FROM triphase_ledger ORDER BY 1";
+    let releases = "SELECT DISTINCT \"release\" FROM triphase_ledger ORDER BY 1";
     assert_eq!(bench.db.query(releases), ["v001", "v2"]);
     assert_eq!(bench.states("v2", "names"), "done done done");
     assert_eq!(bench.db.query("SELECT * FROM customer").len(), 1);
     bench.ok("rollout v1");
-    assert_eq!(bench.db.query("SELECT key FROM triphase_meta WHERE key LIKE 'rollout%'"), ["rollout/v001"]);
+    assert_eq!(bench.db.query("SELECT \"key\" FROM triphase_meta WHERE \"key\" LIKE 'rollout%'"), ["rollout/v001"]);
 }
 
 fn a_version_in_two_spellings_needs_a_decision(engine: Engine) {
     let bench = Bench::new(engine);
     bench.release("v1", V1);
     bench.ok("ff");
-    bench.db.query("INSERT INTO triphase_ledger (release, step, name) VALUES ('v01', 'ada', 'ada')");
+    bench.db.query("INSERT INTO triphase_ledger (\"release\", step, name) VALUES ('v01', 'ada', 'ada')");
     bench.ends(5, "ff").says("v01/ada").says("v1/ada");
 }
 

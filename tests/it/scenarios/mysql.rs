@@ -231,7 +231,7 @@ fn no_way_in_or_no_right_is_8() {
     }
     bench.command("show --conn").arg(&conns[2]).run().exits(8).says("no_such_database");
     bench.command("show --conn").arg(&url.to_database("").with_password()).run().exits(2).says("no database");
-    bench.command("show --conn").arg(&format!("{}?nonsense=1", url.with_password())).run().exits(8).says("nonsense");
+    bench.command("show --conn").arg(&format!("{}?nonsense=1", url.with_password())).run().exits(2).says("nonsense");
     // May look and write rows, and make nothing.
     let poor = user(&bench, &["SELECT, INSERT, UPDATE, DELETE"]).with_password();
     bench.command("ff --conn").arg(&poor).run().exits(8).says("CREATE");
@@ -399,4 +399,18 @@ fn the_names_and_parts_of_a_connection_are_read() {
     bench.ok("ff");
     assert!(other.db.has_table("customer") && other.db.has_table("triphase_ledger"));
     assert_eq!(mariadb().host(), url.host());
+}
+
+/// Connecting is tried once: a server that says nothing costs one `connect_timeout`.
+#[test]
+fn a_server_that_does_not_answer_is_waited_for_once() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let bench = Bench::new(Engine::Mariadb);
+    bench.release("v1", "steps:\n  one:\n    add:\n      mysql: CREATE TABLE one (id integer)\n");
+    bench
+        .ends(8, &format!("check --conn mysql://me@127.0.0.1:{port}/shop?connect_timeout=1"))
+        .says("no answer within 1 s");
+    silent.set_nonblocking(true).unwrap();
+    assert_eq!(std::iter::from_fn(|| silent.accept().ok()).count(), 1);
 }

@@ -36,7 +36,10 @@ fn vars_are_filled_in_and_stored(engine: Engine) {
     let bench = project(engine);
     bench.ok("plan add").says("CREATE TABLE app_one (note text DEFAULT 'it''s')").hides("{{");
     bench.ok("ff");
-    bench.db.query("INSERT INTO app_two DEFAULT VALUES");
+    bench.db.query(match engine {
+        Engine::Sqlite => "INSERT INTO app_two DEFAULT VALUES",
+        Engine::Postgres | Engine::Mariadb => "INSERT INTO app_two VALUES (DEFAULT)",
+    });
     assert_eq!(bench.db.value("SELECT note FROM app_two"), "it's");
     // Other variables are no drift, and a rollback takes back what ran.
     bench.target("vars:\n  prefix: other\n  names: [three]\n  note: none\n");

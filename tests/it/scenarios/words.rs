@@ -35,7 +35,7 @@ fn a_rollout_is_said_and_revoked(engine: Engine) {
     bench.ends(7, "simdrop v2").says("error[G6]");
     assert_eq!(columns(&bench), "first_name id name");
     let events =
-        bench.db.query("SELECT detail FROM triphase_history WHERE verb = 'rollout' AND release = 'v2' ORDER BY id");
+        bench.db.query("SELECT detail FROM triphase_history WHERE verb = 'rollout' AND \"release\" = 'v2' ORDER BY id");
     assert_eq!(events.last().map(String::as_str), Some("revoked: two hosts are behind"));
     bench.ok("rollout v2");
     bench.ok("simdrop v2");

@@ -53,7 +53,7 @@ fn objects_are_what_the_database_has(engine: Engine) {
         objects.iter().filter(|o| o["kind"] == "table").map(|o| o["name"].as_str().unwrap()).collect();
     let mut own: Vec<String> = bench.db.tables().into_iter().filter(|t| t.starts_with("triphase_")).collect();
     let mut named: Vec<String> =
-        tables.iter().map(|name| name.rsplit('.').next().unwrap().trim_matches('"').to_owned()).collect();
+        tables.iter().map(|name| name.rsplit('.').next().unwrap().trim_matches(['"', '`']).to_owned()).collect();
     own.sort();
     named.sort();
     assert_eq!(named, own);

@@ -1,9 +1,22 @@
 //! docs/recipes.md: each recipe's release is run through all phases, back and forward, with what the two applications do in between.
 
-use crate::harness::{Bench, Engine, on_each_engine};
+use crate::harness::{Bench, Engine};
 use std::path::Path;
 
-on_each_engine!(each_recipe_works_from_end_to_end);
+/// The engines that the recipes are written for.
+mod sqlite {
+    #[test]
+    fn each_recipe_works_from_end_to_end() {
+        super::each_recipe_works_from_end_to_end(crate::harness::Engine::Sqlite);
+    }
+}
+
+mod postgres {
+    #[test]
+    fn each_recipe_works_from_end_to_end() {
+        super::each_recipe_works_from_end_to_end(crate::harness::Engine::Postgres);
+    }
+}
 
 struct Recipe {
     title: String,
