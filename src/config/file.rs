@@ -220,9 +220,9 @@ impl Reader<'_> {
             }
             (_, named) => named.map_or_else(String::new, |(_, name)| name),
         };
-        let connection =
+        let mut connection =
             Connection { scheme: scheme.to_owned(), username, password: None, host, port, database, query };
-        let checked = url::options(&connection);
+        let checked = url::options(&mut connection, &self.choice.project);
         self.or_refuse(entries.get("query").unwrap_or(driver), checked)?;
         Some(connection)
     }

@@ -3,6 +3,7 @@
 
 mod choose;
 mod file;
+mod tls;
 mod url;
 mod vars;
 

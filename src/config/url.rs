@@ -1,5 +1,6 @@
 //! A connection URL in its parts (rules T1, T3). No message repeats any of it but the scheme and an option's name.
 
+use super::tls;
 use crate::{
     engine::Values,
     release::yaml::nearest,
@@ -40,16 +41,17 @@ pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
             "write for example sqlite://dev.db or postgres://user@host/database".to_owned(),
         ));
     };
-    let connection = match scheme(name)? {
+    let mut connection = match scheme(name)? {
         "sqlite" => sqlite(rest, project)?,
         scheme => server(scheme, rest)?,
     };
-    options(&connection)?;
+    options(&mut connection, project)?;
     Ok(connection)
 }
 
-/// Whether a connection's options are known to its engine, and can be what they are. Their values may be secret, and are not repeated.
-pub(super) fn options(connection: &Connection) -> Result<(), Wrong> {
+/// Whether a connection's options are known to its engine, and can be what they are; settles those of TLS. Their values may be secret, and
+/// are not repeated.
+pub(super) fn options(connection: &mut Connection, project: &Path) -> Result<(), Wrong> {
     let known = crate::engine::driver(&connection.scheme).map_or(&[][..], |driver| driver.options());
     let names: Vec<&str> = known.iter().map(|option| option.name).collect();
     for (key, value) in &connection.query {
@@ -72,7 +74,7 @@ pub(super) fn options(connection: &Connection) -> Result<(), Wrong> {
             Values::OneOf(words) => return Err(wrong(format!("write one of {}", words.join(", ")))),
         }
     }
-    Ok(())
+    tls::settle(connection, project)
 }
 
 fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {

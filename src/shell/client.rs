@@ -1,5 +1,6 @@
 //! Which client, with which arguments and environment.
 
+use super::way::{libpq, mysql};
 use crate::{
     model::{Class, Finding},
     target::{Connection, Secret, Target},
@@ -78,6 +79,8 @@ pub struct Client {
     pub(super) program: PathBuf,
     /// Its arguments, filled in but for `{filename}`.
     args: Vec<String>,
+    /// How it gets there, in arguments; of a known client alone.
+    way: Vec<String>,
     /// Statements its session begins with.
     presets: Vec<String>,
     /// Variables of its environment besides this process's.
@@ -102,7 +105,8 @@ impl Client {
         (args, named)
     }
 
-    /// What stands before the target's own arguments: known clients stop at the first error, and begin with the presets.
+    /// What stands before the target's own arguments: known clients go the runner's way, stop at the first error, and begin with the
+    /// presets.
     fn first(&self, named: bool) -> Vec<String> {
         let each = |flag: &str| self.presets.iter().flat_map(|preset| [flag.to_owned(), preset.clone()]).collect();
         match self.program.file_name().and_then(|name| name.to_str()) {
@@ -116,8 +120,12 @@ impl Client {
                 args
             }
             Some("sqlite3") => each("-cmd"),
-            Some("mariadb" | "mysql") if !self.presets.is_empty() => {
-                vec![format!("--init-command={}", self.presets.join("; "))]
+            Some("mariadb" | "mysql") => {
+                let mut args = self.way.clone();
+                if !self.presets.is_empty() {
+                    args.push(format!("--init-command={}", self.presets.join("; ")));
+                }
+                args
             }
             Some(_) | None => Vec::new(),
         }
@@ -193,10 +201,9 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         vars.extend(row.password.map(|name| (name, password.clone())));
         secrets.push(password.clone());
     }
-    if row.scheme == "postgres" {
-        vars.extend(libpq(connection));
-    }
+    vars.extend(libpq(connection));
     Ok(Client {
+        way: mysql(connection, &program),
         program,
         args,
         presets: Vec::new(),
@@ -235,6 +242,7 @@ pub fn dump(target: &Target) -> Result<Client, Finding> {
         secrets.push(password.clone());
     }
     Ok(Client {
+        way: Vec::new(),
         program,
         args,
         presets: Vec::new(),
@@ -260,21 +268,6 @@ fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'sta
         }
     }
     Ok(text)
-}
-
-/// What a connection's options are called in libpq's environment (PostgreSQL manual, section 34.15).
-fn libpq(connection: &Connection) -> Vec<(&'static str, Secret)> {
-    let names = [
-        ("sslmode", "PGSSLMODE"),
-        ("sslrootcert", "PGSSLROOTCERT"),
-        ("ssl-ca", "PGSSLROOTCERT"),
-        ("sslcert", "PGSSLCERT"),
-        ("sslkey", "PGSSLKEY"),
-    ];
-    names
-        .iter()
-        .filter_map(|(option, name)| connection.query.get(*option).map(|value| (*name, value.clone())))
-        .collect()
 }
 
 /// Options that are passwords; others are words like `on`, which messages may hold.
@@ -320,6 +313,7 @@ mod tests {
         let client = |program: &str, args: &[&str]| Client {
             program: program.into(),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            way: vec!["--ssl".into()],
             presets: vec!["SET a".into(), "SET b".into()],
             vars: vec![],
             file: PathBuf::new(),
@@ -331,7 +325,7 @@ mod tests {
         assert_eq!(args("/bin/psql", &["-f{filename}"]), format!("{psql}|-f/x\"y"));
         assert_eq!(args("/bin/psql", &["shop"]), format!("{psql}|-f|-|shop"));
         assert_eq!(args("sqlite3", &[".read \"{c_filename}\""]), "-cmd|SET a|-cmd|SET b|.read \"/x\\\"y\"");
-        assert_eq!(args("mariadb", &["shop"]), "--init-command=SET a; SET b|shop");
+        assert_eq!(args("mariadb", &["shop"]), "--ssl|--init-command=SET a; SET b|shop");
         assert_eq!(args("pgcli", &["shop"]), "shop");
     }
 

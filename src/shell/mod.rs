@@ -3,6 +3,7 @@
 
 mod client;
 mod process;
+mod way;
 
 pub use client::{Client, client, dump};
 pub use process::{Ended, output, run};
