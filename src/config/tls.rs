@@ -97,6 +97,10 @@ pub(super) fn settle(connection: &mut Connection, project: &Path) -> Result<(), 
             }
         }
     }
+    // A client that is told a host, be it `localhost`, goes there by TCP.
+    if connection.query.contains_key("socket") {
+        connection.host = None;
+    }
     let has = |name: &str| connection.query.contains_key(name);
     for (one, other) in [(names.cert, names.key), (names.key, names.cert)] {
         if has(one) && !has(other) {
@@ -132,11 +136,14 @@ mod tests {
     #[test]
     fn options_are_spelt_once_and_paths_are_absolute() {
         for (url, settled) in [
-            ("postgres://h/d?sslmode=VERIFY-FULL&sslrootcert=tls/ca.pem", "h?sslmode=verify-full&sslrootcert=/p/tls/ca.pem"),
+            (
+                "postgres://h/d?sslmode=VERIFY-FULL&sslrootcert=tls/ca.pem",
+                "h?sslmode=verify-full&sslrootcert=/p/tls/ca.pem",
+            ),
             ("postgres://h/d?sslcert=/c&sslkey=k", "h?sslcert=/c&sslkey=/p/k"),
             ("postgres://h/d?sslmode=allow&sslrootcert=", "h?sslmode=prefer"),
             ("mysql://h/d?sslmode=verify-full&ssl_ca=ca", "h?ssl-ca=/p/ca&ssl-mode=verify_identity"),
-            ("mariadb://h/d?unix_socket=s", "h?socket=/p/s"),
+            ("mariadb://localhost/d?unix_socket=s", "?socket=/p/s"),
             ("mariadb://%2Frun%2Fs/d", "?socket=/run/s"),
         ] {
             assert_eq!(options(url), settled, "{url}");

@@ -94,7 +94,9 @@ impl Tried<'_> {
 
 fn unreachable(path: &str, error: &io::Error) -> Option<String> {
     match error.kind() {
-        io::ErrorKind::NotFound => Some(format!("there is no socket {path}: does the server run, and is this its folder and port?")),
+        io::ErrorKind::NotFound => {
+            Some(format!("there is no socket {path}: does the server run, and is this its folder and port?"))
+        }
         io::ErrorKind::ConnectionRefused => Some(format!("nobody listens on the socket {path}: does the server run?")),
         io::ErrorKind::PermissionDenied => Some(format!("this user may not open the socket {path}")),
         _ => None,

@@ -255,9 +255,10 @@ pub fn dump(target: &Target) -> Result<Client, Finding> {
 
 /// The placeholders, each by what the connection says.
 fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'static str> {
+    let socket = connection.query.contains_key("socket");
     let values = [
         ("{host}", connection.host.clone()),
-        ("{port}", connection.port.or(row.port).map(|port| port.to_string())),
+        ("{port}", connection.port.or(row.port).filter(|_| !socket).map(|port| port.to_string())),
         ("{username}", connection.username.clone()),
         ("{database}", Some(connection.database.clone()).filter(|name| !name.is_empty())),
     ];

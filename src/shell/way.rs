@@ -8,12 +8,8 @@ pub(super) fn libpq(connection: &Connection) -> Vec<(&'static str, Secret)> {
     if connection.scheme != "postgres" {
         return vec![];
     }
-    let names = [
-        ("sslmode", "PGSSLMODE"),
-        ("sslrootcert", "PGSSLROOTCERT"),
-        ("sslcert", "PGSSLCERT"),
-        ("sslkey", "PGSSLKEY"),
-    ];
+    let names =
+        [("sslmode", "PGSSLMODE"), ("sslrootcert", "PGSSLROOTCERT"), ("sslcert", "PGSSLCERT"), ("sslkey", "PGSSLKEY")];
     names
         .iter()
         .filter_map(|(option, name)| connection.query.get(*option).map(|value| (*name, value.clone())))

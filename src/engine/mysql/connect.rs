@@ -5,7 +5,7 @@ use super::{
         Failure, UrlOption, Values,
         tls::{self, Tried},
     },
-    error::words,
+    error::{ACCESS_DENIED, Broken, words},
     wire::Wire,
 };
 use crate::target::{Connection, Target};
@@ -69,11 +69,28 @@ pub(super) async fn connect(target: &Target) -> Result<Wire, Failure> {
         Ok(Ok(connection)) => Ok(Wire::new(connection)),
         Ok(Err(error)) => {
             let tried = Tried { socket: socket(to), ca: "ssl-ca", cert: "ssl-cert and ssl-key", mode: "ssl-mode" };
-            let why = tried.reason(&error).unwrap_or_else(|| words(&error));
+            let why = tried.reason(&error).unwrap_or_else(|| denied(to, &error));
             Err(Failure::Access(anyhow!("cannot connect to {place}: {why}")))
         }
         Err(_) => Err(Failure::Access(anyhow!("cannot connect to {place}: no answer within {} s", patience.as_secs()))),
     }
+}
+
+/// The server's words. It says no more than that access is denied where TLS or a certificate was wanted (MariaDB manual,
+/// `require_secure_transport`, `REQUIRE`), so what was not shown is told.
+fn denied(to: &Connection, error: &sqlx::Error) -> String {
+    let said = words(error);
+    if Broken::number_of(error) != Some(ACCESS_DENIED) {
+        return said;
+    }
+    let given = |name: &str| to.query.get(name).map(|value| value.reveal());
+    if given("ssl-mode") == Some("disabled") && socket(to).is_none() {
+        return format!("{said}; with `ssl-mode=disabled`, a server or user that requires TLS is one reason");
+    }
+    if to.password.is_none() && given("ssl-cert").is_none() {
+        return format!("{said}; no password and no client certificate (ssl-cert and ssl-key) were shown");
+    }
+    said
 }
 
 /// `host:port`, or the socket's path.
