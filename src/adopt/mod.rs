@@ -6,6 +6,7 @@ mod dbmate;
 mod django;
 mod flyway;
 mod golang_migrate;
+pub mod mysql;
 mod pygrate;
 mod python;
 pub mod schema;

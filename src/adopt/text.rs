@@ -53,6 +53,20 @@ pub(super) fn unwrapped(dialect: Dialect, text: &str, all: bool) -> String {
     kept
 }
 
+/// How long a name in backticks is that the text begins with.
+pub(super) fn quoted_name(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() {
+        match (bytes[at], bytes.get(at + 1)) {
+            (b'`', Some(b'`')) => at += 2,
+            (b'`', _) => return at + 1,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
 /// Words of a file's name as a person would write them.
 pub(super) fn words(name: &str) -> String {
     name.replace('_', " ").trim().to_owned()

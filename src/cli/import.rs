@@ -24,7 +24,7 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
     let scene = Scene::of(app)?;
     let tool = adopt::tool(&args.tool).ok_or_else(|| refused(Class::Usage, format!("no tool `{}`", args.tool), ""))?;
     let (folder, printed) = given(&scene.target.project, tool, args)?;
-    let dialect = scene.driver.dialect();
+    let dialect = scene.dialect;
     let name = args.table.as_deref().unwrap_or(tool.table());
     let (_, mut answers) = app.wait(run::rows(&scene.target, scene.driver, |place| {
         let (schema, table) = name.split_once('.').unwrap_or((&place.schema, name));
@@ -153,7 +153,7 @@ fn with(scene: &Scene, written: &[(String, String)]) -> Result<Project, Halt> {
         return Err(Halt::Findings(findings));
     }
     files.entries.sort();
-    Ok(release::project(&files, scene.driver.dialect()))
+    Ok(release::project(&files, scene.dialect))
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

@@ -8,7 +8,7 @@ use super::{
     schema as described, signals,
 };
 use crate::{
-    adopt::{self, Adopted, schema},
+    adopt::{self, Adopted, mysql, schema},
     event::End,
     model::{Class, Dialect, Finding, Version},
     plan::{About, Repair},
@@ -70,7 +70,7 @@ fn existing(app: &App) -> Result<u8, Halt> {
     if !facts.ledger.steps.is_empty() {
         return Err(refuse("the target has a ledger with releases already".to_owned(), "see: triphase show"));
     }
-    let script = match scene.driver.dialect() {
+    let script = match scene.dialect {
         Dialect::Sqlite => {
             let (_, mut answers) =
                 app.wait(run::rows(&scene.target, scene.driver, |_| vec![schema::SQLITE.to_owned()]))??;
@@ -85,7 +85,8 @@ fn existing(app: &App) -> Result<u8, Halt> {
                 Err(shell::Ended::Stopped) => return Err(Halt::End(End::Interrupted(stop.signal().unwrap_or(2)))),
             }
         }
-        dialect @ (Dialect::Mysql | Dialect::Mariadb | Dialect::Delta) => {
+        Dialect::Mysql | Dialect::Mariadb => of_mysql(app, &scene)?,
+        dialect @ Dialect::Delta => {
             let message = format!("the schema of a {dialect} database is not written as a release by this version");
             return Err(refuse(message, "write releases/v1.yaml by hand, then: triphase stamp v1 --phase drop"));
         }
@@ -96,7 +97,7 @@ fn existing(app: &App) -> Result<u8, Halt> {
     }
     let version = Version::parse("v1").map_err(|why| refuse(why, ""))?;
     let draft = schema::draft(version, script);
-    let written = adopt::files(scene.driver.dialect(), &draft, "init");
+    let written = adopt::files(scene.dialect, &draft, "init");
     let marks = Adopted { releases: vec![draft], ..Adopted::default() }.marks();
     let repair = Repair { about: About::Adopt { marks }, reason: "init".to_owned() };
     let outcome = import::adopt(app, &scene, &written, &repair)?;
@@ -110,6 +111,19 @@ fn existing(app: &App) -> Result<u8, Halt> {
         app.print(|out| names.iter().try_for_each(|name| writeln!(out, "{verb} {name}")))?;
     }
     import::ended(app, &outcome)
+}
+
+/// The schema of a MySQL or MariaDB database, as its server says it.
+fn of_mysql(app: &App, scene: &Scene) -> Result<String, Halt> {
+    let ask = |queries: Vec<String>| app.wait(run::rows(&scene.target, scene.driver, move |_| queries.clone()));
+    let unwritten = |why: String| {
+        let way_out = "write releases/v1.yaml by hand, then: triphase stamp v1 --phase drop";
+        Halt::Findings(vec![Finding::new(Class::Usage, "", why).way_out(way_out)])
+    };
+    let (_, mut answers) = ask(vec![mysql::LISTED.to_owned()])??;
+    let objects = mysql::objects(&answers.pop().flatten().unwrap_or_default()).map_err(unwritten)?;
+    let (_, answers) = ask(objects.iter().map(mysql::Object::query).collect())??;
+    mysql::script(&objects, &answers).map_err(unwritten)
 }
 
 /// A file or folder of the project as a person would type it.

@@ -17,7 +17,7 @@ pub struct Scene {
     pub target: Target,
     /// Its engine.
     pub driver: &'static dyn Driver,
-    /// The dialect that the target speaks; what the URL promises, where the target can't be asked.
+    /// The dialect that the target speaks; what the URL promises, where the target can't be asked or it makes no difference.
     pub dialect: Dialect,
 }
 
@@ -33,8 +33,12 @@ impl Scene {
         let target = config::target(&choice).map_err(Halt::Findings)?;
         let scheme = target.connection.scheme.as_str();
         let driver = engine::driver(scheme).ok_or_else(|| Halt::Findings(vec![no_engine(scheme)]))?;
-        // A target that can't be reached is the command's to report.
-        let dialect = app.wait(driver.found(&target))?.unwrap_or_else(|_| driver.dialect());
+        let dialect = if differs(driver.dialect(), &target) {
+            // A target that can't be reached is the command's to report.
+            app.wait(driver.found(&target))?.unwrap_or_else(|_| driver.dialect())
+        } else {
+            driver.dialect()
+        };
         Ok(Self { target, driver, dialect })
     }
 
@@ -71,6 +75,21 @@ impl Scene {
             app.warn(&format!("the release files are not valid ({summary}): triphase check lists what is wrong"));
         }
         project
+    }
+}
+
+/// Whether it matters which of MySQL and MariaDB the server is, whatever the URL says: only where a release file has a handler for MariaDB
+/// (rule F2). Else a target that can't be reached is waited for once, and not twice.
+fn differs(dialect: Dialect, target: &Target) -> bool {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Delta => false,
+        Dialect::Mysql | Dialect::Mariadb => {
+            let named = |files: release::Files| {
+                let mut texts = files.texts.iter().filter(|(path, _)| path.ends_with(".yaml"));
+                texts.any(|(_, text)| text.contains(Dialect::Mariadb.name()))
+            };
+            load::files(&target.project).is_ok_and(named)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which client, with which arguments and environment.
 
-use super::way::{libpq, mysql};
+use super::mysql;
 use crate::{
     model::{Class, Finding},
     target::{Connection, Secret, Target},
@@ -27,7 +27,8 @@ struct Row {
 }
 
 /// A row an engine. `psql` never asks for a password (`-w`), reads no `~/.psqlrc` (`-X`) and stops at the first error; `sqlite3` waits for
-/// other writers; `mariadb` and `mysql` read the file as their standard input and stop at the first error by themselves.
+/// other writers; `mariadb` and `mysql` read no `~/.my.cnf` (`--no-defaults`), which could tell them to go on after an error, and the file
+/// as their standard input; [`super::mysql`] says how they find their server.
 const CLIENTS: &[Row] = &[
     Row {
         scheme: "postgres",
@@ -57,7 +58,7 @@ const CLIENTS: &[Row] = &[
     Row {
         scheme: "mysql",
         binaries: &["mysql", "mariadb"],
-        args: &["--batch", "--host={host}", "--port={port}", "--user={username}", "{database}"],
+        args: &["--no-defaults", "--batch", "--user={username}", "{database}"],
         password: Some("MYSQL_PWD"),
         port: Some(3306),
         package: "default-mysql-client",
@@ -65,7 +66,7 @@ const CLIENTS: &[Row] = &[
     Row {
         scheme: "mariadb",
         binaries: &["mariadb", "mysql"],
-        args: &["--batch", "--host={host}", "--port={port}", "--user={username}", "{database}"],
+        args: &["--no-defaults", "--batch", "--user={username}", "{database}"],
         password: Some("MYSQL_PWD"),
         port: Some(3306),
         package: "mariadb-client",
@@ -79,8 +80,8 @@ pub struct Client {
     pub(super) program: PathBuf,
     /// Its arguments, filled in but for `{filename}`.
     args: Vec<String>,
-    /// How it gets there, in arguments; of a known client alone.
-    way: Vec<String>,
+    /// What `mysql` and `mariadb` get besides, whoever wrote the arguments.
+    options: Vec<String>,
     /// Statements its session begins with.
     presets: Vec<String>,
     /// Variables of its environment besides this process's.
@@ -100,13 +101,19 @@ impl Client {
         let file = file.to_string_lossy();
         let quoted = file.replace('\\', "\\\\").replace('"', "\\\"");
         let own = self.args.iter().map(|arg| arg.replace(FILENAME, &file).replace(C_FILENAME, &quoted));
-        let mut args = self.first(named);
-        args.extend(own);
+        let mut args: Vec<String> = own.collect();
+        // These clients take what names their files of options only as their first arguments.
+        let files = |arg: &String| arg.starts_with("--defaults") || arg == "--no-defaults";
+        let at = if self.is_mysql() { args.iter().take_while(|arg| files(arg)).count() } else { 0 };
+        args.splice(at..at, self.first(named));
         (args, named)
     }
 
-    /// What stands before the target's own arguments: known clients go the runner's way, stop at the first error, and begin with the
-    /// presets.
+    fn is_mysql(&self) -> bool {
+        matches!(self.program.file_name().and_then(|name| name.to_str()), Some("mariadb" | "mysql"))
+    }
+
+    /// What stands before the target's own arguments: known clients stop at the first error, and begin with the presets.
     fn first(&self, named: bool) -> Vec<String> {
         let each = |flag: &str| self.presets.iter().flat_map(|preset| [flag.to_owned(), preset.clone()]).collect();
         match self.program.file_name().and_then(|name| name.to_str()) {
@@ -120,8 +127,8 @@ impl Client {
                 args
             }
             Some("sqlite3") => each("-cmd"),
-            Some("mariadb" | "mysql") => {
-                let mut args = self.way.clone();
+            Some(_) if self.is_mysql() => {
+                let mut args = self.options.clone();
                 if !self.presets.is_empty() {
                     args.push(format!("--init-command={}", self.presets.join("; ")));
                 }
@@ -156,7 +163,7 @@ const C_FILENAME: &str = "{c_filename}";
 /// # Errors
 /// Where the engine has no client, it is not installed, or an argument names what the target does not have.
 pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
-    let connection = target.runner();
+    let connection = &at(target);
     let refuse = |message: String, way_out: String| Finding::new(Class::Usage, "F4", message).way_out(way_out);
     let row = CLIENTS.iter().find(|row| row.scheme == connection.scheme).ok_or_else(|| {
         refuse(
@@ -184,7 +191,13 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
     };
     let mut args = Vec::new();
     if target.binary.is_none() && target.binary_args.is_empty() {
-        args.extend(row.args.iter().filter_map(|arg| filled(arg, connection, row).ok()));
+        if is_mysql(connection) {
+            // Behind what names files of options.
+            args.push(row.args[0].to_owned());
+            args.extend(mysql::place(connection, row.port));
+        }
+        let row_args = if args.is_empty() { row.args } else { &row.args[1..] };
+        args.extend(row_args.iter().filter_map(|arg| filled(arg, connection, row).ok()));
     } else {
         for arg in &target.binary_args {
             args.push(filled(arg, connection, row).map_err(|name| {
@@ -201,11 +214,14 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         vars.extend(row.password.map(|name| (name, password.clone())));
         secrets.push(password.clone());
     }
-    vars.extend(libpq(connection));
+    if row.scheme == "postgres" {
+        vars.extend(libpq(connection));
+    }
+    let options = if is_mysql(connection) { mysql::options(connection, &program) } else { Vec::new() };
     Ok(Client {
-        way: mysql(connection, &program),
         program,
         args,
+        options,
         presets: Vec::new(),
         vars,
         file: file.to_owned(),
@@ -242,9 +258,9 @@ pub fn dump(target: &Target) -> Result<Client, Finding> {
         secrets.push(password.clone());
     }
     Ok(Client {
-        way: Vec::new(),
         program,
         args,
+        options: Vec::new(),
         presets: Vec::new(),
         vars,
         file: PathBuf::new(),
@@ -253,11 +269,25 @@ pub fn dump(target: &Target) -> Result<Client, Finding> {
     })
 }
 
+/// Where the client goes. MySQL's `schema` is a database.
+fn at(target: &Target) -> Connection {
+    let mut connection = target.runner().clone();
+    if let (true, Some(schema)) = (is_mysql(&connection), &target.schema) {
+        connection.database.clone_from(schema);
+    }
+    connection
+}
+
+fn is_mysql(connection: &Connection) -> bool {
+    matches!(connection.scheme.as_str(), "mysql" | "mariadb")
+}
+
 /// The placeholders, each by what the connection says.
 fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'static str> {
     let socket = connection.query.contains_key("socket");
     let values = [
-        ("{host}", connection.host.clone()),
+        // No client takes the brackets that a URL has around an IPv6 address.
+        ("{host}", connection.host.as_ref().map(|host| host.trim_matches(['[', ']']).to_owned())),
         ("{port}", connection.port.or(row.port).filter(|_| !socket).map(|port| port.to_string())),
         ("{username}", connection.username.clone()),
         ("{database}", Some(connection.database.clone()).filter(|name| !name.is_empty())),
@@ -269,6 +299,16 @@ fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'sta
         }
     }
     Ok(text)
+}
+
+/// What a connection's options are called in libpq's environment (PostgreSQL manual, section 34.15).
+fn libpq(connection: &Connection) -> Vec<(&'static str, Secret)> {
+    let names =
+        [("sslmode", "PGSSLMODE"), ("sslrootcert", "PGSSLROOTCERT"), ("sslcert", "PGSSLCERT"), ("sslkey", "PGSSLKEY")];
+    names
+        .iter()
+        .filter_map(|(option, name)| connection.query.get(*option).map(|value| (*name, value.clone())))
+        .collect()
 }
 
 /// Options that are passwords; others are words like `on`, which messages may hold.
@@ -314,7 +354,7 @@ mod tests {
         let client = |program: &str, args: &[&str]| Client {
             program: program.into(),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-            way: vec!["--ssl".into()],
+            options: vec!["--skip-reconnect".into()],
             presets: vec!["SET a".into(), "SET b".into()],
             vars: vec![],
             file: PathBuf::new(),
@@ -326,7 +366,11 @@ mod tests {
         assert_eq!(args("/bin/psql", &["-f{filename}"]), format!("{psql}|-f/x\"y"));
         assert_eq!(args("/bin/psql", &["shop"]), format!("{psql}|-f|-|shop"));
         assert_eq!(args("sqlite3", &[".read \"{c_filename}\""]), "-cmd|SET a|-cmd|SET b|.read \"/x\\\"y\"");
-        assert_eq!(args("mariadb", &["shop"]), "--ssl|--init-command=SET a; SET b|shop");
+        let mysql = "--skip-reconnect|--init-command=SET a; SET b";
+        assert_eq!(args("mariadb", &["shop"]), format!("{mysql}|shop"));
+        let files = "--defaults-extra-file=my.cnf|--defaults-group-suffix=x";
+        let own: Vec<&str> = files.split('|').chain(["shop"]).collect();
+        assert_eq!(args("/bin/mysql", &own), format!("{files}|{mysql}|shop"));
         assert_eq!(args("pgcli", &["shop"]), "shop");
     }
 

@@ -2,8 +2,8 @@
 //! `CLIENTS`; an engine says when a file may run, and what shows on the server whose it is.
 
 mod client;
+mod mysql;
 mod process;
-mod way;
 
 pub use client::{Client, client, dump};
 pub use process::{Ended, output, run};

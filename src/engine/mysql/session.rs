@@ -295,7 +295,7 @@ impl Session for Open {
             let mut wire = self.lock.lock().await;
             let reading = |b: Broken| b.access("cannot read");
             wire.one(READ).await.map_err(reading)?;
-            let given = wire.query(query).await;
+            let given = wire.one(query).await;
             // Nothing to save: what matters is what the query gave.
             let _ = wire.one(ROLLBACK).await;
             match given {

@@ -20,6 +20,7 @@ fn fixture(tool: &str, engine: Engine) -> std::path::PathBuf {
     let engine = match engine {
         Engine::Sqlite => "sqlite",
         Engine::Postgres => "postgres",
+        Engine::Mariadb => "mariadb",
     };
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adoption").join(tool).join(engine)
 }
@@ -59,6 +60,12 @@ fn shape(db: &Db, own: &str) -> Vec<String> {
              WHERE table_schema = 'public' AND table_name NOT LIKE 'triphase%' AND table_name <> '{own}' UNION ALL \
              SELECT tablename, indexname, indexdef, '', '' FROM pg_indexes WHERE schemaname = 'public' \
              AND tablename NOT LIKE 'triphase%' AND tablename <> '{own}' ORDER BY 1, 2"
+        )),
+        Engine::Mariadb => db.query(&format!(
+            "SELECT table_name, column_name, column_type, is_nullable, coalesce(column_default, '-'), extra FROM information_schema.columns \
+             WHERE table_schema = database() AND table_name NOT LIKE 'triphase%' AND table_name <> '{own}' UNION ALL \
+             SELECT table_name, index_name, column_name, non_unique, seq_in_index, '' FROM information_schema.statistics \
+             WHERE table_schema = database() AND table_name NOT LIKE 'triphase%' AND table_name <> '{own}' ORDER BY 1, 2, 3"
         )),
     }
 }
@@ -166,6 +173,11 @@ fn sqlx(engine: Engine) {
                 let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
                 migrator.run_direct(None, &mut connection, false).await.unwrap();
             }
+            Engine::Mariadb => {
+                use sqlx::Connection as _;
+                let mut connection = sqlx::MySqlConnection::connect(&url).await.unwrap();
+                migrator.run_direct(None, &mut connection, false).await.unwrap();
+            }
         }
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(migrate);
@@ -270,7 +282,7 @@ fn pygrate(engine: Engine) {
 fn what_is_dirty_or_edited_is_refused(engine: Engine) {
     let bench = left_by("golang-migrate", engine);
     let dirty = match engine {
-        Engine::Sqlite => "1",
+        Engine::Sqlite | Engine::Mariadb => "1",
         Engine::Postgres => "true",
     };
     bench.db.query(&format!("UPDATE schema_migrations SET dirty = {dirty}"));
@@ -279,7 +291,7 @@ fn what_is_dirty_or_edited_is_refused(engine: Engine) {
     bench.db.query(&format!(
         "UPDATE flyway_schema_history SET success = {} WHERE version = '1.2'",
         match engine {
-            Engine::Sqlite => "0",
+            Engine::Sqlite | Engine::Mariadb => "0",
             Engine::Postgres => "false",
         }
     ));

@@ -29,11 +29,41 @@ CREATE TRIGGER greet BEFORE INSERT ON customer FOR EACH ROW EXECUTE FUNCTION gre
 COMMENT ON TABLE customer IS 'people; and more';
 ";
 
+/// Tables that name each other, views that come before what they read, and all that has a body.
+const MARIADB: &str = "
+CREATE SEQUENCE numbers START WITH 7 CACHE 10;
+CREATE TABLE customer (id bigint AUTO_INCREMENT PRIMARY KEY, name varchar(200) NOT NULL DEFAULT ';' COMMENT 'a \\\\ ) AUTO_INCREMENT=3',
+    favourite bigint, CONSTRAINT named CHECK (name <> 'it''s; so')) AUTO_INCREMENT = 12 COMMENT 'people; AUTO_INCREMENT=4';
+CREATE TABLE `or der` (id bigint DEFAULT (NEXT VALUE FOR numbers) PRIMARY KEY, customer_id bigint, loud varchar(200) AS (upper(note)),
+    note varchar(200) CHARACTER SET latin1 COLLATE latin1_bin,
+    CONSTRAINT of_customer FOREIGN KEY (customer_id) REFERENCES customer (id));
+ALTER TABLE customer ADD CONSTRAINT is_favourite FOREIGN KEY (favourite) REFERENCES `or der` (id);
+CREATE TABLE years (y integer NOT NULL) PARTITION BY RANGE (y) (PARTITION p1 VALUES LESS THAN (2000), PARTITION p2 VALUES LESS THAN MAXVALUE);
+CREATE UNIQUE INDEX customer_name ON customer (name(20));
+INSERT INTO customer (name) VALUES ('Ada');
+DELIMITER //
+CREATE FUNCTION greeting(who varchar(200)) RETURNS varchar(210) DETERMINISTIC
+BEGIN
+    -- A semicolon; and more.
+    RETURN CONCAT('DEFINER=', who, ';');
+END//
+CREATE PROCEDURE fill(IN n integer) BEGIN DECLARE i integer DEFAULT 0; WHILE i < n DO INSERT INTO years VALUES (i); SET i = i + 1; END WHILE; END//
+CREATE TRIGGER greet BEFORE INSERT ON customer FOR EACH ROW BEGIN SET NEW.name = greeting(NEW.name); END//
+CREATE TRIGGER again BEFORE INSERT ON customer FOR EACH ROW FOLLOWS greet SET NEW.favourite = NULL//
+SET sql_mode = 'NO_ZERO_DATE,PIPES_AS_CONCAT'//
+CREATE FUNCTION loose() RETURNS varchar(9) DETERMINISTIC RETURN 'a' || 'b'//
+DELIMITER ;
+CREATE VIEW z_base AS SELECT id, greeting(name) AS name FROM customer;
+CREATE SQL SECURITY INVOKER VIEW a_first AS SELECT name FROM z_base WHERE id > 0 WITH CHECK OPTION;
+CREATE EVENT tidy ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DISABLE DO DELETE FROM years WHERE y < 1900;
+";
+
 fn filled(engine: Engine) -> Bench {
     let bench = Bench::new(engine);
     let script = match engine {
         Engine::Sqlite => SQLITE.to_owned(),
         Engine::Postgres => format!("SET check_function_bodies = off;{POSTGRES}"),
+        Engine::Mariadb => MARIADB.to_owned(),
     };
     let output = bench.db.client(&script);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

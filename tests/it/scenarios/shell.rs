@@ -21,6 +21,7 @@ fn script(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => ".parameter set @n 7\nCREATE TABLE filled (n integer);\nINSERT INTO filled VALUES (@n);\n",
         Engine::Postgres => "\\set n 7\nCREATE TABLE filled (n integer);\nINSERT INTO filled VALUES (:n);\n",
+        Engine::Mariadb => "delimiter //\nCREATE TABLE filled (n integer)//\nINSERT INTO filled VALUES (7)//\n",
     }
 }
 
@@ -50,7 +51,7 @@ fn a_file_is_run_by_the_engines_own_client(engine: Engine) {
     // What runs forward is the file; only the way back is kept.
     assert_eq!(
         bench.db.value(
-            "SELECT count(*) FROM triphase_ledger WHERE h_add LIKE '%INTO filled VALUES (:n)%' OR h_add LIKE '%(@n)%'"
+            "SELECT count(*) FROM triphase_ledger WHERE h_add LIKE '%INTO filled VALUES (:n)%' OR h_add LIKE '%(@n)%' OR h_add LIKE '%(7)//%'"
         ),
         "0"
     );
@@ -69,8 +70,8 @@ fn a_file_that_fails_says_why_and_is_run_again(engine: Engine) {
     let bench = Bench::new(engine);
     let secret = match engine {
         Engine::Sqlite => String::new(),
-        Engine::Postgres => {
-            bench.write("leak.sh", "echo \"the password is $PGPASSWORD\" >&2\n");
+        Engine::Postgres | Engine::Mariadb => {
+            bench.write("leak.sh", "echo \"the password is $PGPASSWORD$MYSQL_PWD\" >&2\n");
             format!("\\! sh {}/leak.sh\n", bench.dir().display())
         }
     };
@@ -80,7 +81,7 @@ fn a_file_that_fails_says_why_and_is_run_again(engine: Engine) {
     );
     bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n    rollback_add: DROP TABLE one\n");
     let run = bench.ends(1, "add v1").says("nonsense").says("ended with exit status");
-    if engine == Engine::Postgres {
+    if engine != Engine::Sqlite {
         assert!(run.stderr.contains("the password is ***"), "{}", run.stderr);
         let password = bench.db.server().password();
         assert!(!run.said().contains(&password));
@@ -129,7 +130,7 @@ fn the_targets_own_binary_gets_its_arguments(engine: Engine) {
     bench.ok("add v1");
     let database = match engine {
         Engine::Sqlite => bench.db.file().display().to_string(),
-        Engine::Postgres => bench.db.server().database(),
+        Engine::Postgres | Engine::Mariadb => bench.db.server().database(),
     };
     let said = fs::read_to_string(bench.dir().join("out.txt")).unwrap();
     assert!(said.ends_with(&format!("/sql/one.sh|db={database}|$HOME `x`; y\n")) && said.starts_with('/'), "{said}");
@@ -194,20 +195,29 @@ fn a_signal_cancels_the_statement_of_psql() {
 fn a_killed_run_leaves_a_question(engine: Engine) {
     let bench = Bench::new(engine);
     bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
-    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'triphase %' AND query LIKE '%pg_sleep(600)%' \
-                   AND pid <> pg_backend_pid()";
+    let at_work = match engine {
+        // The whole server's list, but only this database's sessions.
+        Engine::Mariadb => {
+            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE 'SELECT sleep(600)%'"
+        }
+        Engine::Sqlite | Engine::Postgres => {
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'triphase %' AND query LIKE '%pg_sleep(600)%' \
+             AND pid <> pg_backend_pid()"
+        }
+    };
     match engine {
         Engine::Sqlite => {
             bench.target("binary: sh\nbinary_args: ['{filename}']\n");
             bench.write("sql/one.sql", "touch started; until [ -e go ]; do sleep 0.05; done\n");
         }
         Engine::Postgres => bench.write("sql/one.sql", "SELECT pg_sleep(600);\n"),
+        Engine::Mariadb => bench.write("sql/one.sql", "SELECT sleep(600);\n"),
     }
     let command = bench.command("add v1");
     let child = command.spawn();
     match engine {
         Engine::Sqlite => until("the client is at work", || bench.dir().join("started").exists()),
-        Engine::Postgres => until("psql is at work", || bench.db.value(at_work) == "1"),
+        Engine::Postgres | Engine::Mariadb => until("the client is at work", || bench.db.value(at_work) == "1"),
     }
     signal(&child, "KILL");
     command.end(child);
@@ -217,12 +227,34 @@ fn a_killed_run_leaves_a_question(engine: Engine) {
         bench.write("go", "");
     }
     bench.ends(5, "add v1").says("triphase repair done v1/one add 1").says("triphase repair undone v1/one add 1");
-    if engine == Engine::Postgres {
+    if engine != Engine::Sqlite {
         assert_eq!(bench.db.value(at_work), "0", "a dead run's client is still at work");
     }
     bench.ends(5, "check");
     bench.ok("repair done v1/one add 1 --reason seen");
     assert_eq!(bench.states("v1", "one"), "done pending pending");
+}
+
+/// Who takes over ends the client's session. This one is between two statements then, and by its own wish would go on in a new session.
+#[test]
+fn a_client_does_not_come_back_in_another_session() {
+    let bench = Bench::new(Engine::Mariadb);
+    bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
+    bench.write("sql/one.sql", "SELECT 1;\n\\! sh wait.sh\nCREATE TABLE late (id integer);\n");
+    bench.write("wait.sh", "touch started; until [ -e go ]; do sleep 0.05; done\n");
+    let command = bench.command("add v1");
+    let child = command.spawn();
+    until("the client is at work", || bench.dir().join("started").exists());
+    signal(&child, "KILL");
+    command.end(child);
+    bench.ends(5, "add v1").says("triphase repair undone v1/one add 1");
+    bench.write("go", "");
+    let here = bench.dir().canonicalize().unwrap();
+    until("the client has ended", || {
+        let mut all = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path().join("cwd"));
+        !all.any(|cwd| fs::read_link(cwd).is_ok_and(|cwd| cwd == here))
+    });
+    assert!(!bench.db.has_table("late"), "a client went on in a session that nobody knows");
 }
 
 fn a_script_for_a_client_can_not_have_it(engine: Engine) {
@@ -249,6 +281,20 @@ fn the_clients_session_is_as_a_handlers(engine: Engine) {
             bench.write("sql/one.sql", "CREATE TABLE one AS SELECT current_setting('lock_timeout');\n");
             bench.ok("add v1");
             assert_eq!(bench.db.value("SELECT * FROM \"our app\".one"), "1700ms");
+        }
+        Engine::Mariadb => {
+            let schema = format!("{} app", bench.db.server().database());
+            bench.db.query(&format!("CREATE DATABASE \"{schema}\""));
+            bench.target(&format!("schema: {schema}\nlock_timeout: 1700ms\n"));
+            bench.write(
+                "sql/one.sql",
+                "CREATE TABLE one AS SELECT @@lock_wait_timeout AS wait, @@character_set_client AS charset, char_length('ä') AS letters,\n\
+                 @@sql_mode LIKE '%STRICT%' AS strict, database() AS place;\n",
+            );
+            bench.ok("add v1");
+            let found = bench.db.value(&format!("SELECT * FROM \"{schema}\".one"));
+            bench.db.query(&format!("DROP DATABASE \"{schema}\""));
+            assert_eq!(found, format!("2|utf8mb4|1|1|{schema}"));
         }
     }
 }

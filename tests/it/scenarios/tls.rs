@@ -31,6 +31,7 @@ on_servers!(
     a_client_certificate_is_shown,
     a_server_without_tls_or_a_client_without_it_is_refused,
     the_client_of_shell_actions_goes_the_same_way,
+    a_database_is_adopted_the_same_way,
     a_password_is_read_from_a_file,
     a_socket_needs_no_tls,
     an_admin_connection_has_options_of_its_own,
@@ -337,17 +338,17 @@ fn the_client_of_shell_actions_goes_the_same_way(engine: Engine) {
     assert_eq!(place.ask("SELECT count(*) FROM client_seen"), "1");
 }
 
-/// The schema of a database that is there is read by the server's own dump, with the same options.
-#[test]
-fn a_dump_goes_the_same_way() {
-    let place = Place::new(Engine::Postgres);
+/// On PostgreSQL by the server's own dump, which gets the same options.
+fn a_database_is_adopted_the_same_way(engine: Engine) {
+    let place = Place::new(engine);
     let Words { full, ca, cert, key, .. } = place.words;
     place.ask("CREATE TABLE customer (id integer)");
     fs::remove_dir_all(place.bench.dir().join("releases")).unwrap();
     let options = format!("{full}&{ca}=tls/ca.crt&{cert}=tls/client.crt&{key}=tls/client.key");
     place.target(&place.url("certified", "localhost", &options), "");
     place.bench.ok("-e test init");
-    assert!(fs::read_to_string(place.bench.dir().join("releases/v1/schema.add.sql")).unwrap().contains("customer"));
+    let written = fs::read_to_string(place.bench.dir().join("releases/v1/schema.add.sql")).unwrap();
+    assert!(written.contains("customer"), "{written}");
 }
 
 fn a_password_is_read_from_a_file(engine: Engine) {

@@ -12,7 +12,7 @@ on_each_engine!(
 );
 
 fn rollouts(bench: &Bench) -> String {
-    bench.db.value("SELECT count(*) FROM triphase_meta WHERE key LIKE 'rollout/%'")
+    bench.db.value("SELECT count(*) FROM triphase_meta WHERE \"key\" LIKE 'rollout/%'")
 }
 
 fn a_rollout_is_said_and_revoked(engine: Engine) {
@@ -27,7 +27,7 @@ fn a_rollout_is_said_and_revoked(engine: Engine) {
     bench.ok("rollout v2");
     assert_eq!(rollouts(&bench), "1");
     assert_eq!(
-        bench.db.value("SELECT value LIKE '%tester@%' FROM triphase_meta WHERE key = 'rollout/v2'").to_lowercase(),
+        bench.db.value("SELECT value LIKE '%tester@%' FROM triphase_meta WHERE \"key\" = 'rollout/v2'").to_lowercase(),
         yes(engine)
     );
     bench.command("rollout v2 --revoke --reason").arg("two hosts are behind").run().exits(0).says("is revoked");
@@ -46,7 +46,7 @@ fn a_rollout_is_said_and_revoked(engine: Engine) {
 
 fn yes(engine: Engine) -> &'static str {
     match engine {
-        Engine::Sqlite => "1",
+        Engine::Sqlite | Engine::Mariadb => "1",
         Engine::Postgres => "t",
     }
 }

@@ -64,7 +64,7 @@ fn objects_are_what_the_database_has(engine: Engine) {
     let file = objects.iter().find(|o| o["kind"] == "file");
     match engine {
         Engine::Sqlite => assert!(std::path::Path::new(file.unwrap()["name"].as_str().unwrap()).is_file()),
-        Engine::Postgres => {
+        Engine::Postgres | Engine::Mariadb => {
             assert!(file.is_none() && objects.iter().all(|o| o["bytes"].as_u64().unwrap() > 0), "{objects:?}");
         }
     }

@@ -13,7 +13,9 @@ down_revision = None
 
 
 def upgrade():
-    op.create_table("customer", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False))
+    # MySQL indexes no text without a length.
+    text = sa.Text().with_variant(sa.String(200), "mysql")
+    op.create_table("customer", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", text, nullable=False))
     op.execute("INSERT INTO customer (name) VALUES ('Ada')")
 
 

@@ -17,4 +17,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("customer_name")
+    op.drop_index("customer_name", "customer")

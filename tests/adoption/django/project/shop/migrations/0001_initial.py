@@ -1,4 +1,9 @@
+import os
+
 from django.db import migrations, models
+
+# MySQL indexes no text without a length.
+NAME = models.CharField(max_length=200) if "MYDATABASE" in os.environ else models.TextField()
 
 
 class Migration(migrations.Migration):
@@ -6,6 +11,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.CreateModel(
             name="Customer",
-            fields=[("id", models.BigAutoField(primary_key=True)), ("name", models.TextField())],
+            fields=[("id", models.BigAutoField(primary_key=True)), ("name", NAME)],
         ),
     ]

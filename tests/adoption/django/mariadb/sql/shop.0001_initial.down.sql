@@ -1,0 +1,4 @@
+--
+-- Create model Customer
+--
+DROP TABLE `shop_customer` CASCADE;

@@ -1,0 +1,4 @@
+--
+-- Create model Order
+--
+DROP TABLE `shop_order` CASCADE;

@@ -1,0 +1,2 @@
+-- no-transaction
+CREATE INDEX customer_name ON customer (name);
