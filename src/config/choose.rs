@@ -95,7 +95,8 @@ fn agree(target: Target, text: &str, choice: &Choice) -> Result<Target, Vec<Find
 
 /// What tells two databases apart.
 fn place(connection: &Connection) -> (&str, &str, u16, &str) {
-    let host = connection.host.as_deref().unwrap_or("localhost");
+    let socket = connection.query.get("socket").map(|path| path.reveal());
+    let host = socket.or(connection.host.as_deref()).unwrap_or("localhost");
     // One engine goes by two names.
     let (scheme, port) = match connection.scheme.as_str() {
         "mysql" | "mariadb" => ("mysql", 3306),

@@ -1,7 +1,7 @@
 //! A target file's keys (rule T1).
 
 use super::{
-    Choice,
+    Choice, password,
     url::{self, Wrong},
     vars,
 };
@@ -220,9 +220,9 @@ impl Reader<'_> {
             }
             (_, named) => named.map_or_else(String::new, |(_, name)| name),
         };
-        let connection =
+        let mut connection =
             Connection { scheme: scheme.to_owned(), username, password: None, host, port, database, query };
-        let checked = url::options(&connection);
+        let checked = url::options(&mut connection, &self.choice.project);
         self.or_refuse(entries.get("query").unwrap_or(driver), checked)?;
         Some(connection)
     }
@@ -255,19 +255,8 @@ impl Reader<'_> {
             (Some(node), None) => self.text(node).filter(|text| !text.is_empty()).map(|text| (Secret::new(text), node)),
             (None, Some(node)) => {
                 let path = self.text(node)?;
-                match fs::read_to_string(self.choice.project.join(&path)) {
-                    // A file made by an editor or `echo` ends its line.
-                    Ok(text) => Some((Secret::new(text.trim_end_matches(['\n', '\r'])), node)),
-                    Err(error) => {
-                        let message = format!("the password file can't be read: {error}");
-                        self.findings.push(node.refuse(
-                            "T1",
-                            message,
-                            "a relative path is relative to the project folder",
-                        ));
-                        None
-                    }
-                }
+                let read = password::read(&path, &self.choice.project);
+                Some((self.or_refuse(node, read)?, node))
             }
             (None, None) => None,
         }

@@ -3,6 +3,8 @@
 
 mod choose;
 mod file;
+mod password;
+mod tls;
 mod url;
 mod vars;
 

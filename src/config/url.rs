@@ -1,5 +1,6 @@
 //! A connection URL in its parts (rules T1, T3). No message repeats any of it but the scheme and an option's name.
 
+use super::tls;
 use crate::{
     engine::Values,
     release::yaml::nearest,
@@ -12,6 +13,8 @@ use std::path::Path;
 /// What is wrong with a connection, and the way out.
 pub(super) type Wrong = (String, String);
 
+/// A host where a URL names none.
+const STAND_IN: &str = "none";
 /// Names of engines that are known and not in this binary.
 const ABSENT: &[&str] = &["delta"];
 
@@ -40,16 +43,17 @@ pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
             "write for example sqlite://dev.db or postgres://user@host/database".to_owned(),
         ));
     };
-    let connection = match scheme(name)? {
+    let mut connection = match scheme(name)? {
         "sqlite" => sqlite(rest, project)?,
         scheme => server(scheme, rest)?,
     };
-    options(&connection)?;
+    options(&mut connection, project)?;
     Ok(connection)
 }
 
-/// Whether a connection's options are known to its engine, and can be what they are. Their values may be secret, and are not repeated.
-pub(super) fn options(connection: &Connection) -> Result<(), Wrong> {
+/// Whether a connection's options are known to its engine, and can be what they are; settles those of TLS. Their values may be secret, and
+/// are not repeated.
+pub(super) fn options(connection: &mut Connection, project: &Path) -> Result<(), Wrong> {
     let known = crate::engine::driver(&connection.scheme).map_or(&[][..], |driver| driver.options());
     let names: Vec<&str> = known.iter().map(|option| option.name).collect();
     for (key, value) in &connection.query {
@@ -72,7 +76,7 @@ pub(super) fn options(connection: &Connection) -> Result<(), Wrong> {
             Values::OneOf(words) => return Err(wrong(format!("write one of {}", words.join(", ")))),
         }
     }
-    Ok(())
+    tls::settle(connection, project)
 }
 
 fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {
@@ -115,6 +119,14 @@ fn server(scheme: &str, rest: &str) -> Result<Connection, Wrong> {
     if !rest.starts_with("//") {
         return Err(unreadable("`//` is missing"));
     }
+    // libpq's URLs may name a user and no host; a stand-in has the rest read.
+    let authority = &rest[2..][..rest[2..].find(['/', '?', '#']).unwrap_or(rest.len() - 2)];
+    let (hostless, rest) = match authority.rsplit_once('@') {
+        Some((user, port)) if port.is_empty() || port.starts_with(':') => {
+            (true, format!("//{user}@{STAND_IN}{port}{}", &rest[2 + authority.len()..]))
+        }
+        Some(_) | None => (false, rest.to_owned()),
+    };
     let url = ::url::Url::parse(&format!("{scheme}:{rest}")).map_err(|error| unreadable(&error.to_string()))?;
     // A password with a raw / ? or # ends the authority too early; what follows would be taken for names and shown.
     let tail = url.path().contains('@') || url.query().is_some_and(|q| q.contains('@') && url.username().is_empty());
@@ -134,8 +146,8 @@ fn server(scheme: &str, rest: &str) -> Result<Connection, Wrong> {
         username: some(decode(url.username())?).or(user),
         password: url.password().map(decode).transpose()?.or(password).map(Secret::new),
         host: match url.host_str() {
-            Some(host) => some(decode(host)?),
-            None => None,
+            Some(host) if !hostless => some(decode(host)?),
+            Some(_) | None => None,
         }
         .or(host),
         port: url.port().or(port),
@@ -171,6 +183,13 @@ mod tests {
         assert_eq!(c.query["sslmode"].reveal(), "verify-full");
         let c = read("postgres:///shop?host=/run/postgresql&user=me");
         assert_eq!((c.username.as_deref(), c.host.as_deref(), c.query.len()), (Some("me"), Some("/run/postgresql"), 0));
+        let c = read("postgres://me:p%40w@/shop?host=/run/postgresql&port=5433");
+        assert_eq!(
+            (c.username.as_deref(), c.host.as_deref(), c.port),
+            (Some("me"), Some("/run/postgresql"), Some(5433))
+        );
+        let c = read("postgres://me@:6432/shop");
+        assert_eq!((c.host, c.port, c.database.as_str()), (None, Some(6432), "shop"));
         assert_eq!(read("postgres://%2Frun%2Fpg/shop").host.as_deref(), Some("/run/pg"));
         assert_eq!(read("postgres://[::1]:5/shop").host.as_deref(), Some("[::1]"));
     }

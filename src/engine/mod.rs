@@ -8,6 +8,7 @@ pub mod mysql;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
+mod tls;
 
 use crate::{
     action::{Action, Handlers},

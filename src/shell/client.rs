@@ -284,9 +284,11 @@ fn is_mysql(connection: &Connection) -> bool {
 
 /// The placeholders, each by what the connection says.
 fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'static str> {
+    let socket = connection.query.contains_key("socket");
     let values = [
-        ("{host}", connection.host.clone()),
-        ("{port}", connection.port.or(row.port).map(|port| port.to_string())),
+        // No client takes the brackets that a URL has around an IPv6 address.
+        ("{host}", connection.host.as_ref().map(|host| host.trim_matches(['[', ']']).to_owned())),
+        ("{port}", connection.port.or(row.port).filter(|_| !socket).map(|port| port.to_string())),
         ("{username}", connection.username.clone()),
         ("{database}", Some(connection.database.clone()).filter(|name| !name.is_empty())),
     ];
@@ -301,13 +303,8 @@ fn filled(arg: &str, connection: &Connection, row: &Row) -> Result<String, &'sta
 
 /// What a connection's options are called in libpq's environment (PostgreSQL manual, section 34.15).
 fn libpq(connection: &Connection) -> Vec<(&'static str, Secret)> {
-    let names = [
-        ("sslmode", "PGSSLMODE"),
-        ("sslrootcert", "PGSSLROOTCERT"),
-        ("ssl-ca", "PGSSLROOTCERT"),
-        ("sslcert", "PGSSLCERT"),
-        ("sslkey", "PGSSLKEY"),
-    ];
+    let names =
+        [("sslmode", "PGSSLMODE"), ("sslrootcert", "PGSSLROOTCERT"), ("sslcert", "PGSSLCERT"), ("sslkey", "PGSSLKEY")];
     names
         .iter()
         .filter_map(|(option, name)| connection.query.get(*option).map(|value| (*name, value.clone())))

@@ -10,16 +10,14 @@ pub(super) fn place(connection: &Connection, port: Option<u16>) -> Vec<String> {
         return vec!["--protocol=socket".to_owned(), format!("--socket={socket}")];
     }
     let mut args = vec!["--protocol=tcp".to_owned()];
-    args.extend(connection.host.as_ref().map(|host| format!("--host={host}")));
+    args.extend(connection.host.as_ref().map(|host| format!("--host={}", host.trim_matches(['[', ']']))));
     args.extend(connection.port.or(port).map(|port| format!("--port={port}")));
     args
 }
 
-/// The Unix socket, where one is named: by an option, or as a host that is a path.
+/// The Unix socket, where one is named.
 fn socket(connection: &Connection) -> Option<&str> {
-    let option =
-        ["socket", "unix_socket"].iter().find_map(|name| connection.query.get(*name)).map(|path| path.reveal());
-    option.or_else(|| connection.host.as_deref().filter(|host| host.starts_with('/')))
+    connection.query.get("socket").map(|path| path.reveal())
 }
 
 /// What a client is told whoever wrote its other arguments. It speaks utf8mb4, as files do; and where its session was ended, it must not go
@@ -30,26 +28,24 @@ pub(super) fn options(connection: &Connection, program: &Path) -> Vec<String> {
     args
 }
 
-/// TLS as the connection's options have it.
+/// TLS as the connection's options have it, which are spelt one way ([`crate::config`]).
 pub(super) fn tls(connection: &Connection, program: &Path) -> Vec<String> {
     let mut args = Vec::new();
-    let said = |names: &[&str]| names.iter().find_map(|name| connection.query.get(*name)).map(|value| value.reveal());
-    for (names, option) in [
-        (["ssl-ca", "sslca", "ssl_ca"], "--ssl-ca"),
-        (["ssl-cert", "sslcert", "ssl_cert"], "--ssl-cert"),
-        (["ssl-key", "sslkey", "ssl_key"], "--ssl-key"),
-    ] {
-        args.extend(said(&names).map(|path| format!("{option}={path}")));
+    let said = |name: &str| connection.query.get(name).map(|value| value.reveal());
+    for name in ["ssl-ca", "ssl-cert", "ssl-key"] {
+        args.extend(said(name).map(|path| format!("--{name}={path}")));
     }
-    let Some(mode) = said(&["ssl-mode", "sslmode", "ssl_mode"]) else { return args };
-    let mode = mode.to_ascii_lowercase().replace('-', "_");
-    let mode = if mode == "verify_full" { "verify_identity" } else { mode.as_str() };
+    let Some(mode) = said("ssl-mode") else { return args };
+    // Nothing is checked on the way to a socket, by the runner neither.
+    let mode = if socket(connection).is_some() && mode != "disabled" { "preferred" } else { mode };
     if is_mariadb(program) {
-        // Which knows no modes (MariaDB documentation, mariadb command-line client): verifying is of authority and name at once.
+        // Which knows no modes (MariaDB documentation, mariadb command-line client): verifying is of authority and name at once, and `--ssl`
+        // fails where the server has no TLS.
         args.extend(match mode {
             "disabled" => vec!["--skip-ssl".to_owned()],
-            "verify_ca" | "verify_identity" => vec!["--ssl".to_owned(), "--ssl-verify-server-cert".to_owned()],
-            _ => vec!["--ssl".to_owned(), "--skip-ssl-verify-server-cert".to_owned()],
+            "preferred" => vec!["--skip-ssl-verify-server-cert".to_owned()],
+            "required" => vec!["--ssl".to_owned(), "--skip-ssl-verify-server-cert".to_owned()],
+            _ => vec!["--ssl".to_owned(), "--ssl-verify-server-cert".to_owned()],
         });
     } else {
         args.push(format!("--ssl-mode={}", mode.to_ascii_uppercase()));
@@ -81,20 +77,21 @@ mod tests {
     #[test]
     fn a_socket_takes_the_place_of_host_and_port() {
         assert_eq!(place(&connection(&[]), Some(3306)), ["--protocol=tcp", "--host=localhost", "--port=3306"]);
-        let by_option = connection(&[("unix_socket", "/run/my.sock")]);
+        let by_option = connection(&[("socket", "/run/my.sock")]);
         assert_eq!(place(&by_option, Some(3306)), ["--protocol=socket", "--socket=/run/my.sock"]);
-        let by_host = Connection { host: Some("/run/my.sock".into()), ..connection(&[]) };
-        assert_eq!(place(&by_host, Some(3306)), place(&by_option, Some(3306)));
     }
 
     #[test]
     fn tls_is_said_as_each_client_has_it() {
-        let to = connection(&[("ssl-mode", "verify-full"), ("ssl_ca", "ca.pem")]);
-        assert_eq!(tls(&to, Path::new("/x/mysql")).join(" "), "--ssl-ca=ca.pem --ssl-mode=VERIFY_IDENTITY");
-        assert_eq!(tls(&to, Path::new("/x/mariadb")).join(" "), "--ssl-ca=ca.pem --ssl --ssl-verify-server-cert");
-        let off = connection(&[("sslmode", "DISABLED")]);
+        let to = connection(&[("ssl-mode", "verify_identity"), ("ssl-ca", "/ca.pem")]);
+        assert_eq!(tls(&to, Path::new("/x/mysql")).join(" "), "--ssl-ca=/ca.pem --ssl-mode=VERIFY_IDENTITY");
+        assert_eq!(tls(&to, Path::new("/x/mariadb")).join(" "), "--ssl-ca=/ca.pem --ssl --ssl-verify-server-cert");
+        let off = connection(&[("ssl-mode", "disabled")]);
         assert_eq!(tls(&off, Path::new("/x/mariadb")), ["--skip-ssl"]);
         assert_eq!(tls(&off, Path::new("/x/mysql")), ["--ssl-mode=DISABLED"]);
+        let local = connection(&[("ssl-mode", "verify_identity"), ("socket", "/s")]);
+        assert_eq!(tls(&local, Path::new("/x/mariadb")), ["--skip-ssl-verify-server-cert"]);
+        assert_eq!(tls(&local, Path::new("/x/mysql")), ["--ssl-mode=PREFERRED"]);
         assert!(tls(&connection(&[]), Path::new("/x/mariadb")).is_empty());
     }
 }

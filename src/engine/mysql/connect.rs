@@ -1,8 +1,11 @@
 //! The way in: a connection URL's parts as sqlx's options, and errors that name host, database and user, never a secret.
 
 use super::{
-    super::{Failure, UrlOption, Values},
-    error::words,
+    super::{
+        Failure, UrlOption, Values,
+        tls::{self, Tried},
+    },
+    error::{ACCESS_DENIED, Broken, words},
     wire::Wire,
 };
 use crate::target::{Connection, Target};
@@ -64,9 +67,30 @@ pub(super) async fn connect(target: &Target) -> Result<Wire, Failure> {
     let place = place(target);
     match tokio::time::timeout(patience, options.connect()).await {
         Ok(Ok(connection)) => Ok(Wire::new(connection)),
-        Ok(Err(error)) => Err(Failure::Access(anyhow!("cannot connect to {place}: {}", words(&error)))),
+        Ok(Err(error)) => {
+            let tried = Tried { socket: socket(to), ca: "ssl-ca", cert: "ssl-cert and ssl-key", mode: "ssl-mode" };
+            let why = tried.reason(&error).unwrap_or_else(|| denied(to, &error));
+            Err(Failure::Access(anyhow!("cannot connect to {place}: {why}")))
+        }
         Err(_) => Err(Failure::Access(anyhow!("cannot connect to {place}: no answer within {} s", patience.as_secs()))),
     }
+}
+
+/// The server's words. It says no more than that access is denied where TLS or a certificate was wanted (MariaDB manual,
+/// `require_secure_transport`, `REQUIRE`), so what was not shown is told.
+fn denied(to: &Connection, error: &sqlx::Error) -> String {
+    let said = words(error);
+    if Broken::number_of(error) != Some(ACCESS_DENIED) {
+        return said;
+    }
+    let given = |name: &str| to.query.get(name).map(|value| value.reveal());
+    if given("ssl-mode") == Some("disabled") && socket(to).is_none() {
+        return format!("{said}; with `ssl-mode=disabled`, a server or user that requires TLS is one reason");
+    }
+    if to.password.is_none() && given("ssl-cert").is_none() {
+        return format!("{said}; no password and no client certificate (ssl-cert and ssl-key) were shown");
+    }
+    said
 }
 
 /// `host:port`, or the socket's path.
@@ -101,7 +125,8 @@ fn options(to: &Connection) -> Result<(MySqlConnectOptions, Duration), String> {
         .port(to.port.unwrap_or(PORT));
     let mut patience = PATIENCE;
     if let Some(host) = &to.host {
-        options = options.host(host);
+        // The name that the server's certificate is compared with has no brackets around an IPv6 address.
+        options = options.host(host.trim_matches(['[', ']']));
     }
     if let Some(path) = socket(to) {
         options = options.socket(path);
@@ -115,10 +140,12 @@ fn options(to: &Connection) -> Result<(MySqlConnectOptions, Duration), String> {
     for (name, value) in &to.query {
         let value = value.reveal();
         options = match name.as_str() {
-            "ssl-mode" | "sslmode" | "ssl_mode" => options.ssl_mode(tls(value)?),
-            "ssl-ca" | "sslca" | "ssl_ca" => options.ssl_ca(value),
-            "ssl-cert" | "sslcert" | "ssl_cert" => options.ssl_client_cert(value),
-            "ssl-key" | "sslkey" | "ssl_key" => options.ssl_client_key(value),
+            "ssl-mode" | "sslmode" | "ssl_mode" => options.ssl_mode(mode(value)?),
+            "ssl-ca" | "sslca" | "ssl_ca" => options.ssl_ca_from_pem(tls::certificates("ssl-ca", value)?),
+            "ssl-cert" | "sslcert" | "ssl_cert" => {
+                options.ssl_client_cert_from_pem(tls::certificates("ssl-cert", value)?)
+            }
+            "ssl-key" | "sslkey" | "ssl_key" => options.ssl_client_key_from_pem(tls::key("ssl-key", value)?),
             "connect_timeout" => {
                 let seconds = value.parse().map_err(|_| "`connect_timeout` is no number of seconds")?;
                 // Zero waits for ever, which a runner never should.
@@ -134,12 +161,17 @@ fn options(to: &Connection) -> Result<(MySqlConnectOptions, Duration), String> {
             }
         };
     }
+    // A socket's other end is this host, which no certificate names. TLS is used there where the server has it: a password that the server
+    // does not keep in its cache is sent only so.
+    if socket(to).is_some() && !matches!(options.get_ssl_mode(), MySqlSslMode::Disabled) {
+        options = options.ssl_mode(MySqlSslMode::Preferred);
+    }
     Ok((options, patience))
 }
 
 /// The client's own names for how much TLS is asked for (MySQL manual, `--ssl-mode`).
-fn tls(mode: &str) -> Result<MySqlSslMode, String> {
-    match mode.to_ascii_lowercase().replace('-', "_").as_str() {
+fn mode(word: &str) -> Result<MySqlSslMode, String> {
+    match word.to_ascii_lowercase().replace('-', "_").as_str() {
         "disabled" => Ok(MySqlSslMode::Disabled),
         "preferred" => Ok(MySqlSslMode::Preferred),
         "required" => Ok(MySqlSslMode::Required),

@@ -6,6 +6,8 @@ use sqlx::mysql::MySqlDatabaseError;
 
 /// A table that is not there.
 pub(super) const NO_TABLE: u16 = 1146;
+/// A user who is not let in.
+pub(super) const ACCESS_DENIED: u16 = 1045;
 /// Another user's session, and no right to end it.
 const NO_RIGHT_TO_KILL: [u16; 2] = [1095, 1227];
 /// A session that is gone already.
@@ -18,7 +20,12 @@ pub(super) struct Broken(pub sqlx::Error);
 impl Broken {
     /// The server's error number, if the server said anything.
     pub fn number(&self) -> Option<u16> {
-        server(&self.0).map(MySqlDatabaseError::number)
+        Self::number_of(&self.0)
+    }
+
+    /// The same of an error by itself.
+    pub fn number_of(error: &sqlx::Error) -> Option<u16> {
+        server(error).map(MySqlDatabaseError::number)
     }
 
     /// Whether the connection is gone, and with it the answer.

@@ -1,13 +1,19 @@
 //! The way in: a connection URL's parts as sqlx's options, and errors that name host, database and user, never a secret.
 
 use super::{
-    super::{Failure, UrlOption, Values},
+    super::{
+        Failure, UrlOption, Values,
+        tls::{self, Tried},
+    },
     error::words,
     wire::Wire,
 };
 use crate::target::{Connection, Target};
 use anyhow::anyhow;
-use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use sqlx::{
+    ConnectOptions as _,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 use std::time::Duration;
 
 /// How long connecting may take where `connect_timeout` says nothing.
@@ -36,7 +42,10 @@ pub(super) async fn connect(target: &Target, name: &str) -> Result<Wire, Failure
     let options = options.application_name(name).disable_statement_logging();
     match tokio::time::timeout(patience, options.connect()).await {
         Ok(Ok(connection)) => Ok(Wire::new(connection)),
-        Ok(Err(error)) => Err(Failure::Access(anyhow!("cannot connect to {}: {}", place(to, &options), words(&error)))),
+        Ok(Err(error)) => {
+            let why = reason(&options, &error).unwrap_or_else(|| words(&error));
+            Err(Failure::Access(anyhow!("cannot connect to {}: {why}", place(to, &options))))
+        }
         Err(_) => Err(Failure::Access(anyhow!(
             "cannot connect to {}: no answer within {} s",
             place(to, &options),
@@ -55,6 +64,11 @@ fn address(options: &PgConnectOptions) -> String {
     format!("{host}:{}", options.get_port())
 }
 
+fn reason(options: &PgConnectOptions, error: &sqlx::Error) -> Option<String> {
+    let socket = options.get_socket().map(|folder| format!("{}/.s.PGSQL.{}", folder.display(), options.get_port()));
+    Tried { socket: socket.as_deref(), ca: "sslrootcert", cert: "sslcert and sslkey", mode: "sslmode" }.reason(error)
+}
+
 fn place(to: &Connection, options: &PgConnectOptions) -> String {
     format!("{}://{}@{}/{}", to.scheme, options.get_username(), address(options), to.database)
 }
@@ -66,7 +80,8 @@ fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
     {
         let mut pairs = url.query_pairs_mut();
         if let Some(host) = &to.host {
-            pairs.append_pair("host", host);
+            // The name that the server's certificate is compared with has no brackets around an IPv6 address.
+            pairs.append_pair("host", host.trim_matches(['[', ']']));
         }
         if let Some(port) = to.port {
             pairs.append_pair("port", &port.to_string());
@@ -79,9 +94,10 @@ fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
         }
         for (name, value) in &to.query {
             match name.as_str() {
-                "sslmode" | "sslrootcert" | "sslcert" | "sslkey" | "host" => {
+                "sslmode" | "host" => {
                     pairs.append_pair(name, value.reveal());
                 }
+                "sslrootcert" | "sslcert" | "sslkey" => {}
                 "connect_timeout" => {
                     let seconds = value.reveal().parse().map_err(|_| "`connect_timeout` is no number of seconds")?;
                     // libpq: zero waits for ever, which a runner never should.
@@ -98,6 +114,20 @@ fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
     let mut options = PgConnectOptions::from_url(&url).map_err(|e| e.to_string())?;
     if let Some(password) = &to.password {
         options = options.password(password.reveal());
+    }
+    // A socket's other end is this host; the server offers no TLS there, and libpq asks for none (manual, section 34.1.2, `sslmode`).
+    if options.get_socket().is_some() {
+        return Ok((options.ssl_mode(PgSslMode::Disable), patience));
+    }
+    let path = |name: &str| to.query.get(name).map(|path| path.reveal());
+    if let Some(path) = path("sslrootcert") {
+        options = options.ssl_root_cert_from_pem(tls::certificates("sslrootcert", path)?);
+    }
+    if let Some(path) = path("sslcert") {
+        options = options.ssl_client_cert_from_pem(tls::certificates("sslcert", path)?);
+    }
+    if let Some(path) = path("sslkey") {
+        options = options.ssl_client_key_from_pem(tls::key("sslkey", path)?);
     }
     Ok((options, patience))
 }

@@ -10,7 +10,7 @@ pub use bench::Bench;
 pub use bin::{Command, Run, signal, until};
 pub use db::{Db, Engine, mariadb_client};
 pub use holder::Holder;
-pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres};
+pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres, tls};
 
 /// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`,
 /// `…::mariadb::name`.

@@ -3,6 +3,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::OnceLock,
 };
@@ -153,6 +154,19 @@ pub fn mariadb_alone() -> super::Db {
     SERVERS.lock().unwrap().push(server);
     super::db::mariadb_client(&url, "CREATE DATABASE alone");
     super::Db::Mariadb { url: url.to_database("alone") }
+}
+
+/// A server that lets nobody in by TCP without TLS: its port, and the folder of its socket and its certificates (`tests/servers/*`).
+pub fn tls(engine: super::Engine) -> (u16, PathBuf) {
+    static POSTGRES: OnceLock<Server> = OnceLock::new();
+    static MARIADB: OnceLock<Server> = OnceLock::new();
+    let start = |script| Server::start(script, &["--tls".to_owned()]);
+    let server = match engine {
+        super::Engine::Sqlite => panic!("SQLite has no server"),
+        super::Engine::Postgres => POSTGRES.get_or_init(|| start("postgres")),
+        super::Engine::Mariadb => MARIADB.get_or_init(|| start("mariadb")),
+    };
+    (Url::parse(server.value("URL")).port(), PathBuf::from(server.value("SOCKETS")))
 }
 
 /// A database behind pgbouncer, in transaction mode.

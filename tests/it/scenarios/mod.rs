@@ -21,4 +21,5 @@ mod secrets;
 mod shell;
 mod stamp;
 mod template;
+mod tls;
 mod words;
