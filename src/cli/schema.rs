@@ -112,6 +112,14 @@ mod tests {
         "releases/after_cycle",
         "releases/after_itself",
         "releases/after_unknown",
+        "releases/delta_fields_that_clash",
+        "releases/delta_no_expression",
+        "releases/delta_operation_and_handler",
+        "releases/delta_operation_twice",
+        "releases/delta_refused_operations",
+        "releases/delta_table_outside",
+        "releases/delta_two_operations",
+        "releases/delta_type_unknown",
         "releases/done_when_for_two",
         "releases/done_when_is_two",
         "releases/duplicate_key",
@@ -124,6 +132,7 @@ mod tests {
         "releases/id_twice",
         "releases/number_as_key",
         "releases/only_a_comment_in_a_handler",
+        "releases/operation",
         "releases/postgres_nameless_concurrent_index",
         "releases/template",
         "releases/transaction_in_a_block",
@@ -215,10 +224,10 @@ mod tests {
         let mut release = schema(SchemaOf::Release);
         let definitions = release["definitions"].as_object_mut().unwrap();
         let mut step = definitions.remove("step").unwrap();
-        let alone = step["anyOf"].as_array_mut().unwrap();
         for (name, described) in crate::ops::schema() {
             definitions.insert(name.clone(), described);
             let required = serde_json::json!({ "required": [&name] });
+            let alone = step["anyOf"].as_array_mut().unwrap();
             if !alone.contains(&required) {
                 alone.push(required);
             }
