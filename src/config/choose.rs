@@ -77,6 +77,9 @@ fn by_url(from: &str, text: &str, choice: &Choice) -> Result<Target, Vec<Finding
         binary: None,
         binary_args: vec![],
         vars: IndexMap::new(),
+        storage_options: IndexMap::new(),
+        writers: None,
+        rewriters: IndexMap::new(),
         project: choice.project.clone(),
     })
 }
@@ -158,6 +161,7 @@ mod tests {
         })
     }
 
+    const ENGINES: &str = if cfg!(feature = "delta") { "sqlite, postgres, delta" } else { "sqlite, postgres" };
     const DEV: (&str, &str) = ("dev.yaml", "connection: sqlite://dev.db");
     const PROD: (&str, &str) = ("prod.yaml", "connection: postgres://app:hunter2@db/shop");
 
@@ -201,11 +205,11 @@ mod tests {
         assert!(choose(&[DEV], None, Some("../conf.d/dev"), &[]).is_err());
         assert_eq!(
             choose(&[], Some("mysql://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: this version of triphase has no engine for `mysql` — this version's engines are sqlite and postgres"
+            format!("--conn: this version of triphase has no engine for `mysql` — this version's engines are {ENGINES}")
         );
         assert_eq!(
             choose(&[], Some("mongodb://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: unknown scheme `mongodb` — this version's engines are sqlite and postgres"
+            format!("--conn: unknown scheme `mongodb` — this version's engines are {ENGINES}")
         );
     }
 }

@@ -286,6 +286,9 @@ fn statements(
         reading.findings.push(node.refuse_key("F3", message, "make each statement an action with its own `done_when`"));
     }
     for statement in statements {
+        if let Some((message, way_out)) = sql::refused(reading.dialect, &statement.text) {
+            reading.findings.push(Finding::new(Class::Usage, "F2", message).way_out(way_out).at(place(&statement.span)));
+        }
         let alone = statement.alone || options.alone;
         parts.push(Action::Sql { text: statement.text, alone, done_when: options.done_when.clone() }, options);
     }

@@ -6,6 +6,8 @@ mod canonical;
 mod code;
 mod concurrent;
 mod label;
+#[cfg(feature = "delta")]
+pub mod lake;
 mod quote;
 mod split;
 mod tokens;
@@ -42,6 +44,26 @@ pub struct SqlError {
     pub way_out: String,
     /// Byte range in the source.
     pub span: Range<usize>,
+}
+
+/// Why an engine can't run a statement, and what to write instead, as far as the text alone tells; `None`: the target itself decides.
+pub fn refused(dialect: crate::model::Dialect, text: &str) -> Option<(String, String)> {
+    use crate::model::Dialect;
+    match dialect {
+        Dialect::Delta => refused_by_a_lake(text),
+        Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb | Dialect::Sqlite => None,
+    }
+}
+
+#[cfg(feature = "delta")]
+fn refused_by_a_lake(text: &str) -> Option<(String, String)> {
+    lake::read(text).err().map(|refused| (refused.message, refused.way_out))
+}
+
+/// Without the engine there is no target that would run it.
+#[cfg(not(feature = "delta"))]
+const fn refused_by_a_lake(_text: &str) -> Option<(String, String)> {
+    None
 }
 
 /// Whether a statement may commit by itself in the middle of its work: a procedure or an anonymous block run outside a transaction.

@@ -115,6 +115,9 @@ pub(crate) fn target(guards: Guards) -> Target {
         binary: None,
         binary_args: Vec::new(),
         vars: Default::default(),
+        storage_options: IndexMap::new(),
+        writers: None,
+        rewriters: IndexMap::new(),
         project: "/".into(),
     }
 }
