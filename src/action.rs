@@ -1,6 +1,9 @@
 //! What a handler is made of, as run and as the ledger keeps it.
 
-use crate::model::{Label, Verb};
+use crate::{
+    model::{Label, StepId, Verb},
+    ops::Act,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -30,6 +33,19 @@ pub enum Action {
         /// The file, relative to the project folder.
         file: PathBuf,
     },
+    /// One act of a declarative operation, derived for its table (rule O4).
+    Operation {
+        /// The version of triphase that derived it.
+        by: String,
+        /// The step whose evidence its commit carries, as it was called then: it stays when the step is renamed in the ledger.
+        step: StepId,
+        /// The handler that it belongs to.
+        verb: Verb,
+        /// Its number in that handler, from 1.
+        number: u32,
+        /// What is done.
+        act: Box<Act>,
+    },
 }
 
 impl Action {
@@ -38,7 +54,7 @@ impl Action {
         match self {
             Self::Sql { alone, .. } => *alone,
             Self::Expect { .. } => false,
-            Self::Shell { .. } => true,
+            Self::Shell { .. } | Self::Operation { .. } => true,
         }
     }
 
@@ -48,6 +64,15 @@ impl Action {
             Self::Sql { text, .. } => text.clone(),
             Self::Expect { query } => format!("expect: {query}"),
             Self::Shell { file } => format!("shell: {}", file.display()),
+            Self::Operation { act, .. } => act.text(),
+        }
+    }
+
+    /// Whether a person must say yes to it on every target, protected or not (rule D8).
+    pub fn asks(&self) -> bool {
+        match self {
+            Self::Sql { .. } | Self::Expect { .. } | Self::Shell { .. } => false,
+            Self::Operation { act, .. } => act.asks(),
         }
     }
 

@@ -9,6 +9,8 @@ pub mod target;
 
 pub mod sql;
 
+pub mod ops;
+
 pub mod action;
 
 pub mod release;

@@ -14,6 +14,7 @@ use crate::{
     action::{Action, Handlers},
     ledger::{Begin, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time, Verb},
+    ops::Lake,
     target::Target,
 };
 use std::{collections::BTreeMap, future::Future, pin::Pin};
@@ -197,6 +198,11 @@ pub trait Session: Send + Sync {
     fn left<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<Leftover>> {
         Box::pin(async { Ok(None) })
     }
+    /// What is known of the tables that operations name; a table that is not there is left out. Only engines that run operations say
+    /// anything.
+    fn lake<'a>(&'a self, _tables: &'a [String]) -> Answer<'a, Lake> {
+        Box::pin(async { Ok(Lake::default()) })
+    }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
@@ -244,6 +250,16 @@ pub trait Hold: Send + Sync {
     fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
     where
         Self: 'a;
+}
+
+/// Why an engine whose tables are SQL's runs no act of a declarative operation; only a ledger that was written by hand can hold one.
+pub fn no_operation(engine: Dialect, action: &Action) -> Finding {
+    Finding::new(
+        crate::model::Class::Usage,
+        "O3",
+        format!("{engine} runs no declarative operations: {}", action.text()),
+    )
+    .way_out("replace the stored handler by SQL: triphase repair handler vN/step VERB --file F --reason …")
 }
 
 /// The engines of this binary.

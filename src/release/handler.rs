@@ -122,7 +122,7 @@ impl Parts {
             Way::Back => {
                 let statements = self.actions.iter().filter_map(|action| match action {
                     Action::Sql { text, .. } => Some(text.as_str()),
-                    Action::Expect { .. } | Action::Shell { .. } => None,
+                    Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
                 });
                 sql::label(self.dialect, &statements.collect::<Vec<_>>())
             }
@@ -135,6 +135,7 @@ impl Parts {
             Action::Sql { text, .. } => ("sql", sql::canonical(self.dialect, text)),
             Action::Expect { query } => ("expect", sql::canonical(self.dialect, query)),
             Action::Shell { file } => ("shell", file.display().to_string()),
+            Action::Operation { act, .. } => ("operation", act.text()),
         };
         let transaction = if options.alone { "transaction: false" } else { "" };
         let done_when =

@@ -71,7 +71,7 @@ fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
         let marks = if marks.is_empty() { String::new() } else { format!("  -- {}", marks.join("; ")) };
         let end = match action {
             Action::Sql { .. } | Action::Expect { .. } => ";",
-            Action::Shell { .. } => "",
+            Action::Shell { .. } | Action::Operation { .. } => "",
         };
         writeln!(out, "  {}. {}{end}{}", index + 1, indent(&action.text(), 5), paint.dim(&marks))?;
     }

@@ -50,7 +50,7 @@ impl Session for Open {
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
         let query = match action {
             Action::Sql { done_when, .. } => done_when.as_deref().and_then(|query| query.strip_prefix("applied:")),
-            Action::Expect { .. } | Action::Shell { .. } => None,
+            Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
         };
         Box::pin(async move {
             self.call(|state| {
@@ -154,6 +154,7 @@ fn act(state: &mut State, at: usize, action: &Action) -> Result<Option<String>, 
             if query == "false" { refuse("expected true, found false".into()) } else { Ok(None) }
         }
         Action::Shell { file } => Ok(Some(file.display().to_string())),
+        Action::Operation { .. } => Ok(Some(action.text())),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     action::Action,
     failpoint,
     ledger::{Begin, Unit},
-    model::{Class, Finding, Time},
+    model::{Class, Dialect, Finding, Time},
 };
 use anyhow::anyhow;
 use std::time::Duration;
@@ -99,6 +99,9 @@ impl<'a> Holding<'a> {
             [Action::Sql { text, alone: true, .. }] => self.alone(&mut work, text, unit, stop).await,
             actions => {
                 for action in actions {
+                    if let Action::Operation { .. } = action {
+                        return Err(Failure::Refused(Box::new(crate::engine::no_operation(Dialect::Postgres, action))));
+                    }
                     if let Action::Shell { file } = action {
                         return Err(Failure::Refused(Box::new(
                             Finding::new(
@@ -141,7 +144,7 @@ impl<'a> Holding<'a> {
                         });
                     }
                 }
-                Action::Shell { .. } => {}
+                Action::Shell { .. } | Action::Operation { .. } => {}
             }
         }
         // The handler may have changed who writes and where.

@@ -114,6 +114,7 @@ pub(super) async fn left(pg: &Pg, action: &Action) -> Result<Option<Leftover>, F
     let leaves = match action {
         Action::Sql { text, alone: true, .. } => leaves(text),
         Action::Sql { alone: false, .. } | Action::Expect { .. } | Action::Shell { .. } => None,
+        Action::Operation { .. } => None,
     };
     let Some(leaves) = leaves else { return Ok(None) };
     let clear: Vec<Action> =

@@ -43,7 +43,7 @@ pub(super) async fn ask(pg: &Pg, action: &Action) -> Result<Verdict, Failure> {
         Action::Sql { done_when: Some(query), .. } => (None, query.clone()),
         // A query changes nothing.
         Action::Expect { .. } => return Ok(Verdict::Not),
-        Action::Shell { .. } => return Ok(Verdict::Unknown),
+        Action::Shell { .. } | Action::Operation { .. } => return Ok(Verdict::Unknown),
         Action::Sql { text, done_when: None, .. } => match probe(text) {
             Ok(query) => (Some(text), query),
             Err(verdict) => return Ok(verdict),

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     action::Action,
     ledger::{Begin, Ledger, Unit},
-    model::{Class, Finding},
+    model::{Class, Dialect, Finding},
     target::Target,
 };
 
@@ -172,6 +172,7 @@ impl Script<'_> {
             match action {
                 Action::Sql { text, .. } => self.push(text),
                 Action::Expect { query } => self.push(&expect(query)),
+                Action::Operation { .. } => return Err(crate::engine::no_operation(Dialect::Postgres, action)),
                 Action::Shell { file } => {
                     return Err(Finding::new(
                         Class::Usage,

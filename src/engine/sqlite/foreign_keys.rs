@@ -12,7 +12,7 @@ pub const CHECK: &str = "PRAGMA foreign_key_check";
 pub fn wish(action: &Action) -> Option<bool> {
     match action {
         Action::Sql { text, .. } => sql::foreign_keys(Dialect::Sqlite, text),
-        Action::Expect { .. } | Action::Shell { .. } => None,
+        Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
     }
 }
 

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     action::Action,
-    engine::{Answer, Failure, Hold, Me, Stop, rows::TextRow},
+    engine::{Answer, Failure, Hold, Me, Stop, no_operation, rows::TextRow},
     failpoint,
     ledger::{Begin, Entry, Unit},
-    model::Time,
+    model::{Dialect, Time},
 };
 use anyhow::anyhow;
 use std::ops::DerefMut;
@@ -221,7 +221,7 @@ async fn watched(link: &mut Link, stop: &Stop, at: usize, action: &Action) -> Re
 fn sets(action: &Action) -> bool {
     match action {
         Action::Sql { text, .. } | Action::Expect { query: text } => text.to_ascii_lowercase().contains("pragma"),
-        Action::Shell { .. } => false,
+        Action::Shell { .. } | Action::Operation { .. } => false,
     }
 }
 
@@ -232,6 +232,7 @@ async fn run(link: &mut Link, at: usize, action: &Action) -> Result<(), Failure>
             let rows = cells(&mut link.connection, query).await.map_err(|e| failure::action(at, e))?;
             expected(&rows).map_err(|why| Failure::Handler { at, why })
         }
+        Action::Operation { .. } => Err(Failure::Refused(Box::new(no_operation(Dialect::Sqlite, action)))),
         Action::Shell { file } => Err(Failure::Handler {
             at,
             why: anyhow!("`shell: {}` is not run by this engine: write its statements as sql", file.display()),

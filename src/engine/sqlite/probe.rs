@@ -17,7 +17,7 @@ pub async fn ask(connection: &mut SqliteConnection, action: &Action, read_only: 
         Action::Sql { text, done_when: None, .. } if repeatable(text) => Ok(Verdict::Not),
         // A query changes nothing.
         Action::Expect { .. } => Ok(Verdict::Not),
-        Action::Sql { .. } | Action::Shell { .. } => Ok(Verdict::Unknown),
+        Action::Sql { .. } | Action::Shell { .. } | Action::Operation { .. } => Ok(Verdict::Unknown),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{connect::Settings, foreign_keys};
 use crate::{
     action::Action,
-    engine::{Failure, Me, rows::Rows},
+    engine::{Failure, Me, no_operation, rows::Rows},
     ledger::{Begin, Entry, Ledger, Unit},
     model::{Class, Dialect, Finding},
     sql,
@@ -111,6 +111,7 @@ impl Script<'_> {
                 "WITH found(value) AS (\n{query}\n) INSERT INTO temp.triphase_expect \
                  SELECT CASE WHEN (SELECT count(*) FROM found) = 1 THEN (SELECT value FROM found) END"
             )),
+            Action::Operation { .. } => return Err(no_operation(Dialect::Sqlite, action)),
             Action::Shell { file } => {
                 return Err(Finding::new(
                     Class::Usage,

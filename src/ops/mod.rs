@@ -1,0 +1,95 @@
+//! Declarative operations: one vocabulary for every engine, and what each comes to on one table. Pure: an operation and a table's state
+//! go in, five lists of acts come out ([`Derived`]). The engine carries the acts out and knows no operation.
+//!
+//! `table` lists the operations and their fields; `derive` has a file an operation or family; `edit` says what a commit changes.
+
+mod act;
+mod edit;
+mod expr;
+mod state;
+mod text;
+mod types;
+
+pub use act::{Act, Check, Cost, Does};
+pub use edit::{Edit, Position, apply, apply_all};
+pub use state::{Field, Protocol, TableState};
+pub use types::{DataType, Nested};
+
+use crate::model::{Class, Finding, Label, StepId, Verb, named};
+use std::collections::{BTreeMap, BTreeSet};
+
+named! {
+    /// Who else writes a lake's tables (D1).
+    Writer {
+        /// Apache Spark, or what writes as it does.
+        Spark = "spark",
+        /// delta-rs: the `deltalake` libraries.
+        DeltaRs = "delta-rs",
+    }
+}
+
+/// What a target says about the tables that operations name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lake {
+    /// The tables that are there, by the names that were asked for.
+    pub tables: BTreeMap<String, TableState>,
+    /// Who else writes them, where the target file says so.
+    pub writers: Option<BTreeSet<Writer>>,
+}
+
+/// Why an operation can't be derived, or an act not be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The class, and so the exit code (O12).
+    pub class: Class,
+    /// The rule, as `O7`.
+    pub rule: &'static str,
+    /// What is wrong, naming the thing. No final full stop.
+    pub message: String,
+    /// What to do about it.
+    pub way_out: String,
+}
+
+impl Refusal {
+    /// A refusal without a way out.
+    pub fn new(class: Class, rule: &'static str, message: impl Into<String>) -> Self {
+        Self { class, rule, message: message.into(), way_out: String::new() }
+    }
+
+    /// The same with its way out.
+    #[must_use]
+    pub fn way_out(mut self, text: impl Into<String>) -> Self {
+        self.way_out = text.into();
+        self
+    }
+
+    /// There is no such table.
+    pub fn missing(table: &str) -> Self {
+        Self::new(Class::Guard, "O12", format!("there is no table `{table}`"))
+            .way_out("a table is named by its path under the lake's root: `sales`, `raw/events`")
+    }
+
+    /// There is such a table already.
+    pub fn there(table: &str) -> Self {
+        Self::new(Class::Guard, "O12", format!("there is a table `{table}` already")).way_out("choose another name")
+    }
+
+    /// As a finding about a step.
+    pub fn finding(self, step: &StepId) -> Finding {
+        Finding::new(self.class, self.rule, format!("step `{step}`: {}", self.message)).way_out(self.way_out)
+    }
+}
+
+/// All that an operation comes to on one table: what the ledger keeps from the moment that `add` starts (O4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// The version of triphase that derived it.
+    pub by: String,
+    /// By verb, in order. A verb that is not there has no handler: a phase is empty, a rollback impossible. An empty list: a rollback
+    /// that has nothing to do.
+    pub handlers: BTreeMap<Verb, Vec<Act>>,
+    /// What each way back costs.
+    pub labels: BTreeMap<Verb, Label>,
+    /// What the plan says about it.
+    pub warnings: Vec<String>,
+}
