@@ -83,6 +83,16 @@ impl Evidence {
         Put { operation: format!("TRIPHASE {operation}"), info, txns: vec![(app(&self.id), self.txn)] }
     }
 
+    /// The same for one of several commits, the last of which carries the evidence: it says whose it is, and proves nothing.
+    pub fn part(&self, operation: &str) -> Put {
+        Put { txns: vec![], ..self.put(operation) }
+    }
+
+    /// Whether the object `triphase` of a commitInfo names the same step.
+    pub fn is_of(&self, info: &serde_json::Value) -> bool {
+        info["release"] == self.id.release.as_str() && info["step"] == self.id.step.as_str()
+    }
+
     /// How a table stands to it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! then said to be done; a crash between any two of these is decided by the table's own `txn`.
 
 use super::{
+    acts,
     change::Change,
     dml,
     evidence::{self, Evidence},
@@ -16,6 +17,7 @@ use crate::{
     failpoint,
     ledger::{Begin, Entry, Event, Format, Outcome, Unit},
     model::{PhaseState, StepId, Time, Verb},
+    ops::{Act, Does},
     sql,
 };
 use anyhow::anyhow;
@@ -108,7 +110,7 @@ impl<'a> LakeHold<'a> {
             return Err(Failure::Stopped);
         }
         match unit.actions.as_slice() {
-            [action @ Action::Sql { text, .. }] if action.alone() => self.alone(text, unit, stop).await,
+            [action] if action.alone() => self.alone(action, unit, stop).await,
             actions => {
                 self.entries(&unit.opens).await?;
                 for (at, action) in actions.iter().enumerate() {
@@ -129,31 +131,36 @@ impl<'a> LakeHold<'a> {
                 }
                 Err(trouble) => Err(trouble.action(at)),
             },
-            Action::Sql { text, .. } => {
-                Err(refuse(format!("a statement on a Delta table stands alone, and this one does not: {text}")))
+            Action::Sql { .. } | Action::Operation { .. } | Action::Shell { .. } => {
+                Err(Failure::Handler { at, why: not_run(action) })
             }
-            Action::Shell { file } => Err(refuse(format!(
-                "`shell: {}` is not run by this engine: write its statements as sql",
-                file.display()
-            ))),
         }
     }
 
-    /// A statement: announced, committed with its evidence, said to be done.
-    async fn alone(&self, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
-        let dml = sql::lake::read(text)
-            .map_err(|refused| Failure::Handler { at: 0, why: anyhow!("{}; {}", refused.message, refused.way_out) })?;
+    /// A statement or an act: announced, committed with its evidence, said to be done.
+    async fn alone(&self, action: &Action, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let refuse = |why: anyhow::Error| Failure::Handler { at: 0, why };
         let Some((id, verb, statement)) = attempt(&unit.opens) else {
-            return Err(Failure::Access(anyhow!("a statement of no step was to be run: {text}")));
+            return Err(Failure::Access(anyhow!("an action of no step was to be run: {}", action.text())));
         };
-        let place = self.session.lake.place(&dml.table().path).map_err(|why| Failure::Handler { at: 0, why })?;
-        let name = &dml.table().path;
-        let access = |trouble: super::trouble::Trouble| trouble.access(&format!("table `{name}`"));
-        let newest = match self.session.lake.open(&place).await.map_err(access)? {
-            Some(table) => evidence::newest(&table, &evidence::app(id)).await.map_err(access)?,
-            None => None,
+        let work = match action {
+            Action::Sql { text, .. } => Work::Statement(
+                sql::lake::read(text).map_err(|refused| refuse(anyhow!("{}; {}", refused.message, refused.way_out)))?,
+            ),
+            Action::Operation { act, .. } => Work::Act(act),
+            Action::Expect { .. } | Action::Shell { .. } => return Err(refuse(not_run(action))),
         };
-        let last = ends(&unit.closes, id);
+        // An operation's evidence is its step's as it was called when it was derived.
+        let id = match action {
+            Action::Operation { step, .. } => step,
+            Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => id,
+        };
+        let newest = match &work {
+            // A table that is being deleted can't be opened any more.
+            Work::Act(act) if matches!(act.does, Does::Delete) => None,
+            Work::Statement(_) | Work::Act(_) => self.newest(work.table(), id).await?,
+        };
+        let last = ends(&unit.closes);
         let written = self
             .write(true, None, |journal| {
                 let mut rows = self.rows(&unit.opens);
@@ -168,15 +175,29 @@ impl<'a> LakeHold<'a> {
         if stop.signal().is_some() {
             return Err(Failure::Stopped);
         }
-        let evidence = Evidence::new(id, verb, statement, txn, self.me, self.lease.epoch);
         if self.keeper.lost() {
             return Err(Failure::Fenced(None));
         }
+        let (lake, patience) = (&self.session.lake, self.session.patience);
+        let evidence = Evidence::new(id, verb, statement, txn, self.me, self.lease.epoch);
         failpoint::point("before a statement");
-        dml::run(&self.session.lake, &dml, &evidence, self.session.patience, stop).await?;
+        match &work {
+            Work::Statement(dml) => dml::run(lake, dml, &evidence, patience, stop).await?,
+            Work::Act(act) => acts::Run { lake, evidence: &evidence, patience, stop }.act(act).await?,
+        }
         failpoint::point("after a statement");
         // It is applied. What fails from here on must not have it sent again unasked.
         self.entries(&unit.closes).await.map_err(lost)
+    }
+
+    /// A table's newest `txn` of a step; `None` where there is no such table yet.
+    async fn newest(&self, table: &str, id: &StepId) -> Result<Option<i64>, Failure> {
+        let access = |trouble: super::trouble::Trouble| trouble.access(&format!("table `{table}`"));
+        let place = self.session.lake.place(table).map_err(|why| Failure::Handler { at: 0, why })?;
+        match self.session.lake.open(&place).await.map_err(access)? {
+            Some(table) => evidence::newest(&table, &evidence::app(id)).await.map_err(access),
+            None => Ok(None),
+        }
     }
 
     fn rows(&self, entries: &[Entry]) -> Vec<Row> {
@@ -227,18 +248,35 @@ fn attempt(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
     })
 }
 
-/// Whether a step's handler ends with these entries.
-fn ends(closes: &[Entry], of: &StepId) -> bool {
+/// Whether a handler ends with these entries.
+fn ends(closes: &[Entry]) -> bool {
     closes.iter().any(|entry| match entry {
-        Entry::Step { id, row, .. } => {
-            id == of && matches!(row.state, PhaseState::Done | PhaseState::RolledBack)
-        }
+        Entry::Step { row, .. } => matches!(row.state, PhaseState::Done | PhaseState::RolledBack) && !row.empty,
         Entry::Replace { .. }
         | Entry::Keep { .. }
         | Entry::Rename { .. }
         | Entry::Upgrade { .. }
         | Entry::Rollout { .. } => false,
     })
+}
+
+/// What is done to a table.
+enum Work<'a> {
+    Statement(sql::lake::Dml),
+    Act(&'a Act),
+}
+
+impl Work<'_> {
+    fn table(&self) -> &str {
+        match self {
+            Self::Statement(dml) => &dml.table().path,
+            Self::Act(act) => &act.table,
+        }
+    }
+}
+
+fn not_run(action: &Action) -> anyhow::Error {
+    anyhow!("a lake runs statements and operations, each by itself, and not this: {}", action.text())
 }
 
 /// After something was committed: what fails must be decided by looking, not by trying again.

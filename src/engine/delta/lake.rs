@@ -48,6 +48,11 @@ impl Lake {
         Ok(Self { root, shown, options, folder })
     }
 
+    /// The options of its store.
+    pub fn options(&self) -> HashMap<String, String> {
+        self.options.clone()
+    }
+
     /// Whether there is anything at the root. What lies in an object store is only known by asking for it.
     pub fn is_there(&self) -> bool {
         self.folder.as_ref().is_none_or(|folder| folder.is_dir())

@@ -1,6 +1,7 @@
 //! Delta Lake: tables whose every change is one atomic commit. The ledger is a Delta table under the lake's root, the lock a lease beside
 //! it; a statement's commit carries the evidence that it is applied, so no crash leaves a question open.
 
+mod acts;
 mod change;
 mod commit;
 mod dml;

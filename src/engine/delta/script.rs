@@ -61,6 +61,18 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
                 line(text, 0, "expect one true value");
                 line(text, 1, query);
             }
+            Action::Operation { step, verb, number, .. } => {
+                line(text, 0, &action.text());
+                line(text, 1, &format!("txn: appId {}, version <attempt>{}", evidence::app(step), digits(*verb)));
+                line(
+                    text,
+                    1,
+                    &format!(
+                        "commitInfo.triphase: release {}, step {}, phase {verb}, statement {number}",
+                        step.release, step.step
+                    ),
+                );
+            }
             Action::Shell { file } => {
                 return Err(Finding::new(
                     Class::Usage,

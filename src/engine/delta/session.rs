@@ -1,6 +1,7 @@
 //! A lake, to read; and the way to its lock.
 
 use super::{
+    acts,
     change::Change,
     commit::{self, Put},
     evidence::{self, FENCE},
@@ -16,9 +17,13 @@ use crate::{
     engine::{Access, Answer, Attempt, Failure, Held, Hold, Me, Session, Where, holder},
     ledger::{HistoryRow, Ledger, Verdict},
     model::{Class, Dialect, Finding, Phase, StepId, Verb},
+    ops,
     target::Target,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use tokio::sync::{Mutex, OnceCell};
 
 /// The session.
@@ -27,6 +32,8 @@ pub struct LakeSession {
     pub(super) journal: Mutex<Journal>,
     /// How long a commit that others overtake is tried again (rule X5).
     pub(super) patience: Duration,
+    /// Who else writes the tables (rule D1).
+    writers: Option<BTreeSet<ops::Writer>>,
     /// What the store's clock is ahead of the host's, in microseconds; known once the store was probed (D6).
     ahead: OnceCell<i64>,
 }
@@ -43,7 +50,8 @@ impl LakeSession {
         }
         let journal = Journal::read(&lake).await?;
         let patience = target.lock_retry_for.length();
-        Ok(Self { lake, journal: Mutex::new(journal), patience, ahead: OnceCell::new() })
+        let writers = target.writers.as_ref().map(|names| names.iter().filter_map(|name| ops::Writer::parse(name)).collect());
+        Ok(Self { lake, journal: Mutex::new(journal), patience, writers, ahead: OnceCell::new() })
     }
 
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
@@ -197,8 +205,21 @@ impl LakeSession {
         let Ok(place) = self.lake.place(&name) else { return Ok(Verdict::Not) };
         let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
         let Some(table) = self.lake.open(&place).await.map_err(access)? else { return Ok(Verdict::Not) };
-        let newest = evidence::newest(&table, &evidence::app(attempt.id)).await.map_err(access)?;
+        let newest = evidence::newest(&table, &probe::app(attempt.action, attempt.id)).await.map_err(access)?;
         Ok(if newest.is_some_and(|newest| newest >= txn) { Verdict::Applied } else { Verdict::Not })
+    }
+
+    /// What operations are derived from.
+    async fn tables(&self, names: &[String]) -> Result<ops::Lake, Failure> {
+        let mut lake = ops::Lake { writers: self.writers.clone(), ..ops::Lake::default() };
+        for name in names {
+            let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
+            let Ok(place) = self.lake.place(name) else { continue };
+            if let Some(table) = self.lake.open(&place).await.map_err(access)? {
+                lake.tables.insert(name.clone(), acts::state(&table).map_err(access)?);
+            }
+        }
+        Ok(lake)
     }
 
     async fn asked(&self, action: &Action) -> Result<Verdict, Failure> {
@@ -257,6 +278,10 @@ impl Session for LakeSession {
 
     fn attempted<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Verdict> {
         Box::pin(async move { self.attempted_of(&attempt).await })
+    }
+
+    fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, ops::Lake> {
+        Box::pin(self.tables(tables))
     }
 
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
