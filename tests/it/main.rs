@@ -6,5 +6,7 @@ mod contract;
 mod harness;
 #[cfg(feature = "failpoints")]
 mod kill;
+#[cfg(feature = "delta")]
+mod lake;
 mod readme;
 mod scenarios;

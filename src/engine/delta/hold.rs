@@ -217,7 +217,7 @@ impl<'a> LakeHold<'a> {
             release: event.release.as_ref().map_or_else(String::new, |release| release.as_str().to_owned()),
             step: event.step.clone().unwrap_or_default(),
             verb: event.verb.clone(),
-            statement: event.statement.and_then(|statement| i32::try_from(statement).ok()),
+            statement: event.statement.and_then(|statement| i32::try_from(statement + 1).ok()),
             hash: event.hash.clone(),
             outcome: event.outcome.name().to_owned(),
             detail: event.detail.clone(),

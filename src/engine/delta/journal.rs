@@ -47,6 +47,7 @@ pub struct Row {
     pub release: String,
     pub step: String,
     pub verb: String,
+    /// From 1.
     pub statement: Option<i32>,
     pub hash: Option<String>,
     pub outcome: String,

@@ -140,9 +140,9 @@ impl Lake {
     /// # Errors
     /// [`Failure::Access`] where the store lets a second writer win, or can't be written.
     pub async fn probe(&self, run: &str) -> Result<Time, Failure> {
-        let handle = self.handle(&self.own("probe")).map_err(|trouble| trouble.access("the lake"))?;
+        let handle = self.handle(&self.own(super::lease::NAME)).map_err(|trouble| trouble.access("the lake"))?;
         let store = handle.log_store().object_store(None);
-        let path = Path::from(run);
+        let path = Path::from(format!("_probe-{run}"));
         let create = || PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let cannot = |error: ObjectStoreError| {
             Failure::Access(anyhow!("{} can't be written: {}", self.shown, super::trouble::store_words(&error)))

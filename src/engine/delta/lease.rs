@@ -29,7 +29,8 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-const NAME: &str = "lease";
+/// The table's folder.
+pub const NAME: &str = "lease";
 const KEY: &str = "triphase.lease";
 /// How often a lease is renewed.
 const EVERY: Duration = Duration::from_secs(5);

@@ -191,7 +191,7 @@ impl LakeSession {
         let txn = {
             let mut journal = self.journal.lock().await;
             journal.refresh(&self.lake).await?;
-            let statement = i32::try_from(attempt.index).ok();
+            let statement = i32::try_from(attempt.index + 1).ok();
             let of = |row: &&Row| {
                 row.release == attempt.id.release.as_str()
                     && row.step == attempt.id.step

@@ -123,12 +123,9 @@ impl Shore {
     #[track_caller]
     pub fn states(&self, release: &str, step: &str) -> String {
         let shown: Value = serde_json::from_str(&self.ok("show --json").stdout).unwrap();
-        let found = |list: &Value, key: &str, is: &str| {
-            list.as_array().unwrap().iter().find(|one| one[key] == is).unwrap_or_else(|| panic!("{is} in {list}")).clone()
-        };
-        let release = found(&shown["releases"], "version", release);
-        let step = found(&release["steps"], "id", step);
-        ["add", "simdrop", "drop"].map(|phase| step["phases"][phase]["state"].as_str().unwrap().to_owned()).join(" ")
+        let steps = shown["steps"].as_array().unwrap();
+        let found = steps.iter().find(|one| one["release"] == release && one["step"] == step).unwrap();
+        ["add", "simdrop", "drop"].map(|phase| found[phase]["state"].as_str().unwrap().to_owned()).join(" ")
     }
 
     /// Every file of the lake with its bytes, to see that nothing has changed.
