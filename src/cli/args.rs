@@ -178,6 +178,9 @@ pub struct RollbackAdd {
     /// Run the files' handlers, not those that the ledger has kept
     #[arg(long)]
     pub from_files: bool,
+    /// With --cascade: values may be lost, where a changed type has no expression back
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 /// `rollback_simdrop`.
@@ -189,6 +192,9 @@ pub struct RollbackSimdrop {
     /// Run the files' handlers, not those that the ledger has kept
     #[arg(long)]
     pub from_files: bool,
+    /// Values may be lost, where a changed type has no expression back
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 impl Work {
@@ -206,11 +212,14 @@ impl Work {
             Self::RollbackAdd(args) => Request {
                 cascade: args.cascade,
                 from_files: args.from_files,
+                accept_loss: args.accept_loss,
                 ..single(Verb::RollbackAdd, args.version.as_ref())
             },
-            Self::RollbackSimdrop(args) => {
-                Request { from_files: args.from_files, ..single(Verb::RollbackSimdrop, args.version.as_ref()) }
-            }
+            Self::RollbackSimdrop(args) => Request {
+                from_files: args.from_files,
+                accept_loss: args.accept_loss,
+                ..single(Verb::RollbackSimdrop, args.version.as_ref())
+            },
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::app::App;
 use crate::{
     engine::{Stop, Where},
+    plan::Task,
     report,
     run::Asked,
 };
@@ -21,10 +22,16 @@ pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) 
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        return Err(format!("target `{name}` is protected: `{}` needs --yes or a terminal to ask on", app.command));
+        let command = &app.command;
+        return Err(if final_here(what) {
+            format!("there is no way back from this: `{command}` needs --yes or a terminal to ask on")
+        } else {
+            format!("target `{name}` is protected: `{command}` needs --yes or a terminal to ask on")
+        });
     }
     app.tell(|err| {
-        writeln!(err, "target {} is protected: {}", app.err.strong(name), report::place(place))?;
+        let why = if final_here(what) { "gets a change that nothing takes back" } else { "is protected" };
+        writeln!(err, "target {} {why}: {}", app.err.strong(name), report::place(place))?;
         writeln!(err, "this is about to run:")?;
         match what {
             Asked::Plan(plan) => report::plan::brief(err, plan, app.err)?,
@@ -33,6 +40,14 @@ pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) 
         write!(err, "type the target's name to go on: ")
     });
     Ok(line(stop).is_some_and(|typed| typed.trim() == name))
+}
+
+/// Whether this is asked about on every target, protected or not (rule D8).
+fn final_here(what: &Asked<'_>) -> bool {
+    match what {
+        Asked::Plan(plan) => plan.tasks.iter().any(Task::asks),
+        Asked::Change(_) => false,
+    }
 }
 
 /// One line from standard input; none at its end, or once told to stop. Reading can't be broken off, so a thread of its own does it.

@@ -2,6 +2,7 @@
 
 use super::{Ledger, Row};
 use crate::{
+    action::Checksum,
     model::{Class, Finding, Phase, PhaseState, StepId, Version},
     release::{Project, Step},
 };
@@ -9,6 +10,9 @@ use crate::{
 /// Handlers that have run and were edited since (L7). A phase that was passed while it was empty and has a handler now is drift too:
 /// it would never run. Edits of what has committed only in part are found where it is resumed (L6).
 pub fn edited(step: &Step, row: &Row) -> Vec<Finding> {
+    if let Some(declared) = &step.operation {
+        return operation_edited(step, &declared.checksum, row).into_iter().collect();
+    }
     Phase::ALL
         .iter()
         .filter(|phase| row.phase(**phase).state == PhaseState::Done)
@@ -27,7 +31,24 @@ pub fn edited(step: &Step, row: &Row) -> Vec<Finding> {
         .collect()
 }
 
-fn recorded(row: &Row, phase: Phase) -> Option<&crate::action::Checksum> {
+/// An operation has one checksum for all its phases (O4): once one of them has run, it stands.
+fn operation_edited(step: &Step, now: &Checksum, row: &Row) -> Option<Finding> {
+    let ran = |phase: &&Phase| row.phase(**phase).state == PhaseState::Done;
+    let phase = Phase::ALL.iter().filter(ran).find(|phase| recorded(row, **phase).is_some_and(|then| then != now))?;
+    Some(
+        Finding::new(
+            Class::Drift,
+            "O4",
+            format!("the operation of step `{}` was edited after its {phase} had run", step.id),
+        )
+        .way_out(format!(
+            "put the fields back and write a new step for the change, or record the edit: triphase repair accept {} --reason …",
+            step.id
+        )),
+    )
+}
+
+fn recorded(row: &Row, phase: Phase) -> Option<&Checksum> {
     row.phase(phase).checksum.as_ref()
 }
 

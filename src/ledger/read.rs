@@ -4,6 +4,7 @@ use super::Format;
 use crate::{
     action::{Action, Checksum, Handlers},
     model::{Guards, Phase, PhaseState, Rollout, StepId, Time, Verb, Version},
+    ops::Lake,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -223,6 +224,8 @@ pub struct Facts {
     /// For the open statements (`trying`) of the steps that the plan wanted. By phase too: a simdrop that stands open while the step's
     /// `rollback_add` goes on can leave two of them.
     pub verdicts: BTreeMap<(StepId, Phase), Verdict>,
+    /// The tables that operations name, as they are.
+    pub lake: Lake,
     /// For the steps whose phase stopped at a statement that was cut short and left something.
     pub left: BTreeMap<StepId, Leftover>,
 }

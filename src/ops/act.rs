@@ -1,11 +1,7 @@
 //! What a derived handler is made of, as values: the engine carries out one act at a time, each as one commit of one table, or as several
 //! that go on where they stopped ([`Does::Backfill`]).
 
-use super::{
-    Refusal,
-    edit::{self, Edit},
-    state::TableState,
-};
+use super::{Refusal, apply, edit::Edit, state::TableState};
 use crate::model::Verb;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -129,6 +125,13 @@ pub enum Check {
         /// The file's key that it stands under.
         field: String,
     },
+    /// No row meets the condition; the few that do, written since they were filled, are filled first, as a [`Does::Backfill`] does.
+    Filled {
+        /// Column and expression.
+        set: IndexMap<String, String>,
+        /// The condition.
+        rows: String,
+    },
     /// Nobody else has committed data or metadata to the table since a handler of this step ended (maintenance that keeps every row,
     /// `dataChange: false`, does not count).
     NoForeignCommits {
@@ -172,7 +175,8 @@ impl Act {
         if let Some(whom) = &self.blocks {
             return Cost::Blocking(whom.clone());
         }
-        let reads = |checks: &[Check]| checks.iter().any(|check| matches!(check, Check::NoRows { .. }));
+        let reads =
+            |checks: &[Check]| checks.iter().any(|check| matches!(check, Check::NoRows { .. } | Check::Filled { .. }));
         match &self.does {
             Does::Check { checks } | Does::Commit { checks, .. } if reads(checks) => Cost::Online,
             Does::Check { .. } | Does::Commit { .. } | Does::Create { .. } => Cost::Instant,
@@ -201,7 +205,7 @@ impl Act {
             (Does::Create { .. }, Some(_)) => Err(Refusal::there(&self.table)),
             (Does::Delete, _) => Ok(None),
             (_, None) => Err(Refusal::missing(&self.table)),
-            (_, Some(state)) => edit::apply_all(self.edits(), state).map(Some),
+            (_, Some(state)) => apply::apply_all(self.edits(), state).map(Some),
         }
     }
 

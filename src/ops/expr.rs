@@ -23,6 +23,11 @@ pub fn rename(expression: &str, from: &str, to: &str) -> String {
     sql::rename_in(Dialect::Delta, expression, from, to)
 }
 
+/// The expression with a column replaced by an expression.
+pub fn replace(expression: &str, column: &str, by: &str) -> String {
+    sql::replace_in(Dialect::Delta, expression, column, by)
+}
+
 /// The expression with mixed-case columns quoted: unquoted, DataFusion folds their case and Spark does not.
 pub fn spell(expression: &str, state: &TableState) -> String {
     sql::spell_in(Dialect::Delta, expression, state.fields.iter().map(|field| field.name.as_str()))

@@ -4,18 +4,32 @@
 //! `table` lists the operations and their fields; `derive` has a file an operation or family; `edit` says what a commit changes.
 
 mod act;
+mod apply;
+mod derive;
 mod edit;
 mod expr;
+mod names;
+mod phases;
+mod schema;
 mod state;
+mod table;
 mod text;
 mod types;
+mod vet;
+mod vocabulary;
 
 pub use act::{Act, Check, Cost, Does};
-pub use edit::{Edit, Position, apply, apply_all};
+pub use apply::{apply, apply_all};
+pub use derive::{BY, Derived, Setting, derive};
+pub use edit::{Edit, Position};
+pub use schema::schema;
 pub use state::{Field, Protocol, TableState};
+pub use table::{FieldSpec, Shape, Spec, Support};
 pub use types::{DataType, Nested};
+pub use vet::vet;
+pub use vocabulary::*;
 
-use crate::model::{Class, Finding, Label, StepId, Verb, named};
+use crate::model::{Class, Finding, StepId, named};
 use std::collections::{BTreeMap, BTreeSet};
 
 named! {
@@ -80,16 +94,5 @@ impl Refusal {
     }
 }
 
-/// All that an operation comes to on one table: what the ledger keeps from the moment that `add` starts (O4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Derived {
-    /// The version of triphase that derived it.
-    pub by: String,
-    /// By verb, in order. A verb that is not there has no handler: a phase is empty, a rollback impossible. An empty list: a rollback
-    /// that has nothing to do.
-    pub handlers: BTreeMap<Verb, Vec<Act>>,
-    /// What each way back costs.
-    pub labels: BTreeMap<Verb, Label>,
-    /// What the plan says about it.
-    pub warnings: Vec<String>,
-}
+#[cfg(test)]
+mod tests;

@@ -112,6 +112,10 @@ impl Check {
             Self::Evaluates { expression, data_type, field } => {
                 format!("check that `{field}` can be evaluated to {data_type}: {expression}")
             }
+            Self::Filled { set, rows } => {
+                let set: Vec<_> = set.iter().map(|(column, value)| format!("{} = {value}", ident(column))).collect();
+                format!("set {} where rows still have {rows}", set.join(", "))
+            }
             Self::NoForeignCommits { since, .. } => format!("check that nobody else has committed to it since {since}"),
         }
     }

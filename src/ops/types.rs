@@ -77,10 +77,11 @@ impl DataType {
         }
     }
 
-    /// The word that CAST takes; `None` for nested types, which Spark and DataFusion spell differently.
+    /// The word that CAST takes; `None` for types that Spark and DataFusion spell differently.
     pub fn cast_word(&self) -> Option<String> {
         match self {
             Self::Primitive(word) if word.starts_with("decimal") => Some(word.to_uppercase()),
+            Self::Primitive(word) if word == "timestamp_ntz" || word == "binary" => None,
             Self::Primitive(word) => {
                 WORDS.iter().find(|(_, delta, _)| delta == word).map(|(_, _, cast)| (*cast).to_owned())
             }

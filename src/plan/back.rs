@@ -9,9 +9,9 @@ use super::{
     resume,
 };
 use crate::{
-    action::Handler,
+    action::{Action, Handler, Handlers},
     ledger::{PhaseRow, Row, Verdict, after, of},
-    model::{Finding, Phase, PhaseState, StepId, Verb, Version, Way},
+    model::{Finding, Label, Phase, PhaseState, StepId, Verb, Version, Way},
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -141,7 +141,10 @@ fn task(
 ) -> Result<Task, Finding> {
     let phase = row.phase(verb.phase());
     let stored = played.facts.stored.get(id).and_then(|handlers| handlers.get(&verb));
-    let filed = played.project.step(id).and_then(|step| step.handlers.get(&verb));
+    // An operation is derived once (O4): its file has no handlers of its own to be taken.
+    let filed =
+        played.project.step(id).filter(|step| step.operation.is_none()).and_then(|step| step.handlers.get(&verb));
+    let derived = played.facts.stored.get(id).is_some_and(is_operation);
     if let (Some(stored), Some(filed)) = (stored, filed)
         && stored.checksum != filed.checksum
     {
@@ -155,6 +158,7 @@ fn task(
         match handler {
             Some(handler) => Ok((handler.clone(), 0, ask_each)),
             None if id.is_hook() => Ok((nothing(), 0, false)),
+            None if derived => Err(guards::no_way_back(verb, id)),
             None => Err(guards::no_handler(verb, id)),
         }
     };
@@ -186,6 +190,14 @@ fn task(
         }
     };
     let label = handler.label;
+    if derived
+        && verb == Verb::RollbackSimdrop
+        && label == Label::Lossy
+        && !handler.actions.is_empty()
+        && !request.accept_loss
+    {
+        return Err(guards::loses(id));
+    }
     let keep =
         if request.from_files && handler.actions.is_empty() { Default::default() } else { kept(verb, filed, request) };
     Ok(Task {
@@ -201,6 +213,15 @@ fn task(
         marks: Vec::new(),
         clears,
     })
+}
+
+/// Whether the ledger keeps a step as acts of an operation.
+fn is_operation(kept: &Handlers) -> bool {
+    let operation = |action: &Action| match action {
+        Action::Operation { .. } => true,
+        Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => false,
+    };
+    kept.values().flat_map(|handler| &handler.actions).any(operation)
 }
 
 /// With `--from-files`, the file's handler is what the ledger keeps from now on: a resume must find what ran.

@@ -63,6 +63,7 @@ pub(super) fn advance(
     if todo.is_empty() {
         return advance;
     }
+    advance.refused.extend(todo.iter().filter_map(|step| played.refused.get(&step.id)).cloned());
     let works = todo.iter().any(|step| step.has(phase.verb()));
     if phase == Phase::Add {
         advance.refused.extend(guards::earlier_unfinished(played, release));
@@ -106,7 +107,7 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
     let at = played.phase_of(step, phase);
     let handler = step.handlers.get(&verb).cloned().unwrap_or_else(nothing);
     let from = resume::resume(played, &step.id, verb, at, Some(&handler)).unwrap_or(0);
-    let keep: Handlers = phase
+    let mut keep: Handlers = phase
         .rollback()
         // What was stored when the phase really began stays what takes it back (L2).
         .filter(|back| !(at.committed() && played.row(&step.id).is_some_and(|row| row.stored.contains(back))))
@@ -114,7 +115,15 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
         .map(|(back, handler)| (*back, handler.clone()))
         .into_iter()
         .collect();
-    let label = match keep.values().next() {
+    let back = phase.rollback().and_then(|back| step.handlers.get(&back));
+    // An operation is derived once: all of it is kept when its first phase begins (O4).
+    if step.operation.is_some() && !played.row(&step.id).is_some_and(Row::has_progress) {
+        keep.clone_from(&step.handlers);
+    }
+    let label = match back
+        .filter(|_| !handler.actions.is_empty())
+        .or(keep.values().next().filter(|_| step.operation.is_none()))
+    {
         Some(back) => back.label,
         None if handler.actions.is_empty() => Label::Lossless,
         None => Label::None,

@@ -244,6 +244,24 @@ pub(super) fn no_handler(verb: Verb, id: &StepId) -> Finding {
     )
 }
 
+/// G5: an operation that nothing takes back.
+pub(super) fn no_way_back(verb: Verb, id: &StepId) -> Finding {
+    refuse(
+        "G5",
+        format!("cannot {verb} step `{id}`: there is no way back from its operation"),
+        "roll back the release's other steps by name: the operation keeps the old application working".to_owned(),
+    )
+}
+
+/// O10: values that nothing brings back.
+pub(super) fn loses(id: &StepId) -> Finding {
+    refuse(
+        "O10",
+        format!("rollback_simdrop of step `{id}` loses values: its operation has no expression from new to old"),
+        "if that is meant: --accept-loss".to_owned(),
+    )
+}
+
 /// G5: no later release builds on it.
 pub(super) fn later_builds(verb: Verb, release: &Version, later: &StepId, past: &str) -> Finding {
     refuse(

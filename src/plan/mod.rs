@@ -9,6 +9,7 @@ mod forward;
 mod guards;
 pub mod machine;
 mod open;
+mod operations;
 mod played;
 mod repair;
 mod resume;
@@ -28,7 +29,7 @@ use crate::{
 };
 use back::Back;
 use played::Played;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a command asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Request {
     pub contract: bool,
     /// `--from-files` (L2): rollbacks take the files' handlers.
     pub from_files: bool,
+    /// `--accept-loss` (O10): a rollback of a simdrop may lose values.
+    pub accept_loss: bool,
     /// The one release that a request without a version was found to mean: a run that looks again must not go on to the next.
     pub within: Option<Version>,
 }
@@ -66,7 +69,15 @@ impl Request {
 
     /// A request without flags.
     pub const fn new(ask: Ask) -> Self {
-        Self { ask, out_of_order: false, cascade: false, contract: false, from_files: false, within: None }
+        Self {
+            ask,
+            out_of_order: false,
+            cascade: false,
+            contract: false,
+            from_files: false,
+            accept_loss: false,
+            within: None,
+        }
     }
 }
 
@@ -145,6 +156,11 @@ impl Task {
         index < self.from || self.asked.get(&index) == Some(&Verdict::Applied)
     }
 
+    /// Whether a person must say yes to it on every target (D8).
+    pub fn asks(&self) -> bool {
+        (0..).zip(&self.handler.actions).any(|(index, action)| !self.skips(index) && action.asks())
+    }
+
     /// It runs nothing.
     pub fn is_empty(&self) -> bool {
         self.handler.actions.is_empty() && self.clears.is_empty()
@@ -190,6 +206,8 @@ pub struct Plan {
 pub struct Wants {
     /// Steps whose stored handlers are needed.
     pub stored: Vec<StepId>,
+    /// The tables that operations are derived from.
+    pub tables: Vec<String>,
 }
 
 /// A unit and what it belongs to.
@@ -211,24 +229,37 @@ pub struct Cut {
     pub clears: bool,
 }
 
-/// What a request wants to know besides the ledger: the texts that rollbacks run, and those of open statements.
-pub fn wants(ledger: &Ledger, request: &Request) -> Wants {
+/// What a request wants to know besides the ledger: the texts that rollbacks run, those of open statements and of operations that have
+/// begun, and the tables of operations.
+pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
     let back = match &request.ask {
         Ask::Verb { verb, .. } => verb.way() == Way::Back,
         Ask::Ff { .. } => false,
     };
-    let stored = ledger
+    let mut stored: BTreeSet<StepId> = ledger
         .steps
         .iter()
         .filter(|(_, row)| back || row.phases.iter().any(|phase| phase.trying.is_some()))
         .map(|(id, _)| id.clone())
         .collect();
-    Wants { stored }
+    let mut tables = BTreeSet::new();
+    if !back {
+        for (step, declared, row) in project.releases.iter().flat_map(|r| operations::unfinished(r, ledger)) {
+            stored.extend(row.filter(|row| operations::begun(row)).map(|_| ledger.spelt_step(&step.id)));
+            tables.extend(declared.operation.table().map(str::to_owned));
+        }
+    }
+    Wants { stored: stored.into_iter().collect(), tables: tables.into_iter().collect() }
 }
 
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
 pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) -> Plan {
-    let mut played = Played::new(project, facts, file);
+    let resolved = match &request.ask {
+        Ask::Verb { verb, .. } if verb.way() == Way::Back => operations::Resolved::untouched(project),
+        Ask::Verb { .. } | Ask::Ff { .. } => operations::resolve(project, facts),
+    };
+    let mut played = Played::new(&resolved.project, facts, file);
+    played.refused.clone_from(&resolved.refused);
     if let Some(finding) = facts.ledger.format.and_then(repair::old_format) {
         return Plan { findings: vec![finding], ..Plan::default() };
     }
@@ -250,6 +281,7 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
         },
     }
     let mut plan = played.plan;
+    resolved.say(&mut plan);
     if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
         let back = matches!(&request.ask, Ask::Verb { verb, .. } if verb.way() == Way::Back);
         // At night a mistyped target must not look like a rollback that went well.

@@ -3,7 +3,7 @@
 use super::{Plan, Task};
 use crate::{
     ledger::{Facts, PhaseRow, Row},
-    model::{Guards, Phase, PhaseState, StepId, Time, Verb, Version, Way},
+    model::{Finding, Guards, Phase, PhaseState, StepId, Time, Verb, Version, Way},
     release::{Project, Step},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,8 @@ pub(super) struct Played<'a> {
     /// Releases of which a simdrop handler runs in this very plan: their soak begins only then (G6).
     pub fresh: BTreeSet<Version>,
     pub rollouts: BTreeSet<Version>,
+    /// Operations that can't be derived, and why.
+    pub refused: BTreeMap<StepId, Finding>,
     pub plan: Plan,
 }
 
@@ -37,6 +39,7 @@ impl<'a> Played<'a> {
             steps: ledger.steps.clone(),
             fresh: BTreeSet::new(),
             rollouts: ledger.rollouts.keys().cloned().collect(),
+            refused: BTreeMap::new(),
             plan,
         }
     }

@@ -230,6 +230,8 @@ fn decide(
     let marks = filed.map_or_else(Vec::new, |step| marks(&row, step, phase));
     let keep = phase
         .rollback()
+        // What an operation comes to is derived when it runs, and not known here.
+        .filter(|_| filed.is_none_or(|step| step.operation.is_none()))
         .filter(|back| changed.state == PhaseState::Done && !row.stored.contains(back))
         .and_then(|back| filed.and_then(|step| step.handlers.get(&back)).map(|handler| (back, handler.clone())))
         .into_iter()
@@ -250,7 +252,12 @@ fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> 
     };
     for phase in Phase::ALL {
         let at = &mut row.phases[phase.index()];
-        if at.state == PhaseState::Done {
+        if let Some(declared) = &filed.operation {
+            // One checksum for all that has run; the handlers stay as they were derived (O4).
+            if at.checksum.is_some() {
+                at.checksum = Some(declared.checksum.clone());
+            }
+        } else if at.state == PhaseState::Done {
             at.checksum = filed.checksum(*phase).filter(|_| filed.has(phase.verb())).cloned();
         } else if matches!(at.state, PhaseState::Running | PhaseState::Failed)
             && let Some(handler) = filed.handlers.get(&phase.verb())

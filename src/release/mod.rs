@@ -3,6 +3,7 @@
 mod handler;
 mod locate;
 mod names;
+mod operation;
 mod order;
 mod step;
 pub(crate) mod yaml;
@@ -10,6 +11,7 @@ pub(crate) mod yaml;
 use crate::{
     action::{Checksum, Handlers},
     model::{Class, Dialect, Finding, Phase, StepId, Verb, Version},
+    ops::Operation,
 };
 use handler::Reading;
 use std::{
@@ -29,8 +31,21 @@ pub struct Step {
     pub description: String,
     /// Never pushed forward any more (F5).
     pub deleted: bool,
-    /// What it does. A verb without handler, or with an empty one, is empty.
+    /// What it does. A verb without handler, or with an empty one, is empty. Of an operation: what is usual, until it is derived.
     pub handlers: Handlers,
+    /// The declarative operation that it is; `None`: it is handwritten.
+    pub operation: Option<Declared>,
+}
+
+/// A declarative operation as a step states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The operation, this engine's texts chosen.
+    pub operation: Operation,
+    /// Over its fields, for all phases together (rule O4).
+    pub checksum: Checksum,
+    /// It may keep somebody from working (rule O3).
+    pub allow_blocking: bool,
 }
 
 impl Step {

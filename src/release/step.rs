@@ -3,11 +3,13 @@
 use super::{
     Step,
     handler::{self, Reading},
+    operation,
     yaml::{Node, Tree, nearest},
 };
 use crate::{
     action::Handlers,
     model::{Finding, StepId, Verb, Way},
+    ops::{self, OPERATIONS},
 };
 
 /// A step as read, and where it stands.
@@ -23,38 +25,21 @@ pub(super) struct Draft<'a> {
 }
 
 const RELEASE_KEYS: &[&str] = &["description", "template", "steps", "before", "after"];
-const STEP_KEYS: &[&str] =
-    &["description", "id", "after", "deleted", "add", "simdrop", "drop", "rollback_simdrop", "rollback_add"];
-
-/// The declarative operations, which a step of a later version may be made of.
-const OPERATIONS: &[&str] = &[
-    "create_table",
-    "drop_table",
-    "rename_table",
-    "add_column",
-    "drop_column",
-    "rename_column",
-    "change_type",
-    "set_not_null",
-    "drop_not_null",
-    "set_default",
-    "drop_default",
-    "add_constraint",
-    "drop_constraint",
-    "rename_constraint",
-    "create_index",
-    "drop_index",
-    "rename_index",
-    "create_enum",
-    "add_enum_value",
-    "rename_enum_value",
-    "drop_enum",
-    "set_comment",
-    "set_properties",
-    "upgrade_column_mapping",
-    "repartition",
-    "backfill",
+const STEP_KEYS: &[&str] = &[
+    "description",
+    "id",
+    "after",
+    "deleted",
+    "allow_blocking",
+    "add",
+    "simdrop",
+    "drop",
+    "rollback_simdrop",
+    "rollback_add",
 ];
+
+/// What is said of a step that is an operation.
+const ALLOW_BLOCKING: &str = "allow_blocking";
 
 /// A release's description and steps, hooks among them, in file order.
 pub(super) struct Body<'a> {
@@ -160,11 +145,18 @@ fn draft<'a>(name: &'a str, node: Node<'a>, reading: &mut Reading<'_>) -> Option
         }
     }
     let id = StepId::new(reading.release.clone(), name);
-    let step =
-        Step { name: name.to_owned(), id, description: String::new(), deleted: false, handlers: Handlers::new() };
+    let step = Step {
+        name: name.to_owned(),
+        id,
+        description: String::new(),
+        deleted: false,
+        handlers: Handlers::new(),
+        operation: None,
+    };
     let mut draft = Draft { id: node.clone(), node, after: vec![], step };
     let entries = draft.node.entries(reading.findings);
-    let mut operation = false;
+    let mut operations = vec![];
+    let mut allow_blocking = false;
     for (key, node) in &entries {
         match (*key, Verb::parse(key)) {
             (_, Some(verb)) => {
@@ -186,44 +178,70 @@ fn draft<'a>(name: &'a str, node: Node<'a>, reading: &mut Reading<'_>) -> Option
                     reading.findings.push(node.wrong("`deleted`", "true or false"));
                 }
             },
-            (key, None) if OPERATIONS.contains(&key) => {
-                operation = true;
-                reading.findings.push(node.refuse_key(
-                    "F8",
-                    format!(
-                        "step `{name}`: `{key}` is a declarative operation, which this version of triphase does not run"
-                    ),
-                    "write the step's handlers as SQL: add, simdrop, drop and the rollbacks",
-                ));
-            }
+            (ALLOW_BLOCKING, None) => match node.tree() {
+                Tree::Bool(allow) => allow_blocking = *allow,
+                Tree::Null | Tree::Number(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => {
+                    reading.findings.push(node.wrong("`allow_blocking`", "true or false"));
+                }
+            },
+            (key, None) if ops::spec(key).is_some() => operations.push((key, node)),
             (key, None) => reading.findings.push(unknown(key, name, node)),
         }
     }
     let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
-    handlers_fit(&draft, &keys, operation, reading.findings);
+    handlers_fit(&draft, &keys, reading.findings);
+    operation_of(&mut draft, &operations, &entries, allow_blocking, reading);
     Some(draft)
+}
+
+/// A step is handwritten, or exactly one operation.
+fn operation_of<'a>(
+    draft: &mut Draft<'a>,
+    operations: &[(&str, &Node<'a>)],
+    entries: &[(&'a str, Node<'a>)],
+    allow_blocking: bool,
+    reading: &mut Reading<'_>,
+) {
+    let name = draft.step.name.clone();
+    let Some((key, node)) = operations.first() else {
+        if let Some((key, node)) = entries.iter().find(|(key, _)| *key == ALLOW_BLOCKING) {
+            let message = format!("`{key}` is for a step that is an operation, and step `{name}` is none");
+            reading.findings.push(node.refuse_key("O3", message, "take it away"));
+        }
+        return;
+    };
+    for (other, node) in &operations[1..] {
+        let message = format!("step `{name}` is both `{key}` and `{other}`");
+        reading.findings.push(node.refuse_key("F8", message, "make them two steps"));
+    }
+    if let Some((verb, node)) = entries.iter().find(|(key, _)| Verb::parse(key).is_some()) {
+        let message = format!("step `{name}` is an operation, `{key}`, and has a handler of its own, `{verb}`");
+        reading.findings.push(node.refuse_key(
+            "F8",
+            message,
+            "make them two steps: all handlers of an operation are derived",
+        ));
+    }
+    if let Some(declared) = operation::read(key, node, allow_blocking, reading) {
+        draft.step.handlers = operation::handlers(&declared, &draft.step.id);
+        draft.step.operation = Some(declared);
+    }
 }
 
 fn unknown(key: &str, name: &str, node: &Node<'_>) -> Finding {
     let of = format!("step `{name}`");
-    match (nearest(key, STEP_KEYS), nearest(key, OPERATIONS)) {
-        (None, Some(operation)) => node.refuse_key(
-            "F8",
-            format!(
-                "unknown key `{key}` in {of}; the nearest is `{operation}`, which this version of triphase does not run"
-            ),
-            "write the step's handlers as SQL: add, simdrop, drop and the rollbacks",
-        ),
-        (Some(_), _) | (None, None) => node.unknown(key, &of, STEP_KEYS),
-    }
+    let operations: Vec<&str> = OPERATIONS.iter().map(|spec| spec.name).collect();
+    let known = if nearest(key, STEP_KEYS).is_none() { operations.as_slice() } else { STEP_KEYS };
+    let known = if nearest(key, known).is_none() { STEP_KEYS } else { known };
+    node.unknown(key, &of, known)
 }
 
 /// A step must do something, and what takes a phase back needs the phase.
-fn handlers_fit(draft: &Draft<'_>, keys: &[&str], operation: bool, findings: &mut Vec<Finding>) {
+fn handlers_fit(draft: &Draft<'_>, keys: &[&str], findings: &mut Vec<Finding>) {
     let name = &draft.step.name;
     let verbs: Vec<Verb> = keys.iter().filter_map(|key| Verb::parse(key)).collect();
     let other: Vec<_> = keys.iter().filter(|key| !STEP_KEYS.contains(key)).collect();
-    if verbs.is_empty() && !draft.step.deleted && !operation && other.is_empty() {
+    if verbs.is_empty() && !draft.step.deleted && other.is_empty() {
         findings.push(draft.node.refuse_key(
             "F8",
             format!("step `{name}` has no handler"),
@@ -325,6 +343,7 @@ fn hook(node: &Node<'_>, id: &str, reading: &mut Reading<'_>) -> Option<Step> {
         }
     }
     let id = StepId::new(reading.release.clone(), id);
-    let step = Step { name: id.step.clone(), id, description: String::new(), deleted: false, handlers };
+    let step =
+        Step { name: id.step.clone(), id, description: String::new(), deleted: false, handlers, operation: None };
     (!step.handlers.is_empty()).then_some(step)
 }

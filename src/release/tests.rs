@@ -33,8 +33,8 @@ fn render(findings: &[Finding]) -> String {
     })
 }
 
-/// `tests/malformed/releases/<name>.yaml` is refused with `<name>.txt`, on SQLite, or on PostgreSQL where the name
-/// begins with that. `UPDATE_GOLDEN=1` writes what is said now.
+/// `tests/malformed/releases/<name>.yaml` is refused with `<name>.txt`, on SQLite, or on the engine that the name begins
+/// with: `postgres_`, `delta_`. `UPDATE_GOLDEN=1` writes what is said now.
 #[test]
 fn malformed_releases_are_refused_at_their_place() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed/releases");
@@ -48,7 +48,12 @@ fn malformed_releases_are_refused_at_their_place() {
         let given = files(&[("releases/v1.yaml", &text), ("releases/two.sql", "SELECT 1;\n  BEGIN;\n")]);
         let given = Files { entries: vec!["releases/v1.yaml".to_owned()], ..given };
         let postgres = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres_"));
-        let dialect = if postgres { Dialect::Postgres } else { Dialect::Sqlite };
+        let delta = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("delta_"));
+        let dialect = match (postgres, delta) {
+            (true, _) => Dialect::Postgres,
+            (false, true) => Dialect::Delta,
+            (false, false) => Dialect::Sqlite,
+        };
         let said = render(&project(&given, dialect).findings);
         let golden = path.with_extension("txt");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -85,6 +90,30 @@ fn engines_are_chosen_by_name() {
     for (dialect, wanted) in [(Dialect::Mariadb, "SELECT 'my'"), (Dialect::Postgres, "SELECT 'all'")] {
         assert_eq!(good(text, dialect).steps[0].handlers[&Verb::Add].actions[0].text(), wanted);
     }
+}
+
+/// O1: every text of an operation may be a map from engine to text, and the checksum is over this engine's.
+#[test]
+fn an_operation_takes_its_engines_texts() {
+    let read = |fields: &str| {
+        let step = good(&format!("steps: {{a: {{allow_blocking: true, change_type: {fields}}}}}"), Dialect::Delta)
+            .steps
+            .remove(0);
+        let declared = step.operation.clone().unwrap();
+        assert!(declared.allow_blocking && step.handlers.values().all(|handler| handler.checksum == declared.checksum));
+        (declared.operation.fields().to_string(), declared.checksum)
+    };
+    let plain = read("{table: t, column: a, type: long, up: CAST(a AS bigint)}");
+    assert_eq!(plain.0, r#"{"table":"t","column":"a","type":"long","up":"CAST(a AS bigint)"}"#);
+    let mapped = read(
+        "{up: {default: x, delta: 'CAST(a  AS bigint) -- n'}, type: {postgres: int8, delta: long}, column: a, table: t, rewrite: false}",
+    );
+    assert_eq!(plain.1, mapped.1);
+    assert!(mapped.0.ends_with(r#""up":"CAST(a  AS bigint)"}"#), "{}", mapped.0);
+    assert_ne!(plain.1, read("{table: t, column: a, type: long, up: CAST(a AS int)}").1);
+    let number = good("steps: {a: {add_column: {table: t, column: b, type: long, default: 0}}}", Dialect::Delta);
+    let text = number.steps[0].operation.as_ref().unwrap().operation.fields().to_string();
+    assert!(text.ends_with(r#""default":"0"}"#), "{text}");
 }
 
 #[test]

@@ -148,6 +148,10 @@ fn task(task: &Task) -> Value {
         .map(|(action, index)| {
             let mut value = json!({ "n": index + 1 });
             append(&mut value, serde_json::to_value(action).unwrap_or_default());
+            if let crate::action::Action::Operation { act, .. } = action {
+                value["text"] = action.text().into();
+                value["cost"] = act.cost().text().into();
+            }
             value["alone"] = action.alone().into();
             value["skipped"] = task.skips(index).into();
             value

@@ -65,8 +65,15 @@ fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
         } else if task.asked.get(&index) == Some(&Verdict::Unknown) && action.alone() {
             marks.push("a run asks here whether it is needed (5)");
         }
-        if action.alone() {
+        if action.alone() && !matches!(action, Action::Operation { .. }) {
             marks.push("runs alone, outside a transaction");
+        }
+        let cost = match action {
+            Action::Operation { act, .. } => act.cost().text(),
+            Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => String::new(),
+        };
+        if !cost.is_empty() {
+            marks.push(&cost);
         }
         let marks = if marks.is_empty() { String::new() } else { format!("  -- {}", marks.join("; ")) };
         let end = match action {
@@ -148,6 +155,33 @@ pub(super) mod tests {
         let mut out = vec![];
         brief(&mut out, &plan, Paint::PLAIN).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "  add v1/customers (1 statement; way back: lossy)\n");
+    }
+
+    #[test]
+    fn acts_are_shown_with_what_they_cost() {
+        use crate::ops::{Act, Does, Edit};
+        let edits = vec![Edit::HideField { name: "note".into(), hidden: "_tp_1_note".into() }];
+        let act = |blocks: Option<&str>| Action::Operation {
+            by: "1.0.0".into(),
+            step: StepId::new(Version::parse("v1").unwrap(), "customers"),
+            verb: Verb::Simdrop,
+            number: 1,
+            act: Box::new(Act {
+                blocks: blocks.map(str::to_owned),
+                ..Act::new("raw/events", Does::Commit { checks: vec![], edits: edits.clone() })
+            }),
+        };
+        let mut shown = task(Verb::Simdrop, &[], 0);
+        shown.handler.actions = vec![act(None), act(Some("appends of delta-rs that omit `_tp_1_note`"))];
+        let plan = Plan { tasks: vec![shown], ..Plan::default() };
+        let mut out = vec![];
+        write(&mut out, &plan, false, Paint::PLAIN).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "every statement commits by itself on this engine\nsimdrop v1/customers (way back: lossy)\n  \
+             1. commit to `raw/events`\n         hide column `note` as `_tp_1_note`  -- instant\n  \
+             2. commit to `raw/events`\n         hide column `note` as `_tp_1_note`  -- blocking: appends of delta-rs that omit `_tp_1_note`\n"
+        );
     }
 
     #[test]

@@ -252,7 +252,14 @@ pub(super) mod tests {
             actions: vec![Action::Expect { query: "SELECT 1".into() }],
         };
         let handlers: Handlers = verbs.iter().map(|verb| (*verb, handler.clone())).collect();
-        Step { name: name.into(), id: StepId::new(v("v1"), name), description: String::new(), deleted: false, handlers }
+        Step {
+            name: name.into(),
+            id: StepId::new(v("v1"), name),
+            description: String::new(),
+            deleted: false,
+            handlers,
+            operation: None,
+        }
     }
 
     fn scene() -> (Project, Ledger) {

@@ -62,8 +62,11 @@ pub(super) async fn plan(
     request: &Request,
 ) -> Result<(Facts, Plan), Failure> {
     let ledger = session.ledger().await?;
-    let wanted = plan::wants(&ledger, request).stored;
-    let facts = facts(session, ledger, &wanted).await?;
+    let wanted = plan::wants(project, &ledger, request);
+    let mut facts = facts(session, ledger, &wanted.stored).await?;
+    if !wanted.tables.is_empty() {
+        facts.lake = session.lake(&wanted.tables).await?;
+    }
     let plan = plan::plan(project, &facts, &target.guards, request);
     Ok((facts, plan))
 }

@@ -233,14 +233,16 @@ fn nothing_to_do(
     Some(End::Done)
 }
 
-/// Asks where the guards in force ask for it (G9): drops and rollbacks that run something on a protected target.
+/// Asks where the guards in force ask for it (G9): drops and rollbacks that run something on a protected target; on every target, what
+/// some readers can't take and nothing takes back (D8).
 fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &Plan, state: &mut Going) -> Option<End> {
-    if state.confirmed.is_some() || !facts.ledger.guards.replaced_by(&context.target.guards).is_protected() {
+    if state.confirmed.is_some() {
         return None;
     }
+    let protected = facts.ledger.guards.replaced_by(&context.target.guards).is_protected();
     let final_or_back =
         |task: &plan::Task| !task.is_empty() && (task.verb == Verb::Drop || task.verb.way() == Way::Back);
-    if !plan.tasks.iter().any(final_or_back) {
+    if !plan.tasks.iter().any(|task| task.asks() || (protected && final_or_back(task))) {
         return None;
     }
     match (context.confirm)(&session.place(), &Asked::Plan(plan)) {

@@ -3,7 +3,7 @@
 use super::{
     code::{Item, read},
     quote::ident,
-    tokens::Kind,
+    tokens::{Kind, lex},
 };
 use crate::model::Dialect;
 use std::collections::BTreeSet;
@@ -17,9 +17,49 @@ pub fn names_in<'k>(dialect: Dialect, expression: &str, known: impl IntoIterator
     known.into_iter().filter(|name| used.iter().any(|used| same(used, name))).collect()
 }
 
+/// An author's expression as it can stand inside parentheses of ours: without comments, the rest to the letter.
+///
+/// # Errors
+/// Why it can't: something in it is never closed, or it is more than one expression.
+pub fn expression(dialect: Dialect, text: &str) -> Result<String, String> {
+    let lexed = lex(dialect, text);
+    if let Some(fault) = lexed.fault {
+        return Err(format!("a {} in it is never closed", fault.what));
+    }
+    let mut bare = String::with_capacity(text.len());
+    let mut open = 0_i32;
+    for token in &lexed.tokens {
+        let source = &text[token.span.clone()];
+        match (token.kind, source) {
+            (Kind::LineComment | Kind::BlockComment | Kind::Hint, _) => {
+                bare.push(' ');
+                continue;
+            }
+            (Kind::Symbol, "(") => open += 1,
+            (Kind::Symbol, ")") => open -= 1,
+            (Kind::Symbol, ";") => return Err("it has a `;`, and is to be one expression".to_owned()),
+            (_, _) => {}
+        }
+        if open < 0 {
+            return Err("it closes a parenthesis that it has not opened".to_owned());
+        }
+        bare.push_str(source);
+    }
+    match (open, bare.trim()) {
+        (0, "") => Err("it is empty".to_owned()),
+        (0, bare) => Ok(bare.to_owned()),
+        (_, _) => Err("a parenthesis in it is never closed".to_owned()),
+    }
+}
+
 /// The expression with a name replaced by another, quoted; all else stays to the letter.
 pub fn rename_in(dialect: Dialect, expression: &str, from: &str, to: &str) -> String {
     replace(dialect, expression, |name| same(name, from).then(|| ident(dialect, to)))
+}
+
+/// The expression with a name replaced by another expression, in parentheses; all else stays to the letter.
+pub fn replace_in(dialect: Dialect, expression: &str, name: &str, by: &str) -> String {
+    replace(dialect, expression, |found| same(found, name).then(|| format!("({by})")))
 }
 
 /// The expression with each bare word that stands for a name of `known` spelt and quoted as that, where its spelling matters: the name has
@@ -75,6 +115,7 @@ fn name_at(dialect: Dialect, items: &[Item<'_>], at: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const COLUMNS: [&str; 6] = ["amount", "date", "Upper", "weird name", "select", "a.b"];
@@ -89,6 +130,15 @@ mod tests {
         assert_eq!(used("`weird name` <> 'amount' AND `select` = date(`a.b`)"), ["a.b", "select", "weird name"]);
         assert_eq!(used("s.amount + 1 -- date"), Vec::<&str>::new());
         assert_eq!(used("'open"), COLUMNS.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_expression_stays_in_its_parentheses() {
+        let read = |text| expression(Dialect::Delta, text);
+        assert_eq!(read(" a + /* b */ 'c;' -- d\n + 1 ").unwrap(), "a +   'c;'  \n + 1");
+        for text in ["a) OR (b", "(a", "a; b", "'a", "-- a", ""] {
+            read(text).unwrap_err();
+        }
     }
 
     #[test]

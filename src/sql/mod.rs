@@ -17,7 +17,7 @@ mod transaction;
 pub use alone::foreign_keys;
 pub use canonical::canonical;
 pub use concurrent::{Concurrent, index_concurrently};
-pub use expression::{names_in, rename_in, spell_in};
+pub use expression::{expression, names_in, rename_in, replace_in, spell_in};
 pub use label::label;
 pub use quote::{ident, literal};
 pub use split::split;

@@ -9,6 +9,7 @@ use crate::{
     engine::{Access, Answer, Driver, Failure, Me, Session, UrlOption},
     ledger::{Begin, Ledger, RunRow, Unit, apply::Kept},
     model::{Dialect, Finding, Time},
+    ops::Lake,
     target::Target,
 };
 use anyhow::anyhow;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub clock: Time,
     /// The session that has the lock.
     pub lock: Option<(u64, RunRow)>,
+    /// Its tables, where it is asked as a lake; acts of operations change them.
+    pub lake: Lake,
     /// How many calls there were.
     pub calls: u64,
     /// At which call, and how it fails.

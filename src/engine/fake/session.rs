@@ -6,6 +6,7 @@ use crate::{
     engine::{Answer, Failure, Held, Hold, Me, Session, Stop, Where},
     ledger::{Begin, Entry, Format, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, StepId, Time},
+    ops::Lake,
 };
 use anyhow::anyhow;
 use std::collections::BTreeMap;
@@ -43,6 +44,16 @@ impl Session for Open {
             self.call(|state| {
                 let all = of.iter().filter_map(|id| state.kept.stored.get_key_value(id));
                 Ok(all.map(|(id, handlers)| (id.clone(), handlers.clone())).collect())
+            })
+        })
+    }
+
+    fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, Lake> {
+        Box::pin(async {
+            self.call(|state| {
+                let mut lake = state.lake.clone();
+                lake.tables.retain(|name, _| tables.contains(name));
+                Ok(lake)
             })
         })
     }
@@ -154,7 +165,14 @@ fn act(state: &mut State, at: usize, action: &Action) -> Result<Option<String>, 
             if query == "false" { refuse("expected true, found false".into()) } else { Ok(None) }
         }
         Action::Shell { file } => Ok(Some(file.display().to_string())),
-        Action::Operation { .. } => Ok(Some(action.text())),
+        Action::Operation { act, .. } => {
+            match act.apply(state.lake.tables.get(&act.table)) {
+                Ok(Some(table)) => drop(state.lake.tables.insert(act.table.clone(), table)),
+                Ok(None) => drop(state.lake.tables.remove(&act.table)),
+                Err(refusal) => return refuse(refusal.message),
+            }
+            Ok(Some(action.text()))
+        }
     }
 }
 

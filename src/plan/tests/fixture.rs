@@ -40,6 +40,7 @@ pub(crate) fn step(release: &str, text: &str) -> Step {
         description: String::new(),
         deleted: false,
         handlers: [].into(),
+        operation: None,
     };
     for word in words {
         match word.split_once(':') {
@@ -99,6 +100,7 @@ pub(crate) fn request(text: &str) -> Request {
         cascade: has("--cascade"),
         contract: has("--contract"),
         from_files: has("--from-files"),
+        accept_loss: has("--accept-loss"),
         within: None,
     }
 }

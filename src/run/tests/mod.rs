@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod operations;
 mod paths;
 mod sequences;
 mod sweep;

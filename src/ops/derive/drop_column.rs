@@ -1,0 +1,177 @@
+//! `drop_column`: hidden at simdrop by another name, never by leaving the schema: what leaves it loses the values of every file that is
+//! rewritten meanwhile. `hide: detach` does leave it, and brings the values back from the version before, by a key.
+
+use super::{
+    add_column::backfill,
+    on::{On, commit, filled, none, refuse, works},
+};
+use crate::{
+    model::Verb,
+    ops::{
+        Refusal,
+        act::{Check, Does},
+        edit::Edit,
+        expr::{self, ident, is_null, violates},
+        state::Field,
+        vocabulary::DropColumn,
+    },
+};
+use indexmap::IndexMap;
+
+/// How long a detached column's old files are kept, in days, where the table does not keep them longer.
+const KEPT_DAYS: u32 = 365;
+
+pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal> {
+    let column = op.column.as_str();
+    let field = on.movable(column)?;
+    let rewrite = on.rewrites(op.rewrite, "dropping a column")?;
+    let name = || column.to_owned();
+    let down = op.down.as_ref().map(|text| expr::spell(text, on.state));
+    let fill = down.as_ref().map(|text| backfill(column, text, is_null(column)));
+    let mut sure: Vec<Check> = down.iter().map(|text| works(text, &field.data_type, "down")).collect();
+    if !field.nullable {
+        // New writers leave it out.
+        let nullable = |nullable| Edit::SetNullable { name: name(), nullable };
+        on.push(Verb::Add, Does::Commit { checks: sure.clone(), edits: vec![nullable(true)] });
+        let told = format!("column `{column}` was never NULL, and rows written since add have NULL in it");
+        let mut checks = vec![];
+        if let (Some(fill), Some(text)) = (&fill, &down) {
+            on.push(Verb::RollbackAdd, fill.clone());
+            checks.push(filled(column, text, is_null(column)));
+        }
+        checks.push(none(is_null(column), told));
+        on.push(Verb::RollbackAdd, Does::Commit { checks, edits: vec![nullable(false)] });
+    } else if down.is_some() {
+        // Which NULL was meant, nobody could tell afterwards.
+        let told =
+            format!("column `{column}` holds NULL, and `down` could not tell those from what new writers leave out");
+        sure.push(none(is_null(column), told));
+        on.push(Verb::Add, Does::Check { checks: sure.clone() });
+        on.nothing(Verb::RollbackAdd);
+    }
+    let by = on.hash.clone();
+    let constraints = on.constraints_on(column);
+    let stash: Vec<Edit> = constraints
+        .iter()
+        .map(|(name, _)| Edit::StashConstraint { name: (*name).to_owned(), by: by.clone() })
+        .collect();
+    if op.hide.as_deref() == Some("detach") {
+        detach(op, field, sure, stash, on)?;
+    } else {
+        hide(op, field, rewrite, sure, stash, on)?;
+    }
+    if let Some(fill) = fill {
+        on.push(Verb::RollbackSimdrop, fill);
+    }
+    for (name, text) in constraints {
+        let back = Edit::UnstashConstraint { name: name.to_owned(), by: by.clone() };
+        on.push(
+            Verb::RollbackSimdrop,
+            Does::Choose {
+                checks: vec![],
+                rows: violates(text),
+                none: vec![back],
+                some: vec![],
+                told: format!("constraint `{name}` stays away: rows written meanwhile violate it"),
+            },
+        );
+        on.push(Verb::Drop, commit(vec![Edit::ForgetConstraint { name: name.to_owned(), by: by.clone() }]));
+    }
+    Ok(())
+}
+
+fn hide(
+    op: &DropColumn,
+    field: &Field,
+    rewrite: bool,
+    checks: Vec<Check>,
+    stash: Vec<Edit>,
+    on: &mut On<'_, '_>,
+) -> Result<(), Refusal> {
+    let column = field.name.as_str();
+    let (hidden, at) = (on.hidden("", column), on.place(column));
+    let blocks = match field.generation() {
+        Some(_) => None,
+        None => on.appends("appends", &hidden, "hide it with `hide: detach` and `key`")?,
+    };
+    let mut edits = stash;
+    edits.push(Edit::HideField { name: column.to_owned(), hidden: hidden.clone() });
+    let back = vec![Edit::ShowField { hidden: hidden.clone(), name: column.to_owned(), at }];
+    let gone = vec![Edit::RemoveField { name: hidden.clone() }];
+    let from = |to: &str, from: &str| IndexMap::from([(to.to_owned(), ident(from))]);
+    let anew = |edits, columns| Does::Rewrite { checks: vec![], edits, columns };
+    if rewrite {
+        let columns = from(&hidden, column);
+        on.push_blocking(Verb::Simdrop, Does::Rewrite { checks, edits, columns }, blocks);
+        on.push(Verb::RollbackSimdrop, anew(back, from(column, &hidden)));
+    } else {
+        on.push_blocking(Verb::Simdrop, Does::Commit { checks, edits }, blocks);
+        on.push(Verb::RollbackSimdrop, commit(back));
+    }
+    let purge = rewrite || op.purge;
+    on.push(Verb::Drop, if purge { anew(gone, IndexMap::new()) } else { commit(gone) });
+    Ok(())
+}
+
+fn detach(
+    op: &DropColumn,
+    field: &Field,
+    checks: Vec<Check>,
+    stash: Vec<Edit>,
+    on: &mut On<'_, '_>,
+) -> Result<(), Refusal> {
+    if !on.state.mapped() {
+        return Err(refuse(
+            format!("`hide: detach` takes column mapping, and table `{}` has none", on.table),
+            "write a step with `upgrade_column_mapping` before this one",
+        ));
+    }
+    for key in &op.key {
+        on.field(key)?;
+        if *key == op.column {
+            return Err(refuse(
+                format!("`{key}` is the column that is dropped, and can't be in its `key`"),
+                "name others",
+            ));
+        }
+    }
+    let mut edits = stash;
+    let mut put_back = vec![];
+    for key in ["delta.deletedFileRetentionDuration", "delta.logRetentionDuration"] {
+        let before = on.state.properties.get(key).cloned();
+        if before.as_deref().and_then(days).is_none_or(|days| days < KEPT_DAYS) {
+            let ours = format!("interval {KEPT_DAYS} days");
+            edits.push(Edit::SetProperty { key: key.to_owned(), value: ours.clone() });
+            put_back.push(Edit::RestoreProperty { key: key.to_owned(), ours: Some(ours), before });
+        }
+    }
+    edits.push(Edit::RemoveField { name: field.name.clone() });
+    on.push(Verb::Simdrop, Does::Commit { checks, edits });
+    let again = Edit::ReattachField { field: Field { nullable: true, ..field.clone() }, at: on.place(&field.name) };
+    on.push(Verb::RollbackSimdrop, commit([vec![again], put_back.clone()].concat()));
+    let column = field.name.clone();
+    on.push(Verb::RollbackSimdrop, Does::Recover { column, key: op.key.clone(), since: Verb::Simdrop });
+    if op.purge {
+        on.push(Verb::Drop, Does::Rewrite { checks: vec![], edits: put_back, columns: IndexMap::new() });
+    } else {
+        on.push(Verb::Drop, commit(put_back));
+    }
+    on.warn(format!(
+        "`hide: detach`: rows that are changed meanwhile lose `{}`; on the way back it is found again by {}, in files that are kept for it",
+        field.name,
+        op.key.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+    ));
+    Ok(())
+}
+
+/// The days of `interval N days`.
+fn days(interval: &str) -> Option<u32> {
+    let mut words = interval.split_whitespace();
+    let (Some("interval"), Some(number), Some(unit)) = (words.next(), words.next(), words.next()) else { return None };
+    let number: u32 = number.parse().ok()?;
+    match unit.trim_end_matches('s') {
+        "day" => Some(number),
+        "week" => Some(number * 7),
+        _ => None,
+    }
+}

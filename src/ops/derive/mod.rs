@@ -1,0 +1,158 @@
+//! From an operation and a table to five handlers. A file an operation or family; what they share is here and in `on`.
+
+mod add_column;
+mod change_type;
+mod columns;
+mod constraints;
+mod create_table;
+mod drop_column;
+mod drop_table;
+mod layout;
+mod nulls;
+mod on;
+mod properties;
+mod rename_column;
+
+use super::{
+    Refusal, Writer,
+    act::Act,
+    names,
+    state::{HIDDEN, TOMBSTONE, TableState},
+    table::Support,
+    vocabulary::Operation,
+};
+use crate::model::{Class, Label, StepId, Verb, Way};
+use on::On;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use properties::reserved;
+
+/// The version of triphase that derives.
+pub const BY: &str = env!("CARGO_PKG_VERSION");
+
+/// All that an operation comes to on one table: what the ledger keeps from the moment that `add` starts (O4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// The version of triphase that derived it.
+    pub by: String,
+    /// By verb, in order. A verb that is not there has no handler: a phase is empty, a rollback impossible. An empty list: a rollback
+    /// that has nothing to do.
+    pub handlers: BTreeMap<Verb, Vec<Act>>,
+    /// What each way back costs.
+    pub labels: BTreeMap<Verb, Label>,
+    /// What the plan says about it.
+    pub warnings: Vec<String>,
+}
+
+/// What an operation is derived for.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The step that it is.
+    pub step: &'a StepId,
+    /// Who else writes the tables, where the target says so (D1).
+    pub writers: Option<&'a BTreeSet<Writer>>,
+    /// The step has `allow_blocking: true` (O3).
+    pub allow_blocking: bool,
+}
+
+/// Derives all handlers. `state`: the table as it will be when the step's `add` runs; `None`: it is not there.
+///
+/// # Errors
+/// Why the operation can't be done on this table, or not so.
+pub fn derive(operation: &Operation, state: Option<&TableState>, setting: &Setting<'_>) -> Result<Derived, Refusal> {
+    if let Some((_, refusal)) = super::vet::vet(operation).into_iter().next() {
+        return Err(refusal);
+    }
+    let Some(table) = operation.table() else { return Err(unsupported(operation)) };
+    let mut derived =
+        Derived { by: BY.to_owned(), handlers: BTreeMap::new(), labels: BTreeMap::new(), warnings: Vec::new() };
+    let hash = names::hash(setting.step);
+    if let Operation::CreateTable(op) = operation {
+        if state.is_some() {
+            return Err(Refusal::there(table));
+        }
+        create_table::derive(op, &mut derived)?;
+    } else {
+        let Some(state) = state else { return Err(Refusal::missing(table)) };
+        open(table, state)?;
+        let mut on = On { table, state, setting, hash, derived: &mut derived };
+        match operation {
+            Operation::CreateTable(_) => {}
+            Operation::DropTable(_) => drop_table::derive(&mut on),
+            Operation::AddColumn(op) => add_column::derive(op, &mut on)?,
+            Operation::DropColumn(op) => drop_column::derive(op, &mut on)?,
+            Operation::RenameColumn(op) => rename_column::derive(op, &mut on)?,
+            Operation::ChangeType(op) => change_type::derive(op, &mut on)?,
+            Operation::SetNotNull(op) => nulls::set(op, &mut on)?,
+            Operation::DropNotNull(op) => nulls::drop(op, &mut on)?,
+            Operation::AddConstraint(op) => constraints::add(op, &mut on)?,
+            Operation::DropConstraint(op) => constraints::drop(op, &mut on)?,
+            Operation::SetComment(op) => properties::comment(op, &mut on)?,
+            Operation::SetProperties(op) => properties::set(op, &mut on)?,
+            Operation::UpgradeColumnMapping(_) => properties::upgrade(&mut on),
+            Operation::Repartition(op) => layout::repartition(op, &mut on)?,
+            Operation::Backfill(op) => layout::backfill(op, &mut on)?,
+            Operation::RenameTable(_)
+            | Operation::SetDefault(_)
+            | Operation::DropDefault(_)
+            | Operation::RenameConstraint(_)
+            | Operation::CreateIndex(_)
+            | Operation::DropIndex(_)
+            | Operation::RenameIndex(_)
+            | Operation::CreateEnum(_)
+            | Operation::AddEnumValue(_)
+            | Operation::RenameEnumValue(_)
+            | Operation::DropEnum(_) => return Err(unsupported(operation)),
+        }
+        on.leftovers();
+    }
+    finish(&mut derived);
+    Ok(derived)
+}
+
+/// Why Delta has no such operation.
+pub(super) fn unsupported(operation: &Operation) -> Refusal {
+    let name = operation.name();
+    let (why, way_out) = match operation.spec().delta {
+        Support::No(why, way_out) => (why, way_out),
+        Support::Yes | Support::Later => ("this version has no such operation", "write the step's handlers"),
+    };
+    Refusal::new(Class::Usage, "O3", format!("delta has no `{name}`: {why}")).way_out(way_out)
+}
+
+/// Whether the table can be changed at all.
+fn open(table: &str, state: &TableState) -> Result<(), Refusal> {
+    if state.protocol.features().contains(TOMBSTONE) {
+        return Err(Refusal::missing(table));
+    }
+    if state.properties.contains_key(HIDDEN) {
+        return Err(Refusal::new(Class::Guard, "D4", format!("table `{table}` is hidden by a `drop_table`"))
+            .way_out("roll that back, or let it be dropped"));
+    }
+    let foreign = state.protocol.foreign();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Class::Guard,
+        "O12",
+        format!("table `{table}` has table features that this triphase can't write: {}", foreign.join(", ")),
+    )
+    .way_out("drop the feature from the table with the engine that gave it, or change the table with that engine"))
+}
+
+/// Labels for all ways back that have none, and no handlers for phases that do nothing.
+fn finish(derived: &mut Derived) {
+    let forward: Vec<Verb> = derived.handlers.keys().copied().filter(|verb| verb.way() == Way::Forward).collect();
+    for verb in forward {
+        if derived.handlers.get(&verb).is_some_and(Vec::is_empty) {
+            derived.handlers.remove(&verb);
+            if let Some(back) = verb.phase().rollback() {
+                derived.handlers.remove(&back);
+            }
+        }
+    }
+    for verb in derived.handlers.keys().filter(|verb| verb.way() == Way::Back) {
+        derived.labels.entry(*verb).or_insert(Label::Lossless);
+    }
+}

@@ -1,0 +1,62 @@
+//! The names that triphase makes (O9): `_tp_`, the step's hash, what they are for.
+
+use super::state::TableState;
+use crate::model::StepId;
+use sha2::{Digest, Sha256};
+
+/// What every such name begins with.
+pub const OURS: &str = "_tp_";
+/// How long such a name may be, in bytes: what the tightest engine allows.
+const LONGEST: usize = 63;
+
+/// A step's hash, for names.
+pub fn hash(step: &StepId) -> String {
+    let digest = Sha256::digest(format!("{}/{}", step.release, step.step));
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether triphase made a name.
+pub fn ours(name: &str) -> bool {
+    name.starts_with(OURS)
+}
+
+/// A hidden name for a column that is not taken: as much of the column's own as fits.
+pub fn hidden(hash: &str, role: &str, column: &str, taken: impl Fn(&str) -> bool) -> String {
+    let head = format!("{OURS}{hash}_{role}");
+    (1_u32..)
+        .map(|n| {
+            let tail = if n == 1 { String::new() } else { format!("_{n}") };
+            format!("{head}{}{tail}", cut(column, LONGEST - head.len() - tail.len()))
+        })
+        .find(|name| !taken(name))
+        .unwrap_or(head)
+}
+
+/// The names of a step in a table.
+pub fn of(hash: &str, state: &TableState) -> impl Iterator<Item = String> {
+    let head = format!("{OURS}{hash}_");
+    state.fields.iter().filter(move |field| field.name.starts_with(&head)).map(|field| field.name.clone())
+}
+
+fn cut(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::model::Version;
+
+    #[test]
+    fn hidden_names_fit_and_are_free() {
+        let hash = hash(&StepId::new(Version::parse("v1").unwrap(), "a"));
+        let long = "é".repeat(40);
+        let first = hidden(&hash, "", &long, |_| false);
+        let second = hidden(&hash, "", &long, |name| name == first);
+        assert!(first.len() <= LONGEST && second.len() <= LONGEST, "{first} {second}");
+        assert!(second.ends_with("_2") && ours(&second) && first != second);
+        assert_eq!(hidden("0a", "new_", "amount", |_| false), "_tp_0a_new_amount");
+    }
+}

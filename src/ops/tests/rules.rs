@@ -1,0 +1,167 @@
+//! Rules that a golden text does not show by itself.
+
+use super::{super::*, derived, mapped, operation, plain, step};
+use crate::model::{Class, Verb};
+use crate::ops::state::{HIDDEN, TOMBSTONE};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+fn with(writers: Option<&[Writer]>, allow_blocking: bool, operation: &Operation) -> Result<Derived, Refusal> {
+    let writers: Option<BTreeSet<Writer>> = writers.map(|writers| writers.iter().copied().collect());
+    derive(operation, Some(&mapped()), &Setting { step: &step(), writers: writers.as_ref(), allow_blocking })
+}
+
+#[test]
+fn delta_rs_appends_decide_who_is_blocked() {
+    let add = operation("add_column", json!({"table": "sales", "column": "email", "type": "string"}));
+    let drop = operation("drop_column", json!({"table": "sales", "column": "note"}));
+    for (operation, verb) in [(&add, Verb::Add), (&drop, Verb::Simdrop)] {
+        let both = [Writer::Spark, Writer::DeltaRs];
+        let refused = with(Some(&both), false, operation).unwrap_err();
+        assert_eq!((refused.class, refused.rule), (Class::Guard, "D1"));
+        assert!(refused.way_out.contains("allow_blocking: true"), "{}", refused.way_out);
+        let allowed = with(Some(&both), true, operation).unwrap();
+        assert!(matches!(allowed.handlers[&verb][0].cost(), Cost::Blocking(_)));
+        let spark = with(Some(&[Writer::Spark]), false, operation).unwrap();
+        assert_eq!(spark.handlers[&verb][0].cost(), Cost::Instant);
+        assert!(spark.warnings.iter().all(|text| !text.contains("delta-rs")));
+        let unknown = with(None, false, operation).unwrap();
+        assert_eq!(unknown.handlers[&verb][0].cost(), Cost::Instant);
+        assert!(unknown.warnings.iter().any(|text| text.contains("writers: [spark]")), "{:?}", unknown.warnings);
+    }
+    let up =
+        operation("add_column", json!({"table": "sales", "column": "loud", "type": "string", "up": "upper(note)"}));
+    with(Some(&[Writer::DeltaRs]), false, &up).unwrap();
+    let detach = json!({"table": "sales", "column": "note", "hide": "detach", "key": ["id"]});
+    with(Some(&[Writer::DeltaRs]), false, &operation("drop_column", detach)).unwrap();
+}
+
+#[test]
+fn foreign_features_are_named() {
+    let add = operation("add_column", json!({"table": "sales", "column": "email", "type": "string"}));
+    for (protocol, said) in [
+        (Protocol::legacy(1, 6), "identityColumns"),
+        (plain().protocol.with("rowTracking").with("typeWidening"), "rowTracking, typeWidening"),
+    ] {
+        let refused = derived(&add, Some(&TableState { protocol, ..plain() })).unwrap_err();
+        assert_eq!(refused.message, format!("table `sales` has table features that this triphase can't write: {said}"));
+    }
+    let dead = TableState { protocol: plain().protocol.with(TOMBSTONE), ..plain() };
+    assert_eq!(derived(&add, Some(&dead)).unwrap_err(), Refusal::missing("sales"));
+    let mut closed = plain();
+    closed.properties.insert(HIDDEN.into(), "0a".into());
+    assert_eq!(derived(&add, Some(&closed)).unwrap_err().rule, "D4");
+    assert_eq!(derived(&add, None).unwrap_err(), Refusal::missing("sales"));
+}
+
+#[test]
+fn old_protocols_are_raised_by_as_little_as_the_feature_takes() {
+    let writer = |feature: &str| plain().protocol.with(feature);
+    assert_eq!(writer("checkConstraints"), Protocol::legacy(1, 3));
+    assert_eq!(writer("generatedColumns"), Protocol::legacy(1, 4));
+    assert_eq!(writer("columnMapping"), Protocol::legacy(2, 5));
+    assert_eq!(writer("invariants"), Protocol::legacy(1, 2));
+    let named = writer("timestampNtz");
+    assert_eq!((named.min_reader_version, named.min_writer_version), (3, 7));
+    let features: Vec<_> = named.features().into_iter().collect();
+    assert_eq!(features, ["appendOnly", "invariants", "timestampNtz"]);
+    assert!(named.with("columnMapping").reader_features.unwrap().contains("columnMapping"));
+}
+
+#[test]
+fn a_hidden_column_goes_on_being_written_where_that_is_exact() {
+    let change = json!({"table": "sales", "column": "amount", "type": "long", "down": "CAST(amount AS string)"});
+    let derived = derived(&operation("change_type", change), Some(&mapped())).unwrap();
+    let Does::Choose { rows, none, some, .. } = &derived.handlers[&Verb::Simdrop][1].does else { panic!("no choice") };
+    assert!(rows.starts_with("`amount` IS DISTINCT FROM (CAST(`_tp_"), "{rows}");
+    assert!(matches!(none.last(), Some(Edit::SetGenerated { .. })));
+    assert!(!some.iter().any(|edit| matches!(edit, Edit::SetGenerated { .. })));
+}
+
+#[test]
+fn a_type_that_changes_without_a_way_back_is_lossy() {
+    let label = |fields| {
+        let found = derived(&operation("change_type", fields), Some(&mapped())).unwrap();
+        found.labels[&Verb::RollbackSimdrop]
+    };
+    use crate::model::Label;
+    assert_eq!(label(json!({"table": "sales", "column": "amount", "type": "long"})), Label::Lossy);
+    let both = json!({"table": "sales", "column": "amount", "type": "long", "down": "CAST(amount AS string)"});
+    assert_eq!(label(both), Label::Lossless);
+    let dropped =
+        derived(&operation("drop_column", json!({"table": "sales", "column": "note"})), Some(&mapped())).unwrap();
+    assert_eq!(dropped.labels[&Verb::RollbackSimdrop], Label::Lossless);
+}
+
+#[test]
+fn only_the_upgrade_of_column_mapping_asks() {
+    let upgrade = operation("upgrade_column_mapping", json!({"table": "sales"}));
+    let found = derived(&upgrade, Some(&plain())).unwrap();
+    assert!(found.handlers[&Verb::Add][0].asks() && !found.handlers.contains_key(&Verb::RollbackAdd));
+    let already = derived(&upgrade, Some(&mapped())).unwrap();
+    assert!(!already.handlers[&Verb::Add][0].asks());
+}
+
+#[test]
+fn an_edit_that_does_not_fit_says_what_changed() {
+    let refused = apply(&Edit::RemoveField { name: "gone".into() }, &plain()).unwrap_err();
+    assert_eq!((refused.class, refused.message.as_str()), (Class::Guard, "the table has no column `gone`"));
+    let clash = apply(&Edit::RenameField { from: "id".into(), to: "NOTE".into() }, &plain()).unwrap_err();
+    assert_eq!(clash.message, "the table has a column `note` already");
+}
+
+/// O7: what old writers might break is looked at from add on, and enforced from simdrop on; `enforce: add` says otherwise.
+#[test]
+fn constraints_are_enforced_from_simdrop_on() {
+    let handlers = |name, fields| derived(&operation(name, fields), Some(&mapped())).unwrap().handlers;
+    for (name, fields) in [
+        ("add_constraint", json!({"table": "sales", "name": "c", "check": "id > 0"})),
+        ("set_not_null", json!({"table": "sales", "column": "note"})),
+    ] {
+        let found = handlers(name, fields);
+        let Does::Check { checks } = &found[&Verb::Add][0].does else { panic!("{name} changes something at add") };
+        assert!(matches!(checks.last(), Some(Check::NoRows { .. })));
+        assert!(found[&Verb::Simdrop].last().is_some_and(|act| act.edits().len() == 1));
+    }
+    let at_once =
+        handlers("add_constraint", json!({"table": "sales", "name": "c", "check": "id > 0", "enforce": "add"}));
+    assert_eq!(at_once[&Verb::Add][0].edits().len(), 1);
+    assert!(!at_once.contains_key(&Verb::Simdrop));
+}
+
+/// O11: who reads the column must take both types, unless `as` gives the new one a name of its own.
+#[test]
+fn a_type_that_changes_under_its_name_is_said() {
+    let warned = |fields| {
+        let found = derived(&operation("change_type", fields), Some(&mapped())).unwrap();
+        found.warnings.iter().any(|text| text.contains("must take both types"))
+    };
+    assert!(warned(json!({"table": "sales", "column": "amount", "type": "long"})));
+    assert!(!warned(json!({"table": "sales", "column": "amount", "type": "long", "as": "amount_n"})));
+}
+
+/// D3: on an unmapped table a column's values would come back with the next column of its name.
+#[test]
+fn values_of_others_refuse_the_way_back_on_an_unmapped_table() {
+    let add = operation("add_column", json!({"table": "sales", "column": "email", "type": "string"}));
+    let found = derived(&add, Some(&plain())).unwrap();
+    let Does::Commit { checks, edits } = &found.handlers[&Verb::RollbackAdd][0].does else { panic!("no commit") };
+    assert!(matches!(&checks[..], [Check::NoRows { rows, .. }] if rows == "`email` IS NOT NULL"));
+    assert_eq!(edits, &[Edit::RemoveField { name: "email".into() }]);
+}
+
+/// D4: a tombstone before any file goes, and only where nobody else has committed since.
+#[test]
+fn a_table_is_tombstoned_before_its_files_go() {
+    let create = operation("create_table", json!({"table": "t", "columns": [{"name": "a", "type": "long"}]}));
+    let drop = operation("drop_table", json!({"table": "sales"}));
+    for (found, verb, since) in [
+        (derived(&create, None).unwrap(), Verb::RollbackAdd, Verb::Add),
+        (derived(&drop, Some(&mapped())).unwrap(), Verb::Drop, Verb::Simdrop),
+    ] {
+        let [tombstone, delete] = &found.handlers[&verb][..] else { panic!("not two acts") };
+        let Does::Commit { checks, edits } = &tombstone.does else { panic!("no commit") };
+        assert!(matches!(&checks[..], [Check::NoForeignCommits { since: from, .. }] if *from == since));
+        assert_eq!((edits.as_slice(), &delete.does), (&[Edit::Tombstone][..], &Does::Delete));
+    }
+}

@@ -1,0 +1,182 @@
+//! Declarative operations, before anything is planned: each step that is one gets the handlers that the ledger keeps of it (O4), or those
+//! derived from its table as it will be by then (O12). The rest of the plan knows no operation.
+
+use super::Plan;
+use crate::{
+    action::{Action, Handler, Handlers},
+    ledger::{Facts, Ledger, Row},
+    model::{Class, Finding, Label, Phase, PhaseState, StepId, Verb, Way},
+    ops::{Act, Derived, Setting, TableState, derive},
+    release::{Declared, Project, Release, Step},
+};
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// A project whose operations have their handlers, and what is to be said about them.
+pub(super) struct Resolved<'a> {
+    pub project: Cow<'a, Project>,
+    /// By step: why it can't be derived.
+    pub refused: BTreeMap<StepId, Finding>,
+    /// By step: what the plan says once its first phase is planned.
+    pub warnings: BTreeMap<StepId, Vec<String>>,
+}
+
+impl<'a> Resolved<'a> {
+    /// A project whose operations stay as they are: rollbacks go by the ledger alone.
+    pub fn untouched(project: &'a Project) -> Self {
+        Self { project: Cow::Borrowed(project), refused: BTreeMap::new(), warnings: BTreeMap::new() }
+    }
+
+    /// Says in the plan what is to be said of the operations that it runs.
+    pub fn say(&self, plan: &mut Plan) {
+        let forward = plan.tasks.iter().filter(|task| task.verb.way() == Way::Forward && !task.is_empty());
+        for warning in forward.flat_map(|task| self.warnings.get(&task.id).into_iter().flatten()) {
+            if !plan.warnings.contains(warning) {
+                plan.warnings.push(warning.clone());
+            }
+        }
+    }
+}
+
+/// A release's steps that are operations and not finished, with what the ledger knows of each.
+pub(super) fn unfinished<'a>(
+    release: &'a Release,
+    ledger: &'a Ledger,
+) -> impl Iterator<Item = (&'a Step, &'a Declared, Option<&'a Row>)> {
+    release.steps.iter().filter_map(|step| {
+        let declared = step.operation.as_ref().filter(|_| !step.deleted)?;
+        let row = ledger.steps.get(&step.id);
+        let done = row.is_some_and(|row| row.phases.iter().all(|phase| phase.state == PhaseState::Done));
+        (!done).then_some((step, declared, row))
+    })
+}
+
+/// Whether the step has begun, so that what the ledger keeps of it counts.
+pub(super) fn begun(row: &Row) -> bool {
+    let add = row.phase(Phase::Add);
+    match add.state {
+        PhaseState::RolledBack => false,
+        PhaseState::Pending => row.has_progress(),
+        PhaseState::Running | PhaseState::Failed => add.committed() || row.phase(Phase::Simdrop).really(),
+        PhaseState::Done | PhaseState::RollingBack | PhaseState::RollbackFailed => true,
+    }
+}
+
+/// Gives every operation its handlers.
+pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
+    let mut resolved = Resolved::untouched(project);
+    let mut tables = facts.lake.tables.clone();
+    let mut handlers: BTreeMap<StepId, Handlers> = BTreeMap::new();
+    for release in &project.releases {
+        let mut later: Vec<(&Step, Option<&Row>)> = vec![];
+        for (step, declared, row) in unfinished(release, &facts.ledger) {
+            let kept = facts.stored.get(&step.id).filter(|_| row.is_some_and(begun));
+            // An edit of what has run nothing yet is free.
+            let kept = kept.filter(|kept| {
+                row.is_some_and(Row::has_progress) || kept.values().all(|handler| handler.checksum == declared.checksum)
+            });
+            match (kept, row.filter(|row| row.has_progress())) {
+                (Some(kept), _) => {
+                    handlers.insert(step.id.clone(), kept.clone());
+                }
+                (None, Some(_)) => {
+                    resolved.refused.insert(step.id.clone(), not_kept(&step.id));
+                    continue;
+                }
+                (None, None) => match derived(step, declared, &tables, facts) {
+                    Ok(derived) => {
+                        play(derived.handlers.get(&Verb::Add), &mut tables);
+                        let warnings = derived.warnings.iter().map(|text| format!("step `{}`: {text}", step.id));
+                        resolved.warnings.insert(step.id.clone(), warnings.collect());
+                        handlers.insert(step.id.clone(), of_derived(&derived, declared, &step.id));
+                    }
+                    Err(finding) => {
+                        resolved.refused.insert(step.id.clone(), finding);
+                        continue;
+                    }
+                },
+            }
+            later.push((step, row));
+        }
+        // What the next release will meet, once this one is finished.
+        for verb in [Verb::Simdrop, Verb::Drop] {
+            for (step, row) in &later {
+                if row.is_none_or(|row| row.phase(verb.phase()).state != PhaseState::Done) {
+                    let acts = handlers.get(&step.id).and_then(|kept| kept.get(&verb)).map(acts);
+                    play(acts.as_ref(), &mut tables);
+                }
+            }
+        }
+    }
+    if !handlers.is_empty() {
+        let steps = resolved.project.to_mut().releases.iter_mut().flat_map(|release: &mut Release| &mut release.steps);
+        for step in steps {
+            if let Some(own) = handlers.remove(&step.id) {
+                step.handlers = own;
+            }
+        }
+    }
+    resolved
+}
+
+fn derived(
+    step: &Step,
+    declared: &Declared,
+    tables: &BTreeMap<String, TableState>,
+    facts: &Facts,
+) -> Result<Derived, Finding> {
+    let setting =
+        Setting { step: &step.id, writers: facts.lake.writers.as_ref(), allow_blocking: declared.allow_blocking };
+    let state = declared.operation.table().and_then(|table| tables.get(table));
+    derive(&declared.operation, state, &setting).map_err(|refusal| refusal.finding(&step.id))
+}
+
+/// The handlers as the ledger keeps them: one checksum for all (O4).
+fn of_derived(derived: &Derived, declared: &Declared, step: &StepId) -> Handlers {
+    let handler = |verb: Verb, acts: &Vec<Act>| Handler {
+        checksum: declared.checksum.clone(),
+        label: derived.labels.get(&verb).copied().unwrap_or(Label::None),
+        actions: (1..)
+            .zip(acts)
+            .map(|(number, act)| Action::Operation {
+                by: derived.by.clone(),
+                step: step.clone(),
+                verb,
+                number,
+                act: Box::new(act.clone()),
+            })
+            .collect(),
+    };
+    derived.handlers.iter().map(|(verb, acts)| (*verb, handler(*verb, acts))).collect()
+}
+
+fn acts(handler: &Handler) -> Vec<Act> {
+    let act = |action: &Action| match action {
+        Action::Operation { act, .. } => Some((**act).clone()),
+        Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => None,
+    };
+    handler.actions.iter().filter_map(act).collect()
+}
+
+/// The tables as acts leave them. One that does not fit will say so when it runs; what is derived behind it goes by what is known.
+fn play(acts: Option<&Vec<Act>>, tables: &mut BTreeMap<String, TableState>) {
+    for act in acts.into_iter().flatten() {
+        match act.apply(tables.get(&act.table)) {
+            Ok(Some(state)) => {
+                tables.insert(act.table.clone(), state);
+            }
+            Ok(None) => {
+                tables.remove(&act.table);
+            }
+            Err(refusal) => tracing::debug!(table = act.table, "{}", refusal.message),
+        }
+    }
+}
+
+fn not_kept(step: &StepId) -> Finding {
+    Finding::new(
+        Class::Decision,
+        "O4",
+        format!("the ledger does not keep the handlers of step `{step}`, which has begun"),
+    )
+    .way_out("rebuild the ledger from the tables: triphase repair rebuild --reason …")
+}
