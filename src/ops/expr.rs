@@ -33,9 +33,10 @@ pub fn spell(expression: &str, state: &TableState) -> String {
     sql::spell_in(Dialect::Delta, expression, state.fields.iter().map(|field| field.name.as_str()))
 }
 
-/// The rows whose column is not what the expression says.
+/// The rows whose column is not what the expression says. In parentheses: DataFusion's parser reads an AND that follows as a part of what
+/// is compared with.
 pub fn differs(column: &str, expression: &str) -> String {
-    format!("{} IS DISTINCT FROM ({expression})", ident(column))
+    format!("({} IS DISTINCT FROM ({expression}))", ident(column))
 }
 
 /// The rows whose column is NULL.

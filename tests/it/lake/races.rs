@@ -11,7 +11,7 @@ fn eight_runners_do_each_step_once() {
     for n in 1..5 {
         shore.release(
             &format!("v{n}"),
-            &format!("steps:\n  a:\n    add: INSERT INTO sales VALUES ({n}0, 'add', 0)\n    drop: INSERT INTO sales VALUES ({n}1, 'drop', 0)\n"),
+            &format!("steps:\n  a{n}:\n    add: INSERT INTO sales VALUES ({n}0, 'add', 0)\n    drop: INSERT INTO sales VALUES ({n}1, 'drop', 0)\n"),
         );
     }
     let command = shore.command("ff");
@@ -68,7 +68,7 @@ fn a_live_holder_is_waited_for_and_ended_only_by_force() {
     shore.release("v1", "steps:\n  s:\n    add: UPDATE sales SET amount = 1\n");
     shore.ok("add v1");
     let before = shore.version("_triphase/lease");
-    shore.release("v2", "steps:\n  s:\n    add:\n      - UPDATE sales SET amount = 2\n      - expect: SELECT count(*) = 4 FROM sales\n");
+    shore.release("v2", "steps:\n  t:\n    add:\n      - UPDATE sales SET amount = 2\n      - expect: SELECT count(*) = 4 FROM sales\n");
     // Stopped (not ended) while it holds the lease.
     let command = shore.command("add v2");
     let holder = command.spawn();
@@ -86,5 +86,5 @@ fn a_live_holder_is_waited_for_and_ended_only_by_force() {
     let run = command.end(holder);
     assert!([0, 1, 4].contains(&run.code), "{run:?}");
     assert_eq!(shore.version("sales"), version, "it wrote after it had lost the lease: {run:?}");
-    assert_eq!(shore.states("v2", "s").split(' ').next(), Some("done"));
+    assert_eq!(shore.states("v2", "t").split(' ').next(), Some("done"));
 }

@@ -17,11 +17,12 @@ use deltalake::{
         datatypes::{DataType as ArrowType, Field, Schema},
         util::display,
     },
-    datafusion::{dataframe::DataFrame, datasource::MemTable, prelude::SessionContext},
+    datafusion::{common::Column, dataframe::DataFrame, datasource::MemTable, prelude::SessionContext},
     delta_datafusion::{DataFusionMixins as _, create_session},
     kernel::Action,
     logstore::get_actions,
 };
+use indexmap::IndexMap;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -50,6 +51,7 @@ pub async fn all(evidence: &Evidence, table: &DeltaTable, checks: &[Check], look
         match check {
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
             Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
+            Check::Filled { set, rows } => filled(evidence, table, set, rows, looked).await?,
             Check::NoForeignCommits { since, refusal } => no_foreign_commits(evidence, table, *since, refusal).await?,
         }
     }
@@ -88,19 +90,48 @@ async fn register(context: &SessionContext, table: &DeltaTable, files: Option<&B
     Ok(())
 }
 
-async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Looked) -> Result<(), Trouble> {
+/// How many rows meet a condition, and in which files that was looked for: not in those that were seen to have none. `None`: in all.
+async fn met(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<(u64, Option<BTreeSet<String>>), Trouble> {
     let files: BTreeSet<String> = table.snapshot()?.log_data().iter().map(|file| file.path().into_owned()).collect();
     let seen = looked.held.entry(rows.to_owned()).or_default();
     let fresh: BTreeSet<String> = files.difference(seen).cloned().collect();
     if fresh.is_empty() {
-        return Ok(());
+        return Ok((0, Some(fresh)));
     }
-    let only = (fresh.len() < files.len()).then_some(&fresh);
-    let count = counted(over(table, only, &format!("SELECT count(*) FROM t WHERE {rows}")).await?).await?;
+    let only = (fresh.len() < files.len()).then(|| fresh.clone());
+    let count = counted(over(table, only.as_ref(), &format!("SELECT count(*) FROM t WHERE {rows}")).await?).await?;
     if count == 0 {
         seen.extend(fresh);
+    }
+    Ok((count, only))
+}
+
+/// Fills in the rows that came since they were filled. That is a commit of its own: whoever asked looks again.
+async fn filled(
+    evidence: &Evidence,
+    table: &DeltaTable,
+    set: &IndexMap<String, String>,
+    rows: &str,
+    looked: &mut Looked,
+) -> Result<(), Trouble> {
+    if met(table, rows, looked).await?.0 == 0 {
         return Ok(());
     }
+    let properties = evidence.part("BACKFILL").properties();
+    let mut update = table.clone().update().with_predicate(rows).with_commit_properties(properties);
+    for (column, value) in set {
+        update = update.with_update(Column::new_unqualified(column.as_str()), value.as_str());
+    }
+    update.await?;
+    Err(Trouble::Moved)
+}
+
+async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Looked) -> Result<(), Trouble> {
+    let (count, only) = met(table, rows, looked).await?;
+    if count == 0 {
+        return Ok(());
+    }
+    let only = only.as_ref();
     let examples = over(table, only, &format!("SELECT * FROM t WHERE {rows} LIMIT {EXAMPLES}")).await?.collect().await?;
     let examples: Vec<String> = examples.iter().flat_map(shown).collect();
     let (count, them) = if count == 1 { ("1 row".to_owned(), "") } else { (format!("{count} rows"), ", for example") };

@@ -14,7 +14,10 @@ use crate::{
 use anyhow::anyhow;
 use deltalake::{
     DeltaTable,
-    arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef},
+    arrow::{
+        array::RecordBatch,
+        datatypes::{DataType as ArrowType, Schema, SchemaRef},
+    },
     datafusion::{
         common::Column,
         logical_expr::{Expr, cast},
@@ -146,8 +149,9 @@ async fn produce(
     let mut writer =
         RecordBatchWriter::try_new(table.table_url(), Arc::clone(&schema), by, Some(run.lake.options()))?;
     while let Some(batch) = rows.next().await {
-        let batch = batch?.with_schema(Arc::clone(&schema)).map_err(|error| Trouble::Refused(error.into()))?;
-        writer.write(batch).await?;
+        // The columns are those of the files; what the query says of them besides is not.
+        let batch = RecordBatch::try_new(Arc::clone(&schema), batch?.columns().to_vec());
+        writer.write(batch.map_err(|error| Trouble::Refused(error.into()))?).await?;
         if run.stop.signal().is_some() {
             return Err(Trouble::Refused(anyhow!("interrupted while the files were written anew; nothing is changed")));
         }
