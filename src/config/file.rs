@@ -520,6 +520,8 @@ mod tests {
         }
     }
 
+    // What is said names the engines of the default build.
+    #[cfg(feature = "delta")]
     /// `tests/malformed/targets/<name>.yaml` is refused with `<name>.txt`. `UPDATE_GOLDEN=1` writes what is said now.
     #[test]
     fn malformed_targets_are_refused_at_their_place() {

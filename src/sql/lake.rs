@@ -125,8 +125,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "one of the operations `change_type`, `set_not_null`, `drop_not_null`, `set_comment`",
     ),
     (&["ALTER"], "an operation: `add_column`, `drop_column`, `rename_column`, `change_type`, `set_properties`"),
-    (&["CREATE", "TABLE"], "the operation `create_table`"),
     (&["CREATE", "OR", "REPLACE", "TABLE"], "the operation `create_table`; nothing replaces a table that is there"),
+    (&["CREATE", "TABLE"], "the operation `create_table`"),
     (&["DROP", "TABLE"], "the operation `drop_table`"),
     (&["COMMENT"], "the operation `set_comment`"),
     (&["TRUNCATE"], "`DELETE FROM` the table, without WHERE"),
@@ -217,6 +217,7 @@ fn instead(words: &[String]) -> Refused {
     let way_out = INSTEAD.iter().find(|(pattern, _)| matches(pattern)).map_or("UPDATE, DELETE, INSERT or MERGE", |i| i.1);
     let words: Vec<&str> = words.iter().take(2).map(String::as_str).collect();
     let named = match words.as_slice() {
+        ["CREATE", "OR"] => "CREATE OR REPLACE".to_owned(),
         [first @ ("ALTER" | "CREATE" | "DROP"), second] => format!("{first} {second}"),
         [first, ..] => (*first).to_owned(),
         [] => "this".to_owned(),

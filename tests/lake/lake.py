@@ -4,7 +4,7 @@ import json
 import sys
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 TYPES = {
     "long": pa.int64(),
@@ -63,7 +63,22 @@ def configuration(path):
     return DeltaTable(path).metadata().configuration
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration)}
+def merge_insert(path, columns, id):
+    """One row, by a writer that leaves out what it does not know."""
+    delta = DeltaTable(path)
+    types = {field.name: json.loads(field.type.to_json()) for field in delta.schema().fields}
+    values = {"id": id, "kind": "w", "amount": "7", "price": "7"}
+    arrow = {"long": pa.int64(), "string": pa.string()}
+    source = pa.table({name: pa.array([values[name]], type=arrow[types[name]]) for name in columns})
+    quoted = {f"`{name}`": f"s.`{name}`" for name in columns}
+    delta.merge(source, "t.id = s.id", source_alias="s", target_alias="t").when_not_matched_insert(quoted).execute()
+
+
+def partitions(path):
+    return DeltaTable(path).metadata().partition_columns
+
+
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -14,6 +14,8 @@ mod probe;
 mod query;
 mod script;
 mod session;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use super::{Access, Answer, Driver, Me, Session, UrlOption};

@@ -3,6 +3,7 @@
 mod access;
 #[cfg(feature = "failpoints")]
 mod kill;
+mod operations;
 mod phases;
 mod python;
 mod races;

@@ -125,6 +125,23 @@ impl Run<'_> {
         commit::put(table, actions, &self.evidence.put(operation)).await
     }
 
+    /// One try on a version that was opened before.
+    #[cfg(test)]
+    pub async fn try_commit(&self, table: &DeltaTable, checks: &[Check], edits: &[Edit]) -> Result<(), Trouble> {
+        // What the check finds is of the version that was opened: the commit must find out by itself that it is not the newest.
+        self.commit(table, checks, edits, operation(edits), &mut Looked::default()).await
+    }
+
+    /// One try on a version that was opened before.
+    #[cfg(test)]
+    pub async fn try_rewrite(
+        &self,
+        table: &DeltaTable,
+        columns: &indexmap::IndexMap<String, String>,
+    ) -> Result<(), Trouble> {
+        rewrite::run(self, table, &[], &[], columns, &mut Looked::default()).await
+    }
+
     async fn create(&self, place: &Url, name: &str, state: &TableState) -> Result<(), Failure> {
         if let Some(table) = self.lake.open(place).await.map_err(|trouble| trouble.action(0))? {
             return match self.evidence.standing(&table).await? {
