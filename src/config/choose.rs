@@ -205,7 +205,9 @@ mod tests {
         assert!(choose(&[DEV], None, Some("../conf.d/dev"), &[]).is_err());
         assert_eq!(
             choose(&[], Some("mysql://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            format!("--conn: this version of triphase has no engine for `mysql` — this version's engines are {ENGINES}")
+            format!(
+                "--conn: this version of triphase has no engine for `mysql` — this version's engines are {ENGINES}"
+            )
         );
         assert_eq!(
             choose(&[], Some("mongodb://u:hunter2@h/d"), None, &[]).unwrap_err(),

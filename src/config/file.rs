@@ -158,7 +158,8 @@ impl Reader<'_> {
         let rewriters = entries.get("engine").map_or_else(IndexMap::new, |node| self.rewriters(node));
         if let Some(connection) = connection.as_ref().filter(|connection| connection.scheme != "delta") {
             for node in OF_LAKES.iter().filter_map(|key| entries.get(key)) {
-                let message = format!("`{}` is a lake's setting, and this target is {}", node.path(), connection.scheme);
+                let message =
+                    format!("`{}` is a lake's setting, and this target is {}", node.path(), connection.scheme);
                 self.findings.push(node.refuse_key("T1", message, "take it away"));
             }
         }

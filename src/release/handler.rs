@@ -288,7 +288,9 @@ fn statements(
     }
     for statement in statements {
         if let Some((message, way_out)) = sql::refused(reading.dialect, &statement.text) {
-            reading.findings.push(Finding::new(Class::Usage, "F2", message).way_out(way_out).at(place(&statement.span)));
+            reading
+                .findings
+                .push(Finding::new(Class::Usage, "F2", message).way_out(way_out).at(place(&statement.span)));
         }
         let alone = statement.alone || options.alone;
         parts.push(Action::Sql { text: statement.text, alone, done_when: options.done_when.clone() }, options);

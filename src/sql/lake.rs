@@ -3,9 +3,9 @@
 
 use deltalake::datafusion::sql::sqlparser::{
     ast::{
-        Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, Merge, MergeAction, MergeClauseKind, MergeInsertKind,
-        ObjectName, Query, SetExpr, Statement, TableAlias, TableFactor, TableObject, TableWithJoins, Update, Visit,
-        VisitMut, Visitor, VisitorMut,
+        Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, Merge, MergeAction, MergeClauseKind,
+        MergeInsertKind, ObjectName, Query, SetExpr, Statement, TableAlias, TableFactor, TableObject, TableWithJoins,
+        Update, Visit, VisitMut, Visitor, VisitorMut,
     },
     dialect::GenericDialect,
     keywords::Keyword,
@@ -214,7 +214,8 @@ fn instead(words: &[String]) -> Refused {
         words.first().map(String::as_str) == pattern.first().copied()
             && pattern.iter().all(|word| rest.any(|found| found == word))
     };
-    let way_out = INSTEAD.iter().find(|(pattern, _)| matches(pattern)).map_or("UPDATE, DELETE, INSERT or MERGE", |i| i.1);
+    let way_out =
+        INSTEAD.iter().find(|(pattern, _)| matches(pattern)).map_or("UPDATE, DELETE, INSERT or MERGE", |i| i.1);
     let words: Vec<&str> = words.iter().take(2).map(String::as_str).collect();
     let named = match words.as_slice() {
         ["CREATE", "OR"] => "CREATE OR REPLACE".to_owned(),
@@ -310,7 +311,9 @@ fn merge(merge: Merge) -> Result<Dml, Refused> {
         TableFactor::Derived { alias: None, .. } => {
             return Err(refused("the MERGE's source has no name", "write USING (SELECT …) AS s"));
         }
-        _ => return Err(refused("this source of a MERGE is not known", "write USING t AS s, or USING (SELECT …) AS s")),
+        _ => {
+            return Err(refused("this source of a MERGE is not known", "write USING t AS s, or USING (SELECT …) AS s"));
+        }
     };
     no_subquery(&merge.on, "MERGE")?;
     let mut clauses = Vec::new();

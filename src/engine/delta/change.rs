@@ -52,10 +52,9 @@ impl Change {
                 marks: marks.clone(),
                 keep: kept(keep),
             },
-            Entry::Replace { id, row, event: _ } => Self::Replace {
-                id: id.clone(),
-                row: row.as_ref().map(|row| (row.name.clone(), row.phases.clone())),
-            },
+            Entry::Replace { id, row, event: _ } => {
+                Self::Replace { id: id.clone(), row: row.as_ref().map(|row| (row.name.clone(), row.phases.clone())) }
+            }
             Entry::Keep { id, handlers, event: _ } => Self::Keep { id: id.clone(), handlers: kept(handlers) },
             Entry::Rename { from, to, name, event: _ } => {
                 Self::Rename { from: from.clone(), to: to.clone(), name: name.clone() }

@@ -28,13 +28,7 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// [`Failure::Busy`] once `patience` is over; [`Failure::Fenced`] where a later run took over.
-pub async fn run(
-    lake: &Lake,
-    dml: &Dml,
-    evidence: &Evidence,
-    patience: Duration,
-    stop: &Stop,
-) -> Result<(), Failure> {
+pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration, stop: &Stop) -> Result<(), Failure> {
     let refused = |why: anyhow::Error| Failure::Handler { at: 0, why };
     let name = &dml.table().path;
     let place = lake.place(name).map_err(refused)?;
@@ -130,7 +124,9 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
             }
             (delete.await?.0, "DELETE")
         }
-        Dml::Insert { table: named, columns, query } => (insert(lake, table, named, columns, query, evidence).await?, "INSERT"),
+        Dml::Insert { table: named, columns, query } => {
+            (insert(lake, table, named, columns, query, evidence).await?, "INSERT")
+        }
         Dml::Merge { table: named, source, source_alias, on, clauses } => {
             let alias = named.alias.clone().unwrap_or_else(|| last(named).to_owned());
             let source = query::frame(lake, source).await?;

@@ -6,7 +6,7 @@ use super::{
     change::Change,
     dml,
     evidence::{self, Evidence},
-    journal::{Appended, Journal, Row},
+    journal::{Appended, FILES, Journal, MANY_FILES, Row},
     lease::{Keeper, Lease, State},
     query,
     session::LakeSession,
@@ -77,7 +77,10 @@ impl<'a> LakeHold<'a> {
             failpoint::point("after a ledger commit");
             journal.refresh(&self.session.lake).await.map_err(lost)?;
             match appended {
-                Appended::Yes(rows) => return Ok(rows),
+                Appended::Yes(rows) => {
+                    journal.compact(&self.session.lake, self.me, MANY_FILES).await.map_err(lost)?;
+                    return Ok(rows);
+                }
                 Appended::Moved => {}
             }
         }
@@ -91,7 +94,7 @@ impl<'a> LakeHold<'a> {
                 journal.create(&self.session.lake, self.me).await?;
                 failpoint::point("after create");
             }
-            journal.compact(&self.session.lake, self.me).await?;
+            journal.compact(&self.session.lake, self.me, FILES).await?;
         }
         let change = Change::Begin { pid: self.me.pid, guards: begin.guards.clone() };
         let mut row = Journal::row(self.me, self.lease.epoch, Some(&change));

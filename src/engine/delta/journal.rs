@@ -17,7 +17,10 @@ use anyhow::anyhow;
 use deltalake::{
     DeltaTable,
     arrow::{
-        array::{Array as _, ArrayRef, AsArray as _, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+        array::{
+            Array as _, ArrayRef, AsArray as _, Int32Array, Int64Array, RecordBatch, StringArray,
+            TimestampMicrosecondArray,
+        },
         datatypes::{Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType},
     },
     kernel::{Action, DataType, MetadataExt as _, PrimitiveType, StructField, StructType},
@@ -32,7 +35,9 @@ pub const NAME: &str = "ledger";
 /// The property that says the ledger's format (rule L8).
 const FORMAT: &str = "triphase.format";
 /// With so many files, the next run writes them into one.
-const FILES: usize = 50;
+pub const FILES: usize = 20;
+/// With so many, a run that is at work does.
+pub const MANY_FILES: usize = 200;
 
 /// One row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,7 +88,8 @@ impl Journal {
     /// # Errors
     /// [`Failure::Access`] where it can't be read, [`Failure::Refused`] where this binary can't work on it (L8).
     pub async fn read(lake: &Lake) -> Result<Self, Failure> {
-        let mut journal = Self { table: None, format: None, rows: vec![], files: BTreeSet::new(), fold: Fold::default() };
+        let mut journal =
+            Self { table: None, format: None, rows: vec![], files: BTreeSet::new(), fold: Fold::default() };
         journal.refresh(lake).await?;
         Ok(journal)
     }
@@ -222,12 +228,12 @@ impl Journal {
         Ok(Appended::Yes(rows))
     }
 
-    /// Writes all rows into one file, where there are many. Whoever is in the way does it another time.
+    /// Writes all rows into one file, where there are more than `from`. Whoever is in the way does it another time.
     ///
     /// # Errors
     /// As [`Journal::append`].
-    pub async fn compact(&mut self, lake: &Lake, me: &Me) -> Result<(), Failure> {
-        let Some(table) = self.table.as_ref().filter(|_| self.files.len() > FILES) else { return Ok(()) };
+    pub async fn compact(&mut self, lake: &Lake, me: &Me, from: usize) -> Result<(), Failure> {
+        let Some(table) = self.table.as_ref().filter(|_| self.files.len() > from) else { return Ok(()) };
         let written = async {
             let mut actions = add(table, &self.rows).await?;
             for action in &mut actions {
@@ -388,9 +394,8 @@ fn batch(schema: &SchemaRef, rows: &[Row]) -> Result<RecordBatch, deltalake::arr
 
 /// Reads a file's rows. Columns that this binary does not know are passed over (L8).
 fn read_rows(batch: &RecordBatch, rows: &mut Vec<Row>) -> Result<(), anyhow::Error> {
-    let column = |name: &str| {
-        batch.column_by_name(name).ok_or_else(|| anyhow!("the ledger's table has no column `{name}`"))
-    };
+    let column =
+        |name: &str| batch.column_by_name(name).ok_or_else(|| anyhow!("the ledger's table has no column `{name}`"));
     let texts = |name: &str| {
         let column = deltalake::arrow::compute::cast(column(name)?, &deltalake::arrow::datatypes::DataType::Utf8)?;
         Ok::<_, anyhow::Error>(column.as_string::<i32>().clone())
@@ -406,7 +411,8 @@ fn read_rows(batch: &RecordBatch, rows: &mut Vec<Row>) -> Result<(), anyhow::Err
         .as_primitive_opt::<Int32Type>()
         .ok_or_else(|| anyhow!("the ledger's column `statement` is no integer"))?;
     let (id, epoch, txn) = (longs("id")?, longs("epoch")?, longs("txn")?);
-    let names = ["run", "command", "who", "host", "tool", "release", "step", "verb", "hash", "outcome", "detail", "change"];
+    let names =
+        ["run", "command", "who", "host", "tool", "release", "step", "verb", "hash", "outcome", "detail", "change"];
     let [run, command, who, host, tool, release, step, verb, hash, outcome, detail, change] = names.map(texts);
     let (run, command, who, host, tool, release) = (run?, command?, who?, host?, tool?, release?);
     let (step, verb, hash, outcome, detail, change) = (step?, verb?, hash?, outcome?, detail?, change?);

@@ -114,7 +114,8 @@ impl Lake {
     /// Where no store serves the place: a missing feature, or options that it can't use.
     pub fn handle(&self, place: &Url) -> Result<DeltaTable, Trouble> {
         let builder = DeltaTableBuilder::from_url(place.clone())?;
-        let builder = if self.options.is_empty() { builder } else { builder.with_storage_options(self.options.clone()) };
+        let builder =
+            if self.options.is_empty() { builder } else { builder.with_storage_options(self.options.clone()) };
         Ok(builder.build()?)
     }
 

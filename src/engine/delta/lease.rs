@@ -69,8 +69,9 @@ impl Lease {
         let Some(table) = lake.open(&lake.own(NAME)).await.map_err(access)? else { return Ok(None) };
         let state = table.snapshot().map_err(|error| access(error.into()))?;
         let text = state.metadata().configuration().get(KEY).cloned().unwrap_or_default();
-        let kept: State = serde_json::from_str(&text)
-            .map_err(|error| Failure::Access(anyhow!("the lock, the table _triphase/{NAME}, can't be read: {error}")))?;
+        let kept: State = serde_json::from_str(&text).map_err(|error| {
+            Failure::Access(anyhow!("the lock, the table _triphase/{NAME}, can't be read: {error}"))
+        })?;
         let newest = commit_uri_from_version(Some(state.version()));
         let met = table.log_store().object_store(None).head(&newest).await;
         let renewed = met.map_or(Time(0), |met| Time(met.last_modified.timestamp_micros()));
@@ -99,7 +100,8 @@ impl Lease {
 /// # Errors
 /// [`Trouble::Moved`] where another run was first.
 pub async fn create(lake: &Lake, state: &State) -> Result<(), Trouble> {
-    let schema = StructType::new_unchecked([StructField::nullable("nothing", DataType::Primitive(PrimitiveType::String))]);
+    let schema =
+        StructType::new_unchecked([StructField::nullable("nothing", DataType::Primitive(PrimitiveType::String))]);
     let run = state.run.as_ref().map_or("", |run| run.run.as_str());
     // Its past is of no use: every 20th commit is a checkpoint, and what lies an hour before one goes.
     let properties = [

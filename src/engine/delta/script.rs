@@ -20,7 +20,11 @@ pub fn script(target: &Target, seen: &Ledger, begin: &Begin, units: &[Unit], me:
     let lake = &target.connection.database;
     let tool = crate::engine::rows::TOOL;
     line(&mut text, 0, &format!("triphase {tool}: {}", me.command));
-    line(&mut text, 0, &format!("lake {lake}, ledger at event {}; each commit only on the version that was read", seen.revision));
+    line(
+        &mut text,
+        0,
+        &format!("lake {lake}, ledger at event {}; each commit only on the version that was read", seen.revision),
+    );
     if begin.create {
         line(&mut text, 0, "create _triphase/ledger, _triphase/lease");
     }

@@ -50,7 +50,8 @@ impl LakeSession {
         }
         let journal = Journal::read(&lake).await?;
         let patience = target.lock_retry_for.length();
-        let writers = target.writers.as_ref().map(|names| names.iter().filter_map(|name| ops::Writer::parse(name)).collect());
+        let writers =
+            target.writers.as_ref().map(|names| names.iter().filter_map(|name| ops::Writer::parse(name)).collect());
         Ok(Self { lake, journal: Mutex::new(journal), patience, writers, ahead: OnceCell::new() })
     }
 
@@ -81,7 +82,8 @@ impl LakeSession {
         {
             return Ok(Err(Held { by: Some(by.clone()), what: "the lock (a lease)".to_owned() }));
         }
-        let found = lease.as_ref().map(|lease| lease.state.clone()).unwrap_or(State { clean: true, ..State::default() });
+        let found =
+            lease.as_ref().map(|lease| lease.state.clone()).unwrap_or(State { clean: true, ..State::default() });
         let state = State { run: Some(lease::run_row(me)), epoch: found.epoch + 1, clean: false };
         let taken = match &lease {
             Some(lease) => lease.set(&state, "TRIPHASE LOCK").await,
@@ -140,7 +142,8 @@ impl LakeSession {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Moved) => {}
                 Err(Trouble::Refused(why) | Trouble::Lost(why)) => {
-                    let why = why.context(format!("table `{name}`, on which a dead run was at work, can't be fenced off"));
+                    let why =
+                        why.context(format!("table `{name}`, on which a dead run was at work, can't be fenced off"));
                     return Err(Failure::Access(why));
                 }
             }
@@ -201,7 +204,9 @@ impl LakeSession {
             };
             journal.rows.iter().rev().find(of).and_then(|row| row.txn)
         };
-        let (Some(txn), Some(name)) = (txn, probe::table(attempt.action)) else { return self.asked(attempt.action).await };
+        let (Some(txn), Some(name)) = (txn, probe::table(attempt.action)) else {
+            return self.asked(attempt.action).await;
+        };
         let Ok(place) = self.lake.place(&name) else { return Ok(Verdict::Not) };
         let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
         let Some(table) = self.lake.open(&place).await.map_err(access)? else { return Ok(Verdict::Not) };

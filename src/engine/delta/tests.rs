@@ -138,7 +138,10 @@ async fn h1_a_constraint_on_an_overtaken_version_is_refused() {
     let tried = run.try_commit(&stale, &checks, &edits).await;
     assert!(matches!(tried, Err(super::trouble::Trouble::Moved)), "{tried:?}");
     let refused = act(&lake, 2, Act::new("t", Does::Commit { checks, edits })).await;
-    assert!(matches!(&refused, Err(Failure::Handler { why, .. }) if why.to_string().contains("1 row: {v: -5}")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(Failure::Handler { why, .. }) if why.to_string().contains("1 row: {v: -5}")),
+        "{refused:?}"
+    );
     let table = lake.open(&lake.place("t").unwrap()).await.unwrap().unwrap();
     assert!(acts::state(&table).unwrap().properties.is_empty());
 }

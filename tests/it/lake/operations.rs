@@ -108,7 +108,8 @@ fn rename_column_both_ways() {
 
 #[test]
 fn change_type_on_a_mapped_table() {
-    let operation = "change_type: {table: sales, column: kind, type: long, up: CAST(ascii(kind) AS bigint), down: chr(kind)}";
+    let operation =
+        "change_type: {table: sales, column: kind, type: long, up: CAST(ascii(kind) AS bigint), down: chr(kind)}";
     let shore = lake(Kind::Mapped, operation);
     for line in ["add v2", "simdrop v2", "rollback_simdrop v2 --accept-loss"] {
         shore.ok(line);
@@ -142,7 +143,10 @@ fn constraints_comments_properties() {
 
 #[test]
 fn tables_are_made_and_dropped() {
-    let shore = lake(Kind::Plain, "create_table: {table: raw/new, columns: [{name: id, type: long}, {name: weird name, type: string}]}");
+    let shore = lake(
+        Kind::Plain,
+        "create_table: {table: raw/new, columns: [{name: id, type: long}, {name: weird name, type: string}]}",
+    );
     shore.ok("add v2");
     assert_eq!(shore.columns("raw/new"), ["id", "weird name"]);
     shore.ok("rollback_add v2");
@@ -152,7 +156,8 @@ fn tables_are_made_and_dropped() {
     shore.release("v3", "steps:\n  gone:\n    drop_table: {table: sales}\n");
     shore.ok("add v3");
     shore.ok("simdrop v3");
-    let refused = shore.append("sales", &[("id", "long"), ("kind", "string"), ("amount", "string")], json!([[9, "x", "1"]]));
+    let refused =
+        shore.append("sales", &[("id", "long"), ("kind", "string"), ("amount", "string")], json!([[9, "x", "1"]]));
     assert!(refused.is_err(), "a hidden table was written");
     shore.ok("rollback_simdrop v3");
     write(&shore, 9);

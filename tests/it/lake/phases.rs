@@ -105,7 +105,9 @@ fn the_script_names_the_actions_of_each_commit() {
     let shore = Shore::with_sales();
     shore.release("v1", V1);
     let script = shore.ok("sql add v1").stdout;
-    for says in ["commit to table sales", "UPDATE sales SET amount", "txn: appId triphase/v1/fix", "ledger: v1/fix add done"] {
+    for says in
+        ["commit to table sales", "UPDATE sales SET amount", "txn: appId triphase/v1/fix", "ledger: v1/fix add done"]
+    {
         assert!(script.contains(says), "{says} in\n{script}");
     }
 }
@@ -113,7 +115,8 @@ fn the_script_names_the_actions_of_each_commit() {
 #[test]
 fn a_failing_statement_is_recorded_and_goes_on_where_it_stopped() {
     let shore = Shore::with_sales();
-    let release = |second: &str| format!("steps:\n  s:\n    add:\n      - UPDATE sales SET amount = 7\n      - {second}\n");
+    let release =
+        |second: &str| format!("steps:\n  s:\n    add:\n      - UPDATE sales SET amount = 7\n      - {second}\n");
     shore.release("v1", &release("expect: SELECT count(*) = 99 FROM sales"));
     shore.ends(1, "ff").says("found false");
     assert_eq!(shore.states("v1", "s"), "failed pending pending");
@@ -183,6 +186,7 @@ fn words_of_people_are_kept() {
     shore.ok("repair undone v2/other add --reason test --yes");
     assert_eq!(shore.states("v2", "other").split(' ').next(), Some("pending"));
     shore.ok("repair forget v2/other --reason test --yes");
+    shore.release("v1", &V1.replace("  fix:", "  mended:"));
     shore.ok("repair rename v1/fix v1/mended --reason test --yes");
     assert!(shore.ok("history").stdout.contains("rename"));
 }

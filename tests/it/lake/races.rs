@@ -58,8 +58,14 @@ steps:
         writer.join().unwrap()
     });
     assert!(written > 0);
-    assert_eq!(shore.query("sales", "SELECT count(*), count(DISTINCT id) FROM t WHERE kind = 'w'"), [format!("{written} {written}")]);
-    assert_eq!(shore.query("sales", "SELECT id, kind, amount FROM t WHERE id < 1000 ORDER BY id"), ["1 k 10", "2 b 20", "3 k 30"]);
+    assert_eq!(
+        shore.query("sales", "SELECT count(*), count(DISTINCT id) FROM t WHERE kind = 'w'"),
+        [format!("{written} {written}")]
+    );
+    assert_eq!(
+        shore.query("sales", "SELECT id, kind, amount FROM t WHERE id < 1000 ORDER BY id"),
+        ["1 k 10", "2 b 20", "3 k 30"]
+    );
 }
 
 #[test]
@@ -68,7 +74,10 @@ fn a_live_holder_is_waited_for_and_ended_only_by_force() {
     shore.release("v1", "steps:\n  s:\n    add: UPDATE sales SET amount = 1\n");
     shore.ok("add v1");
     let before = shore.version("_triphase/lease");
-    shore.release("v2", "steps:\n  t:\n    add:\n      - UPDATE sales SET amount = 2\n      - expect: SELECT count(*) = 4 FROM sales\n");
+    shore.release(
+        "v2",
+        "steps:\n  t:\n    add:\n      - UPDATE sales SET amount = 2\n      - expect: SELECT count(*) = 4 FROM sales\n",
+    );
     // Stopped (not ended) while it holds the lease.
     let command = shore.command("add v2");
     let holder = command.spawn();

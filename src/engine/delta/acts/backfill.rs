@@ -2,13 +2,13 @@
 //! in the table is not in its way. A range that is filled has no row left that wants it; that is how a run that was cut short goes on.
 
 use super::{
-    Run, checks,
     super::{
         commit,
         dml::{Moved, Patience},
         evidence::Standing,
         trouble::Trouble,
     },
+    Run, checks,
 };
 use crate::{engine::Failure, model::Dialect, sql};
 use deltalake::{

@@ -1,8 +1,8 @@
 //! What must hold before a commit, looked at in the very version that it follows.
 
 use super::{
-    rewrite::Produced,
     super::{evidence::Evidence, trouble::Trouble},
+    rewrite::Produced,
 };
 use crate::{
     model::Verb,
@@ -46,7 +46,12 @@ pub struct Looked {
 ///
 /// # Errors
 /// [`Trouble::Refused`] where one does not hold, with what was found.
-pub async fn all(evidence: &Evidence, table: &DeltaTable, checks: &[Check], looked: &mut Looked) -> Result<(), Trouble> {
+pub async fn all(
+    evidence: &Evidence,
+    table: &DeltaTable,
+    checks: &[Check],
+    looked: &mut Looked,
+) -> Result<(), Trouble> {
     for check in checks {
         match check {
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
@@ -79,7 +84,11 @@ pub async fn over(table: &DeltaTable, files: Option<&BTreeSet<String>>, sql: &st
     Ok(context.sql(sql).await?)
 }
 
-async fn register(context: &SessionContext, table: &DeltaTable, files: Option<&BTreeSet<String>>) -> Result<(), Trouble> {
+async fn register(
+    context: &SessionContext,
+    table: &DeltaTable,
+    files: Option<&BTreeSet<String>>,
+) -> Result<(), Trouble> {
     let mut provider = table.table_provider();
     if let Some(files) = files {
         provider = provider.with_file_paths(files.iter().cloned());
@@ -132,7 +141,8 @@ async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Loo
         return Ok(());
     }
     let only = only.as_ref();
-    let examples = over(table, only, &format!("SELECT * FROM t WHERE {rows} LIMIT {EXAMPLES}")).await?.collect().await?;
+    let examples =
+        over(table, only, &format!("SELECT * FROM t WHERE {rows} LIMIT {EXAMPLES}")).await?.collect().await?;
     let examples: Vec<String> = examples.iter().flat_map(shown).collect();
     let (count, them) = if count == 1 { ("1 row".to_owned(), "") } else { (format!("{count} rows"), ", for example") };
     Err(Trouble::Refused(anyhow!("{refusal}: {count}{them}: {}", examples.join(", "))))
@@ -196,7 +206,8 @@ fn arrow_type(word: &str) -> Result<ArrowType, Trouble> {
     let refused = |error: String| Trouble::Refused(anyhow!("`{word}` is no type of Delta's: {error}"));
     let parsed = DataType::parse(word).map_err(|error| refused(format!("{error:?}")))?;
     let value = serde_json::to_value(&parsed).map_err(|error| refused(error.to_string()))?;
-    let kernel: deltalake::kernel::DataType = serde_json::from_value(value).map_err(|error| refused(error.to_string()))?;
+    let kernel: deltalake::kernel::DataType =
+        serde_json::from_value(value).map_err(|error| refused(error.to_string()))?;
     (&kernel).try_into_arrow().map_err(|error| refused(error.to_string()))
 }
 

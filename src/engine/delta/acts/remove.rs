@@ -2,8 +2,8 @@
 //! was detached.
 
 use super::{
-    Run, checks,
     super::{lake::Lake, trouble::Trouble},
+    Run, checks,
 };
 use crate::{
     engine::Failure,
@@ -50,7 +50,9 @@ async fn deleted(lake: &Lake, place: &Url, name: &str) -> Result<(), Trouble> {
         Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => false,
     });
     if !tombstone {
-        return Err(Trouble::Refused(anyhow!("the newest version of table `{name}` is no tombstone: nothing is deleted")));
+        return Err(Trouble::Refused(anyhow!(
+            "the newest version of table `{name}` is no tombstone: nothing is deleted"
+        )));
     }
     let mut files = BTreeSet::new();
     let mut table = handle;
@@ -87,7 +89,13 @@ fn gone(deleted: Result<(), ObjectStoreError>) -> Result<(), ObjectStoreError> {
 ///
 /// # Errors
 /// Where that version can no longer be read.
-pub async fn recover(run: &Run<'_>, table: &DeltaTable, column: &str, key: &[String], since: Verb) -> Result<(), Trouble> {
+pub async fn recover(
+    run: &Run<'_>,
+    table: &DeltaTable,
+    column: &str,
+    key: &[String],
+    since: Verb,
+) -> Result<(), Trouble> {
     let before = before(run, table, since).await?;
     let mut old = run.lake.handle(table.table_url())?;
     old.load_version(before).await?;
@@ -101,9 +109,8 @@ pub async fn recover(run: &Run<'_>, table: &DeltaTable, column: &str, key: &[Str
     let provider = old.table_provider().await?;
     old.update_datafusion_session(&context.state())?;
     context.register_table("t", provider)?;
-    let source = context
-        .sql(&format!("SELECT {} FROM t WHERE {} IS NOT NULL", columns.join(", "), quoted(column)))
-        .await?;
+    let source =
+        context.sql(&format!("SELECT {} FROM t WHERE {} IS NOT NULL", columns.join(", "), quoted(column))).await?;
     let matches: Vec<String> = key.iter().map(|name| format!("now.{0} = old.{0}", quoted(name))).collect();
     let doubled = format!("SELECT count(*) - count(DISTINCT ({})) FROM t", columns[..key.len()].join(", "));
     if key.len() == 1 && checks::over(&old, None, &doubled).await.is_err() {

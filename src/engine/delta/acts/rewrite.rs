@@ -2,9 +2,9 @@
 //! old ones. What others append meanwhile is written anew as well, before the commit; where they remove anything, all is produced again.
 
 use super::{
+    super::{commit, trouble::Trouble},
     Run,
     checks::{self, Looked},
-    super::{commit, trouble::Trouble},
 };
 use crate::{
     model::Dialect,
@@ -139,15 +139,10 @@ async fn produce(
         })
         .collect();
     let mut rows = frame.select(casts)?.execute_stream().await?;
-    let by: Vec<String> = next
-        .partition_by
-        .iter()
-        .filter_map(|name| next.field(name))
-        .map(|field| field.physical().to_owned())
-        .collect();
+    let by: Vec<String> =
+        next.partition_by.iter().filter_map(|name| next.field(name)).map(|field| field.physical().to_owned()).collect();
     let by = (!by.is_empty()).then_some(by);
-    let mut writer =
-        RecordBatchWriter::try_new(table.table_url(), Arc::clone(&schema), by, Some(run.lake.options()))?;
+    let mut writer = RecordBatchWriter::try_new(table.table_url(), Arc::clone(&schema), by, Some(run.lake.options()))?;
     while let Some(batch) = rows.next().await {
         // The columns are those of the files; what the query says of them besides is not.
         let batch = RecordBatch::try_new(Arc::clone(&schema), batch?.columns().to_vec());
@@ -187,7 +182,9 @@ fn physical(state: &TableState) -> Result<SchemaRef, Trouble> {
         .collect::<Result<_, Trouble>>()?;
     let text = TableState { fields, ..TableState::default() }.schema_string();
     let kernel: StructType = serde_json::from_str(&text).map_err(|error| Trouble::Refused(error.into()))?;
-    let schema: Schema = (&kernel).try_into_arrow().map_err(|error: deltalake::arrow::error::ArrowError| Trouble::Refused(error.into()))?;
+    let schema: Schema = (&kernel)
+        .try_into_arrow()
+        .map_err(|error: deltalake::arrow::error::ArrowError| Trouble::Refused(error.into()))?;
     // The library's words for texts in memory are not those of files.
     let fields: Vec<_> = schema
         .fields()
