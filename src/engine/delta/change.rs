@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 type Kept = BTreeMap<Verb, serde_json::Value>;
 
 /// One change.
+#[expect(clippy::large_enum_variant, reason = "as entries: most changes are steps, and there are a handful a commit")]
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Change {
