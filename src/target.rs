@@ -39,7 +39,8 @@ pub struct Connection {
     pub host: Option<String>,
     /// TCP port.
     pub port: Option<u16>,
-    /// Database name; for SQLite the file's absolute path, or `:memory:`, which is refused.
+    /// Database name; for SQLite the file's absolute path, or `:memory:`, which is refused; for a lake its folder's absolute path, or its
+    /// object store's URL.
     pub database: String,
     /// The URL's `?key=value` options, in order. Values may be secret (`sslpassword`), so `Debug` is all that prints them: see [`fmt::Display`].
     pub query: IndexMap<String, Secret>,
@@ -48,6 +49,10 @@ pub struct Connection {
 impl fmt::Display for Connection {
     /// The URL without password and options.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A lake in an object store is named by its own URL.
+        if self.database.contains("://") {
+            return f.write_str(&self.database);
+        }
         write!(f, "{}://", self.scheme)?;
         if let Some(user) = &self.username {
             write!(f, "{user}@")?;
@@ -88,6 +93,12 @@ pub struct Target {
     pub binary_args: Vec<String>,
     /// What templates may use (rule F7).
     pub vars: IndexMap<String, serde_json::Value>,
+    /// Options of a lake's object store, credentials among them.
+    pub storage_options: IndexMap<String, Secret>,
+    /// Who else writes a lake's tables (rule D1): `spark`, `delta-rs`; none where the file does not say.
+    pub writers: Option<Vec<String>>,
+    /// Where rewrites of a lake's tables run, by the engine's name; its URL may hold a token.
+    pub rewriters: IndexMap<String, Secret>,
     /// The project folder: what relative paths are relative to.
     pub project: PathBuf,
 }

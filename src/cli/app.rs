@@ -89,9 +89,9 @@ impl App {
         }
     }
 
-    /// Waits for a future, on a runtime of this thread alone.
+    /// Waits for a future. Lakes are read and rewritten by all cores, and a lease is renewed meanwhile; everything else needs one thread.
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Halt> {
-        Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future))
+        Ok(runtime().enable_all().build()?.block_on(future))
     }
 
     /// Writes to standard output. A reader that has gone away (`| head`) is no error.
@@ -169,4 +169,18 @@ impl App {
         let outcome = Outcome { end, done: vec![], waits: vec![], notes: vec![], next: String::new() };
         self.ended(&outcome).unwrap_or_else(|_| outcome.exit_code())
     }
+}
+
+#[cfg(feature = "delta")]
+fn runtime() -> tokio::runtime::Builder {
+    /// A query's plan is a deep tree, and is walked by recursion.
+    const STACK: usize = 8 << 20;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.thread_stack_size(STACK);
+    builder
+}
+
+#[cfg(not(feature = "delta"))]
+fn runtime() -> tokio::runtime::Builder {
+    tokio::runtime::Builder::new_current_thread()
 }

@@ -77,6 +77,9 @@ fn by_url(from: &str, text: &str, choice: &Choice) -> Result<Target, Vec<Finding
         binary: None,
         binary_args: vec![],
         vars: IndexMap::new(),
+        storage_options: IndexMap::new(),
+        writers: None,
+        rewriters: IndexMap::new(),
         project: choice.project.clone(),
     })
 }
@@ -164,6 +167,11 @@ mod tests {
         })
     }
 
+    const ENGINES: &str = if cfg!(feature = "delta") {
+        "sqlite, postgres, mysql, mariadb, delta"
+    } else {
+        "sqlite, postgres, mysql, mariadb"
+    };
     const DEV: (&str, &str) = ("dev.yaml", "connection: sqlite://dev.db");
     const PROD: (&str, &str) = ("prod.yaml", "connection: postgres://app:hunter2@db/shop");
 
@@ -206,12 +214,12 @@ mod tests {
         );
         assert!(choose(&[DEV], None, Some("../conf.d/dev"), &[]).is_err());
         assert_eq!(
-            choose(&[], Some("delta://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: this version of triphase has no engine for `delta` — this version's engines are sqlite, postgres, mysql, mariadb"
+            choose(&[], Some("s3://u:hunter2@h/d"), None, &[]).unwrap_err(),
+            "--conn: this build of triphase has no object store for `s3` — build it with: cargo install triphase --features s3"
         );
         assert_eq!(
             choose(&[], Some("mongodb://u:hunter2@h/d"), None, &[]).unwrap_err(),
-            "--conn: unknown scheme `mongodb` — this version's engines are sqlite, postgres, mysql, mariadb"
+            format!("--conn: unknown scheme `mongodb` — this version's engines are {ENGINES}")
         );
     }
 }

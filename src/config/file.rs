@@ -45,7 +45,16 @@ const KEYS: &[&str] = &[
     "require_rollout",
     "require_previous",
     "protected",
+    "storage_options",
+    "writers",
+    "engine",
 ];
+/// What only a lake's target has.
+const OF_LAKES: &[&str] = &["storage_options", "writers", "engine"];
+/// Who may write a lake beside triphase (rule D1).
+const WRITERS: &[&str] = &["spark", "delta-rs"];
+/// What can rewrite a lake's tables.
+const REWRITERS: &[&str] = &["spark"];
 /// What `connection` says already.
 const PARTS: &[&str] = &["drivername", "username", "host", "port", "database", "query"];
 /// Keys whose plain values are no secret, and may be shown where they are wrong.
@@ -62,6 +71,7 @@ const HARMLESS: &[&str] = &[
     "require_rollout",
     "require_previous",
     "protected",
+    "writers",
 ];
 
 /// Reads `conf.d/<env>.yaml`.
@@ -143,6 +153,16 @@ impl Reader<'_> {
         let binary = entries.get("binary").and_then(|node| self.text(node));
         let binary_args = entries.get("binary_args").map_or_else(Vec::new, |node| self.binary_args(node));
         let vars = entries.get("vars").map_or_else(IndexMap::new, |node| self.vars(node));
+        let storage_options = entries.get("storage_options").map_or_else(IndexMap::new, |node| self.secrets(node));
+        let writers = entries.get("writers").map(|node| self.writers(node));
+        let rewriters = entries.get("engine").map_or_else(IndexMap::new, |node| self.rewriters(node));
+        if let Some(connection) = connection.as_ref().filter(|connection| connection.scheme != "delta") {
+            for node in OF_LAKES.iter().filter_map(|key| entries.get(key)) {
+                let message =
+                    format!("`{}` is a lake's setting, and this target is {}", node.path(), connection.scheme);
+                self.findings.push(node.refuse_key("T1", message, "take it away"));
+            }
+        }
         Some(Target {
             env: Some(env.to_owned()),
             connection: connection?,
@@ -154,6 +174,9 @@ impl Reader<'_> {
             binary,
             binary_args,
             vars,
+            storage_options,
+            writers,
+            rewriters,
             project: self.choice.project.clone(),
         })
     }
@@ -214,6 +237,10 @@ impl Reader<'_> {
         let named = entries.get("database").and_then(|node| Some((node, self.text(node)?)));
         let scheme = scheme?;
         let database = match (scheme, named) {
+            ("delta", named) => {
+                let (node, path) = named.map_or((driver, String::new()), |(node, path)| (node, path));
+                self.or_refuse(node, url::lake(&path, &self.choice.project))?
+            }
             ("sqlite", named) => {
                 let (node, path) = named.map_or((driver, String::new()), |(node, path)| (node, path));
                 self.or_refuse(node, url::file(&path, &self.choice.project))?
@@ -284,9 +311,43 @@ impl Reader<'_> {
         port
     }
 
+    /// Whom the list names; each by its known name.
+    fn writers(&mut self, node: &Node<'_>) -> Vec<String> {
+        if !matches!(node.tree(), Tree::List(_)) {
+            self.findings.push(node.wrong("`writers`", "a list"));
+        }
+        let mut writers = vec![];
+        for item in node.items() {
+            match self.text(&item) {
+                Some(name) if WRITERS.contains(&name.as_str()) => writers.push(name),
+                Some(_) => {
+                    let way_out = format!("write one of {}", WRITERS.join(", "));
+                    self.findings.push(item.refuse("D1", "`writers` names one that is not known", way_out));
+                }
+                None => {}
+            }
+        }
+        writers
+    }
+
+    fn rewriters(&mut self, node: &Node<'_>) -> IndexMap<String, Secret> {
+        let named = self.secrets(node);
+        for (key, entry) in node.entries(&mut vec![]) {
+            if !REWRITERS.contains(&key) {
+                self.findings.push(entry.unknown(key, "`engine`", REWRITERS));
+            }
+        }
+        named
+    }
+
     fn query(&mut self, node: &Node<'_>) -> IndexMap<String, Secret> {
+        self.secrets(node)
+    }
+
+    /// A map of texts, any of which may be a secret.
+    fn secrets(&mut self, node: &Node<'_>) -> IndexMap<String, Secret> {
         if !matches!(node.tree(), Tree::Map(_)) {
-            self.findings.push(node.wrong("`query`", "a map"));
+            self.findings.push(node.wrong(&format!("`{}`", node.path()), "a map"));
         }
         let mut query = IndexMap::new();
         for (key, node) in node.entries(&mut self.findings) {
@@ -456,6 +517,8 @@ mod tests {
         }
     }
 
+    // What is said names the engines of the default build.
+    #[cfg(feature = "delta")]
     /// `tests/malformed/targets/<name>.yaml` is refused with `<name>.txt`. `UPDATE_GOLDEN=1` writes what is said now.
     #[test]
     fn malformed_targets_are_refused_at_their_place() {

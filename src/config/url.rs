@@ -17,6 +17,16 @@ pub(super) type Wrong = (String, String);
 const STAND_IN: &str = "none";
 /// Names of engines that are known and not in this binary.
 const ABSENT: &[&str] = &["delta"];
+/// Object stores, with the feature that brings each.
+const STORES: &[(&str, &str)] = &[
+    ("s3", "s3"),
+    ("s3a", "s3"),
+    ("az", "azure"),
+    ("adl", "azure"),
+    ("abfs", "azure"),
+    ("abfss", "azure"),
+    ("gs", "gcs"),
+];
 
 /// The engine's usual scheme for one of its names; a `+driver` is dropped.
 pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {
@@ -29,6 +39,10 @@ pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {
     }
     if ABSENT.contains(&bare) {
         return Err((format!("this version of triphase has no engine for `{bare}`"), way_out));
+    }
+    if let Some((_, feature)) = STORES.iter().find(|(store, _)| *store == bare) {
+        let message = format!("this build of triphase has no object store for `{bare}`");
+        return Err((message, format!("build it with: cargo install triphase --features {feature}")));
     }
     let word = bare.len() <= 20 && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     let named = if word { format!("unknown scheme `{bare}`") } else { "unknown scheme".to_owned() };
@@ -45,6 +59,7 @@ pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
     };
     let mut connection = match scheme(name)? {
         "sqlite" => sqlite(rest, project)?,
+        "delta" => lake_url(name, rest, project)?,
         scheme => server(scheme, rest)?,
     };
     options(&mut connection, project)?;
@@ -105,6 +120,40 @@ pub(super) fn file(path: &str, project: &Path) -> Result<String, Wrong> {
     let absolute = std::path::absolute(project.join(relative))
         .map_err(|error| (format!("the SQLite file's path can't be made absolute: {error}"), String::new()))?;
     Ok(absolute.to_string_lossy().into_owned())
+}
+
+/// A lake: a folder, or a bucket and a prefix in it.
+fn lake_url(name: &str, rest: &str, project: &Path) -> Result<Connection, Wrong> {
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    if rest.contains(['?', '#']) {
+        let way_out = "put the store's options under `storage_options`, and write %3F for ? and %23 for #";
+        return Err(("the lake's URL has options".to_owned(), way_out.to_owned()));
+    }
+    let database = if name.eq_ignore_ascii_case("delta") {
+        lake(&decode(rest)?, project)?
+    } else {
+        if rest.contains('@') && !name.to_ascii_lowercase().starts_with("abfs") {
+            let way_out = "put credentials under `storage_options`, as ${VAR}";
+            return Err(("the lake's URL has credentials in it".to_owned(), way_out.to_owned()));
+        }
+        format!("{}://{}", name.to_ascii_lowercase(), rest.trim_end_matches('/'))
+    };
+    Ok(Connection { scheme: "delta".to_owned(), database, ..Connection::default() })
+}
+
+/// A lake's folder, absolute; or its object store's URL as it is.
+pub(super) fn lake(path: &str, project: &Path) -> Result<String, Wrong> {
+    if path.trim_matches('/').is_empty() {
+        return Err(("the connection names no lake".to_owned(), "write delta://lake, or delta:///srv/lake".to_owned()));
+    }
+    if let Some((scheme, rest)) = path.split_once("://") {
+        self::scheme(scheme)?;
+        return Ok(format!("{}://{}", scheme.to_ascii_lowercase(), rest.trim_end_matches('/')));
+    }
+    let relative = path.strip_prefix("./").unwrap_or(path);
+    let absolute = std::path::absolute(project.join(relative))
+        .map_err(|error| (format!("the lake's path can't be made absolute: {error}"), String::new()))?;
+    Ok(absolute.to_string_lossy().trim_end_matches('/').to_owned())
 }
 
 fn server(scheme: &str, rest: &str) -> Result<Connection, Wrong> {

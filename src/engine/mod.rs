@@ -2,6 +2,8 @@
 //!
 //! An engine reads and commits what it is given. It knows no rule of phases: no `plan`, no `release`.
 
+#[cfg(feature = "delta")]
+pub mod delta;
 #[cfg(test)]
 pub mod fake;
 pub mod mysql;
@@ -13,7 +15,7 @@ mod tls;
 use crate::{
     action::{Action, Handlers},
     ledger::{Begin, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
-    model::{Dialect, Finding, StepId, Time},
+    model::{Dialect, Finding, StepId, Time, Verb},
     ops::Lake,
     shell,
     target::Target,
@@ -222,6 +224,11 @@ pub trait Session: Send + Sync {
     fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>>;
     /// Whether an action has been applied: its `done_when`, else a built-in probe, else [`Verdict::Unknown`].
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict>;
+    /// Whether an action that was being attempted when last heard of has been applied; an engine whose commits say whose they are knows
+    /// by those.
+    fn attempted<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Verdict> {
+        self.ask(attempt.action)
+    }
     /// What an action that stands alone left where it was cut short; `None`: nothing, or not known.
     fn left<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<Leftover>> {
         Box::pin(async { Ok(None) })
@@ -248,6 +255,19 @@ pub trait Session: Send + Sync {
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>>;
     /// `unlock`: ends the holder's session or lease. A live holder needs `force`. Says what it did.
     fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String>;
+}
+
+/// An action that was announced in the ledger, and not said to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Whose.
+    pub id: &'a StepId,
+    /// Which handler.
+    pub verb: Verb,
+    /// The action's index, from 0.
+    pub index: u32,
+    /// The action, as stored.
+    pub action: &'a Action,
 }
 
 /// Why the lock was not to be had.
@@ -288,8 +308,14 @@ pub fn no_operation(engine: Dialect, action: &Action) -> Finding {
 }
 
 /// The engines of this binary.
-pub static DRIVERS: &[&dyn Driver] =
-    &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql::MYSQL, &mysql::Mysql::MARIADB];
+pub static DRIVERS: &[&dyn Driver] = &[
+    &sqlite::Sqlite,
+    &postgres::Postgres,
+    &mysql::Mysql::MYSQL,
+    &mysql::Mysql::MARIADB,
+    #[cfg(feature = "delta")]
+    &delta::Delta,
+];
 
 /// The engine for a scheme, after aliases and a `+driver`.
 pub fn driver(scheme: &str) -> Option<&'static dyn Driver> {

@@ -350,6 +350,11 @@ fn statements(
         parts.source(&of, &without_comments(text), options);
     }
     for statement in statements {
+        if let Some((message, way_out)) = sql::refused(reading.dialect, &statement.text) {
+            reading
+                .findings
+                .push(Finding::new(Class::Usage, "F2", message).way_out(way_out).at(place(&statement.span)));
+        }
         let alone = statement.alone || options.alone;
         let source = statement.text.clone();
         let action = Action::Sql { text: statement.text, alone, done_when: done_when() };

@@ -3,7 +3,7 @@
 use super::{commit::undecided, ended};
 use crate::{
     action::Action,
-    engine::{Access, Driver, Failure, Object, Session, Where, rows::TextRow},
+    engine::{Access, Attempt, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
     model::{Finding, PhaseState},
@@ -103,7 +103,8 @@ async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::St
         facts.stored = session.stored(wanted).await?;
     }
     for open in plan::open(&facts) {
-        let verdict = verdict(session, &open.action).await?;
+        let attempt = Attempt { id: &open.id, verb: open.verb, index: open.index, action: &open.action };
+        let verdict = decided(session.attempted(attempt).await)?;
         facts.verdicts.insert((open.id, open.verb.phase()), verdict);
     }
     for stopped in plan::cut_short(&facts) {
@@ -116,7 +117,11 @@ async fn facts(session: &dyn Session, ledger: Ledger, wanted: &[crate::model::St
 
 /// Whether an action has been applied. A `done_when` that fails decides nothing, and must not keep anybody from looking.
 pub(super) async fn verdict(session: &dyn Session, action: &crate::action::Action) -> Result<Verdict, Failure> {
-    match session.ask(action).await {
+    decided(session.ask(action).await)
+}
+
+fn decided(answer: Result<Verdict, Failure>) -> Result<Verdict, Failure> {
+    match answer {
         Err(Failure::Handler { why, .. }) => {
             tracing::warn!("{why:#}");
             Ok(Verdict::Unknown)

@@ -10,6 +10,8 @@ mod ddl;
 mod delimiter;
 mod expression;
 mod label;
+#[cfg(feature = "delta")]
+pub mod lake;
 mod quote;
 mod session;
 mod split;
@@ -51,6 +53,25 @@ pub struct SqlError {
     pub way_out: String,
     /// Byte range in the source.
     pub span: Range<usize>,
+}
+
+/// Why an engine can't run a statement, and what to write instead, as far as the text alone tells; `None`: the target itself decides.
+pub fn refused(dialect: Dialect, text: &str) -> Option<(String, String)> {
+    match dialect {
+        Dialect::Delta => refused_by_a_lake(text),
+        Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb | Dialect::Sqlite => None,
+    }
+}
+
+#[cfg(feature = "delta")]
+fn refused_by_a_lake(text: &str) -> Option<(String, String)> {
+    lake::read(text).err().map(|refused| (refused.message, refused.way_out))
+}
+
+/// Without the engine there is no target that would run it.
+#[cfg(not(feature = "delta"))]
+const fn refused_by_a_lake(_text: &str) -> Option<(String, String)> {
+    None
 }
 
 /// Whether a statement may commit by itself in the middle of its work, or leave a part of it behind where it fails: a procedure or an

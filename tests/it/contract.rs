@@ -13,7 +13,7 @@ const PAGES: [(&str, &[(char, u32)]); 2] = [
 ];
 
 /// Rules of a lake that show only where one is run: they get their tests with the engine that runs it.
-const WITH_THE_LAKE: [&str; 5] = ["O8", "D2", "D5", "D6", "D7"];
+const WITH_THE_LAKE: [&str; 1] = ["D7"];
 
 /// Every numbered rule of a page.
 fn rules(of: &[(char, u32)]) -> Vec<String> {

@@ -6,6 +6,8 @@ mod contract;
 mod harness;
 #[cfg(feature = "failpoints")]
 mod kill;
+#[cfg(feature = "delta")]
+mod lake;
 mod readme;
 mod scenarios;
 mod surface;

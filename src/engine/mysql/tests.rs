@@ -42,6 +42,9 @@ fn at(database: &str) -> Target {
         binary: None,
         binary_args: Vec::new(),
         vars: IndexMap::new(),
+        storage_options: IndexMap::new(),
+        writers: None,
+        rewriters: IndexMap::new(),
         project: "/".into(),
     }
 }

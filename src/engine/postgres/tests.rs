@@ -45,6 +45,9 @@ fn at(url: &url::Url, database: &str) -> Target {
         binary: None,
         binary_args: Vec::new(),
         vars: IndexMap::new(),
+        storage_options: IndexMap::new(),
+        writers: None,
+        rewriters: IndexMap::new(),
         project: "/".into(),
     }
 }

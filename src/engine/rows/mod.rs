@@ -7,7 +7,8 @@ mod read;
 mod upgrade;
 mod write;
 
-pub use read::{TextRow, WIDTH};
+pub use read::{TextRow, WIDTH, handler};
+pub use write::as_written;
 
 use crate::{
     model::{Dialect, Phase, Time, Verb},

@@ -373,7 +373,11 @@ fn phase_row(
     Ok(PhaseRow { state, at, ..row })
 }
 
-fn handler(id: &StepId, verb: Verb, text: &str) -> Result<Handler, Failure> {
+/// A stored handler.
+///
+/// # Errors
+/// [`Failure::Refused`] where it has an action of a kind that this binary does not know (L8).
+pub fn handler(id: &StepId, verb: Verb, text: &str) -> Result<Handler, Failure> {
     let error = match serde_json::from_str(text) {
         Ok(handler) => return Ok(handler),
         Err(error) => error,

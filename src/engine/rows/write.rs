@@ -246,7 +246,7 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 }
 
 /// The guards as a target file would name them.
-fn as_written(guards: &Guards) -> String {
+pub fn as_written(guards: &Guards) -> String {
     let value = serde_json::to_value(guards).unwrap_or_default();
     let named: Vec<String> = value
         .as_object()

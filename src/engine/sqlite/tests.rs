@@ -29,6 +29,9 @@ fn target(file: &Path) -> Target {
         binary: None,
         binary_args: Vec::new(),
         vars: indexmap::IndexMap::new(),
+        storage_options: indexmap::IndexMap::new(),
+        writers: None,
+        rewriters: indexmap::IndexMap::new(),
         project: file.parent().unwrap().to_owned(),
     }
 }

@@ -117,6 +117,9 @@ pub(crate) fn target(guards: Guards) -> Target {
         binary: None,
         binary_args: Vec::new(),
         vars: Default::default(),
+        storage_options: Default::default(),
+        writers: None,
+        rewriters: Default::default(),
         project: "/".into(),
     }
 }

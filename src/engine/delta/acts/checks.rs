@@ -1,0 +1,293 @@
+//! What must hold before a commit, looked at in the very version that it follows.
+
+use super::{
+    super::{evidence::Evidence, trouble::Trouble},
+    rewrite::Produced,
+};
+use crate::{
+    model::Verb,
+    ops::{Check, DataType},
+};
+use anyhow::anyhow;
+use deltalake::{
+    DeltaTable,
+    arrow::{
+        array::{RecordBatch, new_null_array},
+        compute::can_cast_types,
+        datatypes::{DataType as ArrowType, Field, Schema},
+        util::display,
+    },
+    datafusion::{common::Column, dataframe::DataFrame, datasource::MemTable, prelude::SessionContext},
+    delta_datafusion::{DataFusionMixins as _, create_session},
+    kernel::Action,
+    logstore::get_actions,
+};
+use indexmap::IndexMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// How many rows are shown of those that are in the way.
+const EXAMPLES: usize = 3;
+/// How many real rows an expression is tried on.
+const SAMPLE: usize = 1000;
+
+/// What was found and made on a version that others have overtaken, and still is of use.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// The files whose rows were seen to hold, by condition.
+    held: BTreeMap<String, BTreeSet<String>>,
+    /// What a rewrite has produced.
+    pub produced: Option<Produced>,
+}
+
+/// Makes all checks.
+///
+/// # Errors
+/// [`Trouble::Refused`] where one does not hold, with what was found.
+pub async fn all(
+    evidence: &Evidence,
+    table: &DeltaTable,
+    checks: &[Check],
+    looked: &mut Looked,
+) -> Result<(), Trouble> {
+    for check in checks {
+        match check {
+            Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
+            Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
+            Check::Filled { set, rows } => filled(evidence, table, set, rows, looked).await?,
+            Check::NoForeignCommits { since, refusal } => no_foreign_commits(evidence, table, *since, refusal).await?,
+        }
+    }
+    Ok(())
+}
+
+/// How many rows meet a condition.
+///
+/// # Errors
+/// Where the condition does not fit the table.
+pub async fn count(table: &DeltaTable, condition: &str) -> Result<u64, Trouble> {
+    counted(over(table, None, &format!("SELECT count(*) FROM t WHERE {condition}")).await?).await
+}
+
+async fn counted(frame: DataFrame) -> Result<u64, Trouble> {
+    let batches = frame.collect().await?;
+    let text = batches.first().map(|batch| display::array_value_to_string(batch.column(0), 0));
+    Ok(text.and_then(Result::ok).and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+/// Plans a query over a table at the version that was opened; it calls the table `t`. `files`: only those.
+pub async fn over(table: &DeltaTable, files: Option<&BTreeSet<String>>, sql: &str) -> Result<DataFrame, Trouble> {
+    let context = create_session().into_inner();
+    register(&context, table, files).await?;
+    Ok(context.sql(sql).await?)
+}
+
+async fn register(
+    context: &SessionContext,
+    table: &DeltaTable,
+    files: Option<&BTreeSet<String>>,
+) -> Result<(), Trouble> {
+    let mut provider = table.table_provider();
+    if let Some(files) = files {
+        provider = provider.with_file_paths(files.iter().cloned());
+    }
+    let provider = provider.await?;
+    table.update_datafusion_session(&context.state())?;
+    context.register_table("t", provider)?;
+    Ok(())
+}
+
+/// How many rows meet a condition, and in which files that was looked for: not in those that were seen to have none. `None`: in all.
+async fn met(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<(u64, Option<BTreeSet<String>>), Trouble> {
+    let files: BTreeSet<String> = table.snapshot()?.log_data().iter().map(|file| file.path().into_owned()).collect();
+    let seen = looked.held.entry(rows.to_owned()).or_default();
+    let fresh: BTreeSet<String> = files.difference(seen).cloned().collect();
+    if fresh.is_empty() {
+        return Ok((0, Some(fresh)));
+    }
+    let only = (fresh.len() < files.len()).then(|| fresh.clone());
+    let count = counted(over(table, only.as_ref(), &format!("SELECT count(*) FROM t WHERE {rows}")).await?).await?;
+    if count == 0 {
+        seen.extend(fresh);
+    }
+    Ok((count, only))
+}
+
+/// Fills in the rows that came since they were filled. That is a commit of its own: whoever asked looks again.
+async fn filled(
+    evidence: &Evidence,
+    table: &DeltaTable,
+    set: &IndexMap<String, String>,
+    rows: &str,
+    looked: &mut Looked,
+) -> Result<(), Trouble> {
+    if met(table, rows, looked).await?.0 == 0 {
+        return Ok(());
+    }
+    let properties = evidence.part("BACKFILL").properties();
+    let mut update = table.clone().update().with_predicate(rows).with_commit_properties(properties);
+    for (column, value) in set {
+        update = update.with_update(Column::new_unqualified(column.as_str()), value.as_str());
+    }
+    update.await?;
+    Err(Trouble::Moved)
+}
+
+async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Looked) -> Result<(), Trouble> {
+    let (count, only) = met(table, rows, looked).await?;
+    if count == 0 {
+        return Ok(());
+    }
+    let only = only.as_ref();
+    let examples =
+        over(table, only, &format!("SELECT * FROM t WHERE {rows} LIMIT {EXAMPLES}")).await?.collect().await?;
+    let examples: Vec<String> = examples.iter().flat_map(shown).collect();
+    let (count, them) = if count == 1 { ("1 row".to_owned(), "") } else { (format!("{count} rows"), ", for example") };
+    Err(Trouble::Refused(anyhow!("{refusal}: {count}{them}: {}", examples.join(", "))))
+}
+
+/// Rows as `{id: 1, v: -5}`.
+fn shown(batch: &RecordBatch) -> Vec<String> {
+    let schema = batch.schema();
+    (0..batch.num_rows())
+        .map(|row| {
+            let cells: Vec<String> = schema
+                .fields()
+                .iter()
+                .zip(batch.columns())
+                .map(|(field, column)| {
+                    let value = if column.is_null(row) {
+                        "NULL".to_owned()
+                    } else {
+                        display::array_value_to_string(column, row).unwrap_or_default()
+                    };
+                    format!("{}: {value}", field.name())
+                })
+                .collect();
+            format!("{{{}}}", cells.join(", "))
+        })
+        .collect()
+}
+
+/// Tries an expression on a row of NULLs and on real rows (rule O1).
+async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field: &str) -> Result<(), Trouble> {
+    let wrong = |trouble: Trouble| match trouble {
+        Trouble::Refused(why) => Trouble::Refused(why.context(format!("`{field}`: {expression}"))),
+        other @ (Trouble::Moved | Trouble::Lost(_)) => other,
+    };
+    let query = format!("SELECT ({expression}) AS v FROM t LIMIT {SAMPLE}");
+    let schema = table.snapshot()?.snapshot().read_schema();
+    let nullable: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+    let nulls = Arc::new(Schema::new(nullable));
+    let columns = nulls.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&nulls), columns).map_err(|error| Trouble::Refused(error.into()))?;
+    let context = create_session().into_inner();
+    context.register_table("t", Arc::new(MemTable::try_new(nulls, vec![vec![batch]])?))?;
+    let tried = async {
+        let frame = context.sql(&query).await?;
+        let found = frame.schema().field(0).data_type().clone();
+        frame.collect().await?;
+        Ok(found)
+    };
+    let found: ArrowType = tried.await.map_err(wrong)?;
+    let wanted = arrow_type(data_type)?;
+    if kind(&found) != kind(&wanted) || !can_cast_types(&found, &wanted) {
+        return Err(Trouble::Refused(anyhow!("`{field}`: {expression} gives {found}, and {data_type} is wanted")));
+    }
+    let sampled = async { Ok(over(table, None, &query).await?.collect().await?) };
+    sampled.await.map(drop).map_err(wrong)
+}
+
+/// Delta's word for a type as the library's own.
+fn arrow_type(word: &str) -> Result<ArrowType, Trouble> {
+    use deltalake::kernel::engine::arrow_conversion::TryIntoArrow as _;
+    let refused = |error: String| Trouble::Refused(anyhow!("`{word}` is no type of Delta's: {error}"));
+    let parsed = DataType::parse(word).map_err(|error| refused(format!("{error:?}")))?;
+    let value = serde_json::to_value(&parsed).map_err(|error| refused(error.to_string()))?;
+    let kernel: deltalake::kernel::DataType =
+        serde_json::from_value(value).map_err(|error| refused(error.to_string()))?;
+    (&kernel).try_into_arrow().map_err(|error| refused(error.to_string()))
+}
+
+/// What kind of values a type has: within one the library casts what it writes.
+fn kind(of: &ArrowType) -> u8 {
+    match of {
+        // Whatever a NULL stands for, it fits.
+        ArrowType::Dictionary(_, of) => kind(of),
+        ArrowType::Boolean => 1,
+        ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View => 2,
+        ArrowType::Binary | ArrowType::LargeBinary | ArrowType::BinaryView | ArrowType::FixedSizeBinary(_) => 3,
+        ArrowType::Date32 | ArrowType::Date64 => 4,
+        ArrowType::Timestamp(..) => 5,
+        ArrowType::List(_) | ArrowType::LargeList(_) | ArrowType::FixedSizeList(..) | ArrowType::ListView(_) => 6,
+        ArrowType::Map(..) => 7,
+        ArrowType::Struct(_) => 8,
+        of if of.is_numeric() => 9,
+        _ => 10,
+    }
+}
+
+/// Sees that nobody but this step has changed rows or metadata since one of its handlers ended.
+async fn no_foreign_commits(
+    evidence: &Evidence,
+    table: &DeltaTable,
+    since: Verb,
+    refusal: &str,
+) -> Result<(), Trouble> {
+    let newest = table.snapshot()?.version();
+    let mut foreign = Vec::new();
+    let mut found = false;
+    for version in (0..=newest).rev() {
+        let Some(bytes) = table.log_store().read_commit_entry(version).await? else { break };
+        let actions = get_actions(version, &bytes)?;
+        match of_step(evidence, &actions) {
+            Some(verb) if verb == since.name() => {
+                found = true;
+                break;
+            }
+            Some(_) => {}
+            None if changes(&actions) => foreign.push(named(version, &actions)),
+            None => {}
+        }
+    }
+    if foreign.is_empty() && found {
+        return Ok(());
+    }
+    if foreign.is_empty() {
+        foreign.push("its log no longer has the commits of this step".to_owned());
+    }
+    foreign.truncate(EXAMPLES);
+    Err(Trouble::Refused(anyhow!("{refusal}: {}", foreign.join(", "))))
+}
+
+/// The verb of this step that a commit belongs to.
+pub fn of_step(evidence: &Evidence, actions: &[Action]) -> Option<String> {
+    actions.iter().find_map(|action| match action {
+        Action::CommitInfo(info) => {
+            let ours = info.info.get("triphase")?;
+            evidence.is_of(ours).then(|| ours["phase"].as_str().unwrap_or_default().to_owned())
+        }
+        Action::Metadata(_) | Action::Protocol(_) | Action::Add(_) | Action::Remove(_) => None,
+        Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => None,
+    })
+}
+
+fn changes(actions: &[Action]) -> bool {
+    actions.iter().any(|action| match action {
+        Action::Add(add) => add.data_change,
+        Action::Remove(remove) => remove.data_change,
+        Action::Metadata(_) | Action::Protocol(_) => true,
+        Action::CommitInfo(_) | Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => false,
+    })
+}
+
+fn named(version: u64, actions: &[Action]) -> String {
+    let operation = actions.iter().find_map(|action| match action {
+        Action::CommitInfo(info) => info.operation.clone(),
+        Action::Metadata(_) | Action::Protocol(_) | Action::Add(_) | Action::Remove(_) => None,
+        Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => None,
+    });
+    format!("version {version} ({})", operation.unwrap_or_else(|| "of unknown kind".to_owned()))
+}

@@ -1,0 +1,237 @@
+//! Carries out the acts of declarative operations (`ops`), each as one commit of one table that is a compare-and-swap on the version at
+//! which everything was looked at. Whoever commits in between makes the act start over: it is planned anew on what is there then.
+
+mod backfill;
+mod checks;
+mod remove;
+mod rewrite;
+mod table;
+
+pub use table::state;
+
+use super::{
+    commit,
+    dml::{Moved, Patience, decided},
+    evidence::{Evidence, Standing},
+    lake::Lake,
+    query,
+    trouble::Trouble,
+};
+use crate::{
+    engine::{Failure, Stop},
+    model::Verb,
+    ops::{Act, Check, Does, Edit, Refusal, TableState},
+};
+use anyhow::anyhow;
+use checks::Looked;
+use deltalake::DeltaTable;
+use std::time::Duration;
+use url::Url;
+
+/// What an act is run with.
+pub struct Run<'a> {
+    /// Where.
+    pub lake: &'a Lake,
+    /// Whose commit it is.
+    pub evidence: &'a Evidence,
+    /// How long others may be first.
+    pub patience: Duration,
+    /// Told to stop.
+    pub stop: &'a Stop,
+}
+
+impl Run<'_> {
+    /// Runs an act until it is in the table.
+    ///
+    /// # Errors
+    /// [`Failure::Handler`] where the table is not as the act needs it, nothing being changed; [`Failure::Busy`],
+    /// [`Failure::Fenced`], [`Failure::Lost`].
+    pub async fn act(&self, act: &Act) -> Result<(), Failure> {
+        let place = self.lake.place(&act.table).map_err(|why| Failure::Handler { at: 0, why })?;
+        let (lake, stop) = (self.lake, self.stop);
+        match &act.does {
+            Does::Nothing { .. } => return Ok(()),
+            Does::Underived { operation } => {
+                return Err(refused(anyhow!("{operation} on `{}` was never derived: run add again", act.table)));
+            }
+            Does::Delete => return remove::delete(lake, &place, &act.table).await,
+            Does::Create { state } => return self.create(&place, &act.table, state).await,
+            Does::Check { .. } | Does::Commit { .. } | Does::Choose { .. } => {}
+            Does::Backfill { .. } | Does::Rewrite { .. } | Does::Recover { .. } => {}
+        }
+        let mut patience = Patience::new(self.patience);
+        // What rows were seen to hold stays so for their files: after a lost race only what is new is looked at.
+        let mut looked = Looked::default();
+        loop {
+            let table = self.open(&place, &act.table).await?;
+            if self.evidence.standing(&table).await? == Standing::Applied {
+                return Ok(());
+            }
+            let tried = match &act.does {
+                Does::Check { checks } => self.commit(&table, checks, &[], "CHECK", &mut looked).await,
+                Does::Commit { checks, edits } => {
+                    self.commit(&table, checks, edits, operation(edits), &mut looked).await
+                }
+                Does::Choose { checks, rows, none, some, told } => {
+                    let found = checks::count(&table, rows).await;
+                    match found {
+                        Ok(0) => self.commit(&table, checks, none, operation(none), &mut looked).await,
+                        Ok(count) => {
+                            tracing::warn!("{told}: {count} rows");
+                            self.commit(&table, checks, some, operation(some), &mut looked).await
+                        }
+                        Err(trouble) => Err(trouble),
+                    }
+                }
+                Does::Backfill { set, rows, batch, key, once } => {
+                    let fill = backfill::Fill { set, rows, batch: *batch, key: key.as_deref(), once: *once };
+                    match fill.run(self, &place, table).await? {
+                        Ok(()) => return Ok(()),
+                        Err(Moved) => Err(Trouble::Moved),
+                    }
+                }
+                Does::Rewrite { checks, edits, columns } => {
+                    rewrite::run(self, &table, checks, edits, columns, &mut looked).await
+                }
+                Does::Recover { column, key, since } => remove::recover(self, &table, column, key, *since).await,
+                Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. } => return Ok(()),
+            };
+            match decided(lake, &place, self.evidence, tried).await? {
+                Ok(()) => return Ok(()),
+                Err(Moved) => patience.wait(stop).await?,
+            }
+        }
+    }
+
+    async fn open(&self, place: &Url, name: &str) -> Result<DeltaTable, Failure> {
+        let table = self.lake.open(place).await.map_err(|trouble| trouble.action(0))?;
+        table.ok_or_else(|| query::no_table(self.lake, name).action(0))
+    }
+
+    /// Checks, then edits, as one commit.
+    async fn commit(
+        &self,
+        table: &DeltaTable,
+        checks: &[Check],
+        edits: &[Edit],
+        operation: &str,
+        looked: &mut Looked,
+    ) -> Result<(), Trouble> {
+        let state = table::state(table)?;
+        writable(&state)?;
+        let next = crate::ops::apply_all(edits, &state).map_err(words)?;
+        checks::all(self.evidence, table, checks, looked).await?;
+        let actions = table::changes(table, &state, &next)?;
+        commit::put(table, actions, &self.evidence.put(operation)).await
+    }
+
+    /// One try on a version that was opened before.
+    #[cfg(test)]
+    pub async fn try_commit(&self, table: &DeltaTable, checks: &[Check], edits: &[Edit]) -> Result<(), Trouble> {
+        // What the check finds is of the version that was opened: the commit must find out by itself that it is not the newest.
+        self.commit(table, checks, edits, operation(edits), &mut Looked::default()).await
+    }
+
+    /// One try on a version that was opened before.
+    #[cfg(test)]
+    pub async fn try_rewrite(
+        &self,
+        table: &DeltaTable,
+        columns: &indexmap::IndexMap<String, String>,
+    ) -> Result<(), Trouble> {
+        rewrite::run(self, table, &[], &[], columns, &mut Looked::default()).await
+    }
+
+    async fn create(&self, place: &Url, name: &str, state: &TableState) -> Result<(), Failure> {
+        if let Some(table) = self.lake.open(place).await.map_err(|trouble| trouble.action(0))? {
+            return match self.evidence.standing(&table).await? {
+                Standing::Applied => Ok(()),
+                Standing::Open => Err(refused(words_of(&Refusal::there(name)))),
+            };
+        }
+        let created = async {
+            let handle = self.lake.handle(place)?;
+            let actions = table::first(state)?;
+            commit::create(&handle, actions, &self.evidence.put("CREATE TABLE")).await
+        };
+        match created.await {
+            // Somebody else made a table of this name just now.
+            Err(Trouble::Moved) => Err(refused(words_of(&Refusal::there(name)))),
+            tried => match decided(self.lake, place, self.evidence, tried).await? {
+                Ok(()) | Err(Moved) => Ok(()),
+            },
+        }
+    }
+}
+
+/// Refuses a table with features that the library would write wrongly or not at all.
+fn writable(state: &TableState) -> Result<(), Trouble> {
+    let foreign = state.protocol.foreign();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = foreign.iter().map(|name| format!("`{name}`")).collect();
+    Err(Trouble::Refused(anyhow!(
+        "the table has features that this triphase can't write: {}; change it with the engine that turned them on",
+        names.join(", ")
+    )))
+}
+
+/// Whether an act of a rollback finds nothing of what it takes back: its step was applied only in part.
+///
+/// # Errors
+/// Where the table can't be read.
+pub async fn is_so(lake: &Lake, act: &Act, verb: Verb) -> Result<bool, Failure> {
+    let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
+    let Ok(place) = lake.place(&act.table) else { return Ok(false) };
+    let Some(table) = lake.open(&place).await.map_err(access)? else {
+        return Ok(matches!(act.does, Does::Delete) || verb == Verb::RollbackAdd);
+    };
+    let state = table::state(&table).map_err(access)?;
+    Ok(verb.way() == crate::model::Way::Back && crate::ops::apply_all(act.edits(), &state).is_err())
+}
+
+fn refused(why: anyhow::Error) -> Failure {
+    Failure::Handler { at: 0, why }
+}
+
+fn words(refusal: Refusal) -> Trouble {
+    Trouble::Refused(words_of(&refusal))
+}
+
+fn words_of(refusal: &Refusal) -> anyhow::Error {
+    if refusal.way_out.is_empty() {
+        anyhow!("{}", refusal.message)
+    } else {
+        anyhow!("{}; {}", refusal.message, refusal.way_out)
+    }
+}
+
+/// What a commit is called in the table's history: its first edit.
+fn operation(edits: &[Edit]) -> &'static str {
+    match edits.first() {
+        Some(Edit::AddField { .. } | Edit::ReattachField { .. }) => "ADD COLUMN",
+        Some(Edit::RemoveField { .. }) => "DROP COLUMN",
+        Some(Edit::RenameField { .. }) => "RENAME COLUMN",
+        Some(Edit::HideField { .. }) => "HIDE COLUMN",
+        Some(Edit::ShowField { .. }) => "SHOW COLUMN",
+        Some(Edit::MoveField { .. }) => "MOVE COLUMN",
+        Some(Edit::SetNullable { .. }) => "CHANGE NULLABILITY",
+        Some(Edit::SetGenerated { .. } | Edit::UnsetGenerated { .. } | Edit::RenameInGenerated { .. }) => {
+            "CHANGE GENERATED COLUMN"
+        }
+        Some(Edit::SetProperty { .. } | Edit::UnsetProperty { .. } | Edit::RestoreProperty { .. }) => "SET PROPERTIES",
+        Some(Edit::AddConstraint { .. } | Edit::UnstashConstraint { .. }) => "ADD CONSTRAINT",
+        Some(Edit::RemoveConstraint { .. } | Edit::StashConstraint { .. } | Edit::ForgetConstraint { .. }) => {
+            "DROP CONSTRAINT"
+        }
+        Some(Edit::RenameInConstraint { .. }) => "CHANGE CONSTRAINT",
+        Some(Edit::SetPartitioning { .. }) => "REPARTITION",
+        Some(Edit::UpgradeColumnMapping) => "UPGRADE COLUMN MAPPING",
+        Some(Edit::SetComment { .. } | Edit::RestoreComment { .. }) => "SET COMMENT",
+        Some(Edit::HideTable { .. }) => "HIDE TABLE",
+        Some(Edit::ShowTable { .. }) => "SHOW TABLE",
+        Some(Edit::Tombstone) => "TOMBSTONE",
+        None => "NOTHING",
+    }
+}

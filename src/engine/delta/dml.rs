@@ -1,0 +1,268 @@
+//! `UPDATE`, `DELETE`, `INSERT` and `MERGE`, each as one commit that carries its own evidence.
+
+use super::{
+    commit,
+    evidence::{Evidence, Standing},
+    lake::Lake,
+    query,
+    trouble::Trouble,
+};
+use crate::{
+    engine::{Failure, Stop},
+    sql::lake::{Dml, Merged, Named, Set},
+};
+use anyhow::anyhow;
+use deltalake::{
+    DeltaTable,
+    datafusion::{
+        common::Column,
+        logical_expr::{Expr, cast, lit},
+        scalar::ScalarValue,
+    },
+    delta_datafusion::DataFusionMixins as _,
+    protocol::SaveMode,
+};
+use std::time::{Duration, Instant};
+
+/// Runs a statement until it is in the table. Each time that others commit first it is planned anew on their version.
+///
+/// # Errors
+/// [`Failure::Busy`] once `patience` is over; [`Failure::Fenced`] where a later run took over.
+pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration, stop: &Stop) -> Result<(), Failure> {
+    let refused = |why: anyhow::Error| Failure::Handler { at: 0, why };
+    let name = &dml.table().path;
+    let place = lake.place(name).map_err(refused)?;
+    let mut patience = Patience::new(patience);
+    loop {
+        let table = lake.open(&place).await.map_err(|trouble| trouble.action(0))?;
+        let table = table.ok_or_else(|| query::no_table(lake, name).action(0))?;
+        if evidence.standing(&table).await? == Standing::Applied {
+            return Ok(());
+        }
+        let tried = once(lake, table, dml, evidence).await;
+        match decided(lake, &place, evidence, tried).await? {
+            Ok(()) => return Ok(()),
+            Err(Moved) => patience.wait(stop).await?,
+        }
+    }
+}
+
+/// How long others may be first, again and again.
+pub struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    /// From now on.
+    pub fn new(length: Duration) -> Self {
+        Self { until: Instant::now() + length, pause: Duration::from_millis(20) }
+    }
+
+    /// Waits a little longer than the last time.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] once it is over, [`Failure::Stopped`].
+    pub async fn wait(&mut self, stop: &Stop) -> Result<(), Failure> {
+        if Instant::now() + self.pause >= self.until {
+            return Err(Failure::Busy("others commit to the table without a pause".to_owned()));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64())) => {}
+            () = stop.pulled() => return Err(Failure::Stopped),
+        }
+        self.pause = (self.pause * 2).min(Duration::from_secs(2));
+        Ok(())
+    }
+}
+
+/// Others were first.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved;
+
+/// What became of a try. After any error but a lost race the table itself is asked: the commit may be in all the same.
+///
+/// # Errors
+/// The try's own.
+pub async fn decided(
+    lake: &Lake,
+    place: &url::Url,
+    evidence: &Evidence,
+    tried: Result<(), Trouble>,
+) -> Result<Result<(), Moved>, Failure> {
+    let trouble = match tried {
+        Ok(()) => return Ok(Ok(())),
+        Err(Trouble::Moved) => return Ok(Err(Moved)),
+        Err(trouble @ (Trouble::Refused(_) | Trouble::Lost(_))) => trouble,
+    };
+    if let Ok(Some(table)) = lake.open(place).await
+        && evidence.standing(&table).await? == Standing::Applied
+    {
+        return Ok(Ok(()));
+    }
+    Err(trouble.action(0))
+}
+
+async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) -> Result<(), Trouble> {
+    let before = table.version();
+    let unchanged = table.clone();
+    let (after, operation) = match dml {
+        Dml::Update { table: named, set, predicate } => {
+            let mut update = table.update().with_commit_properties(evidence.put("UPDATE").properties());
+            for (column, value) in known(&unchanged, named, set)? {
+                update = update.with_update(column, without_qualifier(value, named));
+            }
+            if let Some(predicate) = predicate {
+                update = update.with_predicate(without_qualifier(predicate, named));
+            }
+            (update.await?.0, "UPDATE")
+        }
+        Dml::Delete { table: named, predicate } => {
+            let mut delete = table.delete().with_commit_properties(evidence.put("DELETE").properties());
+            if let Some(predicate) = predicate {
+                delete = delete.with_predicate(without_qualifier(predicate, named));
+            }
+            (delete.await?.0, "DELETE")
+        }
+        Dml::Insert { table: named, columns, query } => {
+            (insert(lake, table, named, columns, query, evidence).await?, "INSERT")
+        }
+        Dml::Merge { table: named, source, source_alias, on, clauses } => {
+            let alias = named.alias.clone().unwrap_or_else(|| last(named).to_owned());
+            let source = query::frame(lake, source).await?;
+            let mut merge = table
+                .merge(source, on.as_str())
+                .with_source_alias(source_alias)
+                .with_target_alias(&alias)
+                .with_commit_properties(evidence.put("MERGE").properties());
+            for (condition, merged) in clauses {
+                let condition = condition.as_deref();
+                merge = match merged {
+                    Merged::Update(set) => {
+                        let set = known(&unchanged, named, set)?;
+                        merge.when_matched_update(|mut update| {
+                            for (column, value) in set {
+                                update = update.update(column, value);
+                            }
+                            condition.into_iter().fold(update, |update, condition| update.predicate(condition))
+                        })
+                    }
+                    Merged::Delete => merge.when_matched_delete(|delete| {
+                        condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
+                    }),
+                    Merged::Insert(set) => {
+                        let set = known(&unchanged, named, set)?;
+                        merge.when_not_matched_insert(|mut insert| {
+                            for (column, value) in set {
+                                insert = insert.set(column, value);
+                            }
+                            condition.into_iter().fold(insert, |insert, condition| insert.predicate(condition))
+                        })
+                    }
+                    Merged::UpdateOrphan(set) => {
+                        let set = known(&unchanged, named, set)?;
+                        merge.when_not_matched_by_source_update(|mut update| {
+                            for (column, value) in set {
+                                update = update.update(column, value);
+                            }
+                            condition.into_iter().fold(update, |update, condition| update.predicate(condition))
+                        })
+                    }
+                    Merged::DeleteOrphan => merge.when_not_matched_by_source_delete(|delete| {
+                        condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
+                    }),
+                }?;
+            }
+            (merge.await?.0, "MERGE")
+        }
+    };
+    // A statement that changes nothing commits nothing by itself: its evidence is then all there is to commit (D2).
+    if after.version() == before {
+        commit::put(&unchanged, vec![], &evidence.put(operation)).await?;
+    }
+    Ok(())
+}
+
+/// The columns that are set, each there in the table, and their values.
+fn known<'a>(table: &DeltaTable, named: &Named, set: &'a [Set]) -> Result<Vec<(Column, &'a str)>, Trouble> {
+    let schema = table.snapshot()?.schema();
+    set.iter()
+        .map(|(column, value)| {
+            if schema.field(column).is_none() {
+                return Err(no_column(&named.path, column, schema.fields().map(|field| field.name().as_str())));
+            }
+            // Made by its parts: a name is never read as SQL.
+            Ok((Column::new_unqualified(column.as_str()), value.as_str()))
+        })
+        .collect()
+}
+
+fn no_column<'a>(table: &str, column: &str, known: impl Iterator<Item = &'a str>) -> Trouble {
+    let known: Vec<&str> = known.collect();
+    Trouble::Refused(anyhow!("table `{table}` has no column `{column}`: it has {}", known.join(", ")))
+}
+
+fn last(named: &Named) -> &str {
+    named.path.rsplit('/').next().unwrap_or_default()
+}
+
+/// The library's updates and deletes know columns by their bare names only.
+fn without_qualifier(expression: &str, named: &Named) -> String {
+    crate::sql::lake::unqualified(expression, &[named.alias.as_deref().unwrap_or_default(), last(named)])
+}
+
+async fn insert(
+    lake: &Lake,
+    table: DeltaTable,
+    named: &Named,
+    columns: &[String],
+    query: &str,
+    evidence: &Evidence,
+) -> Result<DeltaTable, Trouble> {
+    let source = query::frame(lake, query).await?;
+    let state = table.snapshot()?;
+    let fields: Vec<_> = state.schema().fields().cloned().collect();
+    let arrow = state.snapshot().read_schema();
+    let all: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    let into: &[String] = if columns.is_empty() { &all } else { columns };
+    if let Some(unknown) = into.iter().find(|column| !all.contains(column)) {
+        return Err(no_column(&named.path, unknown, all.iter().map(String::as_str)));
+    }
+    let given: Vec<Expr> = source.schema().columns().into_iter().map(Expr::Column).collect();
+    if given.len() != into.len() {
+        return Err(Trouble::Refused(anyhow!(
+            "INSERT INTO `{}` names {} columns, and its query gives {}",
+            named.path,
+            into.len(),
+            given.len()
+        )));
+    }
+    let mut projection = Vec::new();
+    for field in &fields {
+        let generated = field.metadata().contains_key("delta.generationExpression");
+        let to = arrow.field_with_name(field.name()).map_err(|error| Trouble::Refused(error.into()))?.data_type();
+        let value = match into.iter().position(|column| column == field.name()) {
+            Some(at) => cast(given[at].clone(), to.clone()),
+            // The table makes its value itself.
+            None if generated => continue,
+            None => {
+                if !field.is_nullable() {
+                    return Err(Trouble::Refused(anyhow!(
+                        "INSERT INTO `{}` leaves out column `{}`, which is NOT NULL",
+                        named.path,
+                        field.name()
+                    )));
+                }
+                cast(lit(ScalarValue::Null), to.clone())
+            }
+        };
+        projection.push(value.alias(field.name()));
+    }
+    let (_, plan) = source.select(projection)?.into_parts();
+    let write = deltalake::operations::write::WriteBuilder::new(table.log_store(), Some(state.snapshot().clone()));
+    Ok(write
+        .with_save_mode(SaveMode::Append)
+        .with_input_plan(plan)
+        .with_commit_properties(evidence.put("INSERT").properties())
+        .await?)
+}

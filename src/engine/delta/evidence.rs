@@ -1,0 +1,122 @@
+//! Which statement of which step a commit is (rule D2), and whether a table has it.
+
+use super::{commit::Put, trouble::Trouble};
+use crate::{
+    engine::{Failure, Me},
+    model::{StepId, Verb},
+};
+use deltalake::DeltaTable;
+use serde_json::json;
+
+/// The appId under which who takes over from a dead run commits its epoch (rule D5).
+pub const FENCE: &str = "triphase/fence";
+
+/// One statement's commit.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    id: StepId,
+    verb: Verb,
+    /// Index, from 0.
+    statement: u32,
+    run: String,
+    /// The lease's epoch.
+    epoch: i64,
+    /// The version that its `txn` has: see [`number`].
+    pub txn: i64,
+}
+
+/// The `txn` version of a statement: the number of the attempt, which only grows, in the ledger and in the table; the verb; whether it ends
+/// the handler. `1712` is attempt 17, of `add` (1), and not its last statement; the digits are there for `repair rebuild` (D7).
+pub fn number(attempt: i64, verb: Verb, last: bool) -> i64 {
+    let verb = match verb {
+        Verb::Add => 1,
+        Verb::Simdrop => 2,
+        Verb::Drop => 3,
+        Verb::RollbackSimdrop => 4,
+        Verb::RollbackAdd => 5,
+    };
+    attempt * 100 + verb * 10 + i64::from(last)
+}
+
+/// The attempt that comes after a table's newest `txn` of a step.
+pub fn next_attempt(newest: Option<i64>) -> i64 {
+    newest.map_or(0, |newest| newest / 100 + 1)
+}
+
+/// The appId of a step.
+pub fn app(id: &StepId) -> String {
+    format!("triphase/{}/{}", id.release, id.step)
+}
+
+/// A table's newest `txn` under an appId.
+///
+/// # Errors
+/// Where the table can't be read.
+pub async fn newest(table: &DeltaTable, app: &str) -> Result<Option<i64>, Trouble> {
+    Ok(table.snapshot()?.transaction_version(table.log_store().as_ref(), app).await?)
+}
+
+/// How a table stands to a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not in the table, and may be committed.
+    Open,
+    /// It is in the table.
+    Applied,
+}
+
+impl Evidence {
+    /// Of a statement that is being attempted.
+    pub fn new(id: &StepId, verb: Verb, statement: u32, txn: i64, me: &Me, epoch: i64) -> Self {
+        Self { id: id.clone(), verb, statement, run: me.run.clone(), epoch, txn }
+    }
+
+    /// What the commit says of itself.
+    pub fn put(&self, operation: &str) -> Put {
+        let info = json!({
+            "release": self.id.release,
+            "step": self.id.step,
+            "phase": self.verb.name(),
+            "statement": self.statement + 1,
+            "run": self.run,
+        });
+        Put { operation: format!("TRIPHASE {operation}"), info, txns: vec![(app(&self.id), self.txn)] }
+    }
+
+    /// The same for one of several commits, the last of which carries the evidence: it says whose it is, and proves nothing.
+    pub fn part(&self, operation: &str) -> Put {
+        Put { txns: vec![], ..self.put(operation) }
+    }
+
+    /// Whether the object `triphase` of a commitInfo names the same step.
+    pub fn is_of(&self, info: &serde_json::Value) -> bool {
+        info["release"] == self.id.release.as_str() && info["step"] == self.id.step.as_str()
+    }
+
+    /// How a table stands to it.
+    ///
+    /// # Errors
+    /// [`Failure::Fenced`] where a later run has taken over.
+    pub async fn standing(&self, table: &DeltaTable) -> Result<Standing, Failure> {
+        let of = |trouble: Trouble| trouble.access("the table");
+        if newest(table, FENCE).await.map_err(of)?.is_some_and(|epoch| epoch > self.epoch) {
+            return Err(Failure::Fenced(None));
+        }
+        let applied = newest(table, &app(&self.id)).await.map_err(of)?.is_some_and(|newest| newest >= self.txn);
+        Ok(if applied { Standing::Applied } else { Standing::Open })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_grow_with_every_attempt_whatever_the_verb() {
+        let first = number(17, Verb::RollbackAdd, true);
+        assert_eq!(first, 1751);
+        assert!(number(18, Verb::Add, false) > first);
+        assert_eq!(next_attempt(Some(first)), 18);
+        assert_eq!(next_attempt(None), 0);
+    }
+}

@@ -1,0 +1,329 @@
+//! The lease, held, and the writes that it allows. A statement is announced in the ledger, committed to its table with its evidence, and
+//! then said to be done; a crash between any two of these is decided by the table's own `txn`.
+
+use super::{
+    acts,
+    change::Change,
+    dml,
+    evidence::{self, Evidence},
+    journal::{Appended, FILES, Journal, MANY_FILES, Row},
+    lease::{Keeper, Lease, State},
+    query,
+    session::LakeSession,
+};
+use crate::{
+    action::Action,
+    engine::{Answer, Failure, Hold, Me, Stop},
+    failpoint,
+    ledger::{Begin, Entry, Event, Format, Outcome, Unit},
+    model::{PhaseState, StepId, Time, Verb},
+    ops::{Act, Does},
+    sql,
+};
+use anyhow::anyhow;
+
+/// The lock of a lake.
+pub struct LakeHold<'a> {
+    session: &'a LakeSession,
+    me: &'a Me,
+    lease: State,
+    keeper: Keeper,
+}
+
+impl<'a> LakeHold<'a> {
+    /// A run that has the lease.
+    pub const fn new(session: &'a LakeSession, me: &'a Me, lease: State, keeper: Keeper) -> Self {
+        Self { session, me, lease, keeper }
+    }
+
+    /// Who.
+    pub const fn me(&self) -> &Me {
+        self.me
+    }
+
+    /// The lease's epoch.
+    pub const fn epoch(&self) -> i64 {
+        self.lease.epoch
+    }
+
+    /// Writes what makes this run the ledger's own.
+    ///
+    /// # Errors
+    /// [`Failure::Fenced`] where a later run has written.
+    pub async fn record_first(&self, rows: Vec<Row>) -> Result<Vec<Row>, Failure> {
+        self.write(false, None, |_| rows.clone()).await
+    }
+
+    /// Writes rows, if this run still may (rule X2). They are made of the ledger as it is at that moment.
+    async fn write(
+        &self,
+        begun: bool,
+        format: Option<Format>,
+        rows: impl Fn(&Journal) -> Vec<Row>,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut journal = self.session.journal.lock().await;
+        loop {
+            let fold = &journal.fold;
+            let mine = fold.ledger.run.as_ref().is_some_and(|run| run.run == self.me.run);
+            if self.keeper.lost() || fold.epoch > self.lease.epoch || (begun && !mine) {
+                return Err(Failure::Fenced(fold.ledger.run.clone().filter(|run| run.run != self.me.run)));
+            }
+            let rows = rows(&journal);
+            if rows.is_empty() {
+                return Ok(rows);
+            }
+            failpoint::point("before a ledger commit");
+            let appended = journal.append(rows, format).await?;
+            failpoint::point("after a ledger commit");
+            journal.refresh(&self.session.lake).await.map_err(lost)?;
+            match appended {
+                Appended::Yes(rows) => {
+                    journal.compact(&self.session.lake, self.me, MANY_FILES).await.map_err(lost)?;
+                    return Ok(rows);
+                }
+                Appended::Moved => {}
+            }
+        }
+    }
+
+    async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
+        failpoint::point("before begin");
+        {
+            let mut journal = self.session.journal.lock().await;
+            if begin.create {
+                journal.create(&self.session.lake, self.me).await?;
+                failpoint::point("after create");
+            }
+            journal.compact(&self.session.lake, self.me, FILES).await?;
+        }
+        let change = Change::Begin { pid: self.me.pid, guards: begin.guards.clone() };
+        let mut row = Journal::row(self.me, self.lease.epoch, Some(&change));
+        if let Some(guards) = &begin.guards {
+            row.verb = "guards".to_owned();
+            row.outcome = Outcome::Recorded.name().to_owned();
+            row.detail = Some(crate::engine::rows::as_written(guards));
+        }
+        let rows = self.record_first(vec![row]).await?;
+        failpoint::point("after begin");
+        Ok(clock(&rows))
+    }
+
+    async fn write_unit(&self, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        if !unit.actions.is_empty() && stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        match unit.actions.as_slice() {
+            [action] if action.alone() => self.alone(action, unit, stop).await,
+            actions => {
+                self.entries(&unit.opens).await?;
+                for (at, action) in actions.iter().enumerate() {
+                    self.expect(at, action).await?;
+                }
+                self.entries(&unit.closes).await
+            }
+        }
+    }
+
+    async fn expect(&self, at: usize, action: &Action) -> Result<(), Failure> {
+        let refuse = |why: String| Failure::Handler { at, why: anyhow!(why) };
+        match action {
+            Action::Expect { query } => match query::truth(&self.session.lake, query).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(found)) => {
+                    Err(refuse(format!("expected one row with one value, true or not zero; found {found}")))
+                }
+                Err(trouble) => Err(trouble.action(at)),
+            },
+            Action::Sql { .. } | Action::Operation { .. } | Action::Shell { .. } => {
+                Err(Failure::Handler { at, why: not_run(action) })
+            }
+        }
+    }
+
+    /// A statement or an act: announced, committed with its evidence, said to be done.
+    async fn alone(&self, action: &Action, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let refuse = |why: anyhow::Error| Failure::Handler { at: 0, why };
+        let Some((id, verb, statement)) = attempt(&unit.opens) else {
+            return Err(Failure::Access(anyhow!("an action of no step was to be run: {}", action.text())));
+        };
+        let work = match action {
+            Action::Sql { text, .. } => Work::Statement(
+                sql::lake::read(text).map_err(|refused| refuse(anyhow!("{}; {}", refused.message, refused.way_out)))?,
+            ),
+            Action::Operation { act, .. } => Work::Act(act),
+            Action::Expect { .. } | Action::Shell { .. } => return Err(refuse(not_run(action))),
+        };
+        // An operation's evidence is its step's as it was called when it was derived.
+        let id = match action {
+            Action::Operation { step, .. } => step,
+            Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => id,
+        };
+        let newest = match &work {
+            // A table that is being deleted can't be opened any more.
+            Work::Act(act) if matches!(act.does, Does::Delete) => None,
+            Work::Statement(_) | Work::Act(_) => self.newest(work.table(), id).await?,
+        };
+        let last = ends(&unit.closes);
+        let written = self
+            .write(true, None, |journal| {
+                let mut rows = self.rows(&unit.opens);
+                let attempt = (journal.last() + 1).max(evidence::next_attempt(newest));
+                if let Some(row) = rows.last_mut() {
+                    row.txn = Some(evidence::number(attempt, verb, last));
+                }
+                rows
+            })
+            .await?;
+        let txn = written.last().and_then(|row| row.txn).unwrap_or_default();
+        if stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        if self.keeper.lost() {
+            return Err(Failure::Fenced(None));
+        }
+        let (lake, patience) = (&self.session.lake, self.session.patience);
+        let evidence = Evidence::new(id, verb, statement, txn, self.me, self.lease.epoch);
+        failpoint::point("before a statement");
+        match &work {
+            Work::Statement(dml) => dml::run(lake, dml, &evidence, patience, stop).await?,
+            Work::Act(act) => acts::Run { lake, evidence: &evidence, patience, stop }.act(act).await?,
+        }
+        failpoint::point("after a statement");
+        // It is applied. What fails from here on must not have it sent again unasked.
+        self.entries(&unit.closes).await.map_err(lost)
+    }
+
+    /// A table's newest `txn` of a step; `None` where there is no such table yet.
+    async fn newest(&self, table: &str, id: &StepId) -> Result<Option<i64>, Failure> {
+        let access = |trouble: super::trouble::Trouble| trouble.access(&format!("table `{table}`"));
+        let place = self.session.lake.place(table).map_err(|why| Failure::Handler { at: 0, why })?;
+        match self.session.lake.open(&place).await.map_err(access)? {
+            Some(table) => evidence::newest(&table, &evidence::app(id)).await.map_err(access),
+            None => Ok(None),
+        }
+    }
+
+    fn rows(&self, entries: &[Entry]) -> Vec<Row> {
+        entries.iter().map(|entry| self.row(entry)).collect()
+    }
+
+    fn row(&self, entry: &Entry) -> Row {
+        let event: &Event = match entry {
+            Entry::Step { event, .. }
+            | Entry::Replace { event, .. }
+            | Entry::Keep { event, .. }
+            | Entry::Rename { event, .. }
+            | Entry::Upgrade { event, .. }
+            | Entry::Rollout { event, .. } => event,
+        };
+        Row {
+            release: event.release.as_ref().map_or_else(String::new, |release| release.as_str().to_owned()),
+            step: event.step.clone().unwrap_or_default(),
+            verb: event.verb.clone(),
+            statement: event.statement.and_then(|statement| i32::try_from(statement + 1).ok()),
+            hash: event.hash.clone(),
+            outcome: event.outcome.name().to_owned(),
+            detail: event.detail.clone(),
+            ..Journal::row(self.me, self.lease.epoch, Some(&Change::of(entry)))
+        }
+    }
+
+    async fn entries(&self, entries: &[Entry]) -> Result<Time, Failure> {
+        let upgrade = entries.iter().any(|entry| matches!(entry, Entry::Upgrade { .. }));
+        let rows = self.write(true, upgrade.then_some(Format::CURRENT), |_| self.rows(entries)).await?;
+        Ok(clock(&rows))
+    }
+}
+
+fn clock(rows: &[Row]) -> Time {
+    rows.last().map_or_else(super::lake::host_clock, |row| row.at)
+}
+
+/// What a unit with a statement attempts: whose, which handler's, which statement.
+fn attempt(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
+    opens.iter().rev().find_map(|entry| match entry {
+        Entry::Step { id, row, event, .. } => Some((id, Verb::parse(&event.verb)?, row.trying?)),
+        Entry::Replace { .. }
+        | Entry::Keep { .. }
+        | Entry::Rename { .. }
+        | Entry::Upgrade { .. }
+        | Entry::Rollout { .. } => None,
+    })
+}
+
+/// Whether a handler ends with these entries.
+fn ends(closes: &[Entry]) -> bool {
+    closes.iter().any(|entry| match entry {
+        Entry::Step { row, .. } => matches!(row.state, PhaseState::Done | PhaseState::RolledBack) && !row.empty,
+        Entry::Replace { .. }
+        | Entry::Keep { .. }
+        | Entry::Rename { .. }
+        | Entry::Upgrade { .. }
+        | Entry::Rollout { .. } => false,
+    })
+}
+
+/// What is done to a table.
+enum Work<'a> {
+    Statement(sql::lake::Dml),
+    Act(&'a Act),
+}
+
+impl Work<'_> {
+    fn table(&self) -> &str {
+        match self {
+            Self::Statement(dml) => &dml.table().path,
+            Self::Act(act) => &act.table,
+        }
+    }
+}
+
+fn not_run(action: &Action) -> anyhow::Error {
+    anyhow!("a lake runs statements and operations, each by itself, and not this: {}", action.text())
+}
+
+/// After something was committed: what fails must be decided by looking, not by trying again.
+fn lost(failed: Failure) -> Failure {
+    match failed {
+        Failure::Handler { why, .. } | Failure::Access(why) => Failure::Lost(why),
+        Failure::Busy(text) => Failure::Lost(anyhow!(text)),
+        other @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Stopped | Failure::Refused(_)) => other,
+    }
+}
+
+impl Hold for LakeHold<'_> {
+    fn begin<'a>(&'a self, begin: &'a Begin) -> Answer<'a, Time> {
+        Box::pin(self.write_begin(begin))
+    }
+
+    fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time> {
+        Box::pin(self.write_unit(unit, stop))
+    }
+
+    fn blockers(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move {
+            let Self { session, lease, keeper, .. } = *self;
+            drop(keeper);
+            // A renewal that was under way may be first, once.
+            for _ in 0..5 {
+                let Some(found) = Lease::read(&session.lake).await?.filter(|found| found.state == lease) else {
+                    return Ok(());
+                };
+                let state = State { run: None, epoch: lease.epoch, clean: true };
+                match found.set(&state, "TRIPHASE UNLOCK").await {
+                    Ok(()) => return Ok(()),
+                    Err(super::trouble::Trouble::Moved) => {}
+                    Err(trouble) => return Err(trouble.access("the lock")),
+                }
+            }
+            Ok(())
+        })
+    }
+}

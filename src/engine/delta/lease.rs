@@ -1,0 +1,189 @@
+//! The lock of a lake (rule D5): a lease in a small Delta table of its own, `_triphase/lease`. Its state is a property of the table, so a
+//! renewal is one commit without files; who has it renews every 5 s, and 15 s without a renewal it is free. That it can be taken from a
+//! holder that still lives, by a clock that is wrong, is harmless: every later commit of that holder loses its compare-and-swap.
+
+use super::{
+    commit::{self, Put},
+    journal,
+    lake::{Lake, host_clock},
+    trouble::Trouble,
+};
+use crate::{
+    engine::{Failure, Me},
+    ledger::RunRow,
+    model::Time,
+};
+use anyhow::anyhow;
+use deltalake::{
+    DeltaTable,
+    kernel::{Action, DataType, MetadataExt as _, PrimitiveType, StructField, StructType},
+    logstore::{commit_uri_from_version, object_store::ObjectStoreExt as _},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::task::JoinHandle;
+
+/// The table's folder.
+pub const NAME: &str = "lease";
+const KEY: &str = "triphase.lease";
+/// How often a lease is renewed.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long after its last renewal it is free.
+const LASTS: Duration = Duration::from_secs(15);
+
+/// What the table says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Who has it.
+    pub run: Option<RunRow>,
+    /// Grows whenever it changes hands.
+    pub epoch: i64,
+    /// It was given back by its holder; else who takes it must fence off whatever that one may still be doing.
+    pub clean: bool,
+}
+
+/// The lease as read.
+pub struct Lease {
+    table: DeltaTable,
+    pub state: State,
+    /// When it was last renewed, by the store's clock.
+    renewed: Time,
+}
+
+impl Lease {
+    /// Reads it; `None`: no run has ever had it.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub async fn read(lake: &Lake) -> Result<Option<Self>, Failure> {
+        let access = |trouble: Trouble| trouble.access("the lock");
+        if !lake.is_there() {
+            return Ok(None);
+        }
+        let Some(table) = lake.open(&lake.own(NAME)).await.map_err(access)? else { return Ok(None) };
+        let state = table.snapshot().map_err(|error| access(error.into()))?;
+        let text = state.metadata().configuration().get(KEY).cloned().unwrap_or_default();
+        let kept: State = serde_json::from_str(&text).map_err(|error| {
+            Failure::Access(anyhow!("the lock, the table _triphase/{NAME}, can't be read: {error}"))
+        })?;
+        let newest = commit_uri_from_version(Some(state.version()));
+        let met = table.log_store().object_store(None).head(&newest).await;
+        let renewed = met.map_or(Time(0), |met| Time(met.last_modified.timestamp_micros()));
+        Ok(Some(Self { table, state: kept, renewed }))
+    }
+
+    /// Whether somebody has it and renews it. `ahead`: what the store's clock is ahead of the host's, in microseconds.
+    pub fn is_live(&self, ahead: i64) -> bool {
+        let now = Time(host_clock().0.saturating_add(ahead));
+        self.state.run.is_some() && now.since(self.renewed) < LASTS
+    }
+
+    /// Writes another state, if this one still stands.
+    ///
+    /// # Errors
+    /// [`Trouble::Moved`] where it does not.
+    pub async fn set(&self, state: &State, operation: &str) -> Result<(), Trouble> {
+        let put = Put::own(operation, state.run.as_ref().map_or("", |run| run.run.as_str()));
+        let metadata = self.table.snapshot()?.metadata().clone().add_config_key(KEY.to_owned(), json(state))?;
+        commit::put_and_clean(&self.table, vec![Action::Metadata(metadata)], &put).await
+    }
+}
+
+/// Makes the table, with its first holder.
+///
+/// # Errors
+/// [`Trouble::Moved`] where another run was first.
+pub async fn create(lake: &Lake, state: &State) -> Result<(), Trouble> {
+    let schema =
+        StructType::new_unchecked([StructField::nullable("nothing", DataType::Primitive(PrimitiveType::String))]);
+    let run = state.run.as_ref().map_or("", |run| run.run.as_str());
+    // Its past is of no use: every 20th commit is a checkpoint, and what lies an hour before one goes.
+    let properties = [
+        (KEY, json(state)),
+        ("delta.checkpointInterval", "20".to_owned()),
+        ("delta.logRetentionDuration", "interval 1 hours".to_owned()),
+        ("delta.enableExpiredLogCleanup", "true".to_owned()),
+    ];
+    journal::create_table(lake, NAME, schema, &properties, &Put::own("TRIPHASE LOCK", run)).await
+}
+
+/// Our own types have string keys and no failing `Serialize`, so this gives JSON always.
+fn json(state: &State) -> String {
+    serde_json::to_value(state).unwrap_or_default().to_string()
+}
+
+/// A run, as the lease says it.
+pub fn run_row(me: &Me) -> RunRow {
+    RunRow {
+        run: me.run.clone(),
+        who: me.who.clone(),
+        host: me.host.clone(),
+        pid: me.pid,
+        since: host_clock(),
+        command: me.command.clone(),
+    }
+}
+
+/// Renews as long as this lives.
+pub struct Keeper {
+    renewer: JoinHandle<()>,
+    lost: Arc<AtomicBool>,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.renewer.abort();
+    }
+}
+
+impl Keeper {
+    /// Begins to renew.
+    pub fn keep(lake: &Lake, state: &State) -> Self {
+        let lost = Arc::new(AtomicBool::new(false));
+        let (lake, state, gone) = (lake.clone(), state.clone(), Arc::clone(&lost));
+        let renewer = tokio::spawn(async move {
+            let mut renewed = Instant::now();
+            loop {
+                tokio::time::sleep(EVERY).await;
+                match renew(&lake, &state).await {
+                    Ok(true) => renewed = Instant::now(),
+                    Ok(false) => {
+                        gone.store(true, Ordering::SeqCst);
+                        return;
+                    }
+                    Err(why) => {
+                        tracing::warn!(why, "the lease was not renewed");
+                        if renewed.elapsed() >= LASTS {
+                            gone.store(true, Ordering::SeqCst);
+                            return;
+                        }
+                    }
+                }
+            }
+        });
+        Self { renewer, lost }
+    }
+
+    /// Whether somebody took it, or may have.
+    pub fn lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+}
+
+/// Renews once; `false` where it is somebody else's.
+async fn renew(lake: &Lake, state: &State) -> Result<bool, String> {
+    let lease = Lease::read(lake).await.map_err(|failure| failure.to_string())?;
+    let Some(lease) = lease.filter(|lease| lease.state == *state) else { return Ok(false) };
+    match lease.set(state, "TRIPHASE LOCK").await {
+        Ok(()) => Ok(true),
+        // Whoever was first has taken it: nobody else writes here.
+        Err(Trouble::Moved) => Ok(false),
+        Err(Trouble::Refused(why) | Trouble::Lost(why)) => Err(format!("{why:#}")),
+    }
+}

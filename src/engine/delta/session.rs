@@ -1,0 +1,336 @@
+//! A lake, to read; and the way to its lock.
+
+use super::{
+    acts,
+    change::Change,
+    commit::{self, Put},
+    evidence::{self, FENCE},
+    hold::LakeHold,
+    journal::{Appended, Journal, Row},
+    lake::{Lake, host_clock},
+    lease::{self, Keeper, Lease, State},
+    probe,
+    trouble::Trouble,
+};
+use crate::{
+    action::{Action, Handlers},
+    engine::{Access, Answer, Attempt, Failure, Held, Hold, Me, Object, Session, Where, holder},
+    ledger::{HistoryRow, Ledger, Verdict},
+    model::{Class, Dialect, Finding, Phase, StepId, Verb},
+    ops,
+    target::Target,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use tokio::sync::{Mutex, OnceCell};
+
+/// The session.
+pub struct LakeSession {
+    pub(super) lake: Lake,
+    pub(super) journal: Mutex<Journal>,
+    /// How long a commit that others overtake is tried again (rule X5).
+    pub(super) patience: Duration,
+    /// Who else writes the tables (rule D1).
+    writers: Option<BTreeSet<ops::Writer>>,
+    /// What the store's clock is ahead of the host's, in microseconds; known once the store was probed (D6).
+    ahead: OnceCell<i64>,
+}
+
+impl LakeSession {
+    /// Opens a target.
+    ///
+    /// # Errors
+    /// [`Failure::Access`]; [`Failure::Refused`] for a ledger that this binary can't work on.
+    pub async fn open(target: &Target, access: Access) -> Result<Self, Failure> {
+        let lake = Lake::of(target)?;
+        if access == Access::Write {
+            lake.may_write()?;
+        }
+        let journal = Journal::read(&lake).await?;
+        let patience = target.lock_retry_for.length();
+        let writers =
+            target.writers.as_ref().map(|names| names.iter().filter_map(|name| ops::Writer::parse(name)).collect());
+        Ok(Self { lake, journal: Mutex::new(journal), patience, writers, ahead: OnceCell::new() })
+    }
+
+    async fn read_ledger(&self) -> Result<Ledger, Failure> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.lake).await?;
+        let revision = u64::try_from(journal.last()).unwrap_or_default();
+        Ok(Ledger { now: journal.clock(), format: journal.format, revision, ..journal.fold.ledger.clone() })
+    }
+
+    /// Probes the store once.
+    async fn ahead(&self, me: &Me) -> Result<i64, Failure> {
+        let ahead = self.ahead.get_or_try_init(|| async {
+            let before = host_clock();
+            let stored = self.lake.probe(&me.run).await?;
+            Ok::<_, Failure>(stored.0.saturating_sub(before.0))
+        });
+        ahead.await.copied()
+    }
+
+    async fn lock<'a>(&'a self, me: &'a Me) -> Result<Result<LakeHold<'a>, Held>, Failure> {
+        self.lake.may_write()?;
+        let ahead = self.ahead(me).await?;
+        let lease = Lease::read(&self.lake).await?;
+        if let Some(lease) = &lease
+            && lease.is_live(ahead)
+            && let Some(by) = lease.state.run.as_ref().filter(|by| by.run != me.run)
+        {
+            return Ok(Err(Held { by: Some(by.clone()), what: "the lock (a lease)".to_owned() }));
+        }
+        let found =
+            lease.as_ref().map(|lease| lease.state.clone()).unwrap_or(State { clean: true, ..State::default() });
+        let state = State { run: Some(lease::run_row(me)), epoch: found.epoch + 1, clean: false };
+        let taken = match &lease {
+            Some(lease) => lease.set(&state, "TRIPHASE LOCK").await,
+            None => lease::create(&self.lake, &state).await,
+        };
+        match taken {
+            Ok(()) => {}
+            Err(Trouble::Moved) => {
+                return Ok(Err(Held { by: None, what: "the lock, which another run took just now".to_owned() }));
+            }
+            Err(Trouble::Refused(why) | Trouble::Lost(why)) => {
+                return Err(Failure::Access(why.context("the lock can't be taken")));
+            }
+        }
+        let keeper = Keeper::keep(&self.lake, &state);
+        let hold = LakeHold::new(self, me, state, keeper);
+        if !found.clean {
+            self.take_over(&hold).await?;
+        }
+        Ok(Ok(hold))
+    }
+
+    /// Sees to it that nothing a dead run may still be doing can come after this: its ledger writes by this run's row in the ledger, its
+    /// commits by a commit of ours in each table that it was working on (rule D5).
+    async fn take_over(&self, hold: &LakeHold<'_>) -> Result<(), Failure> {
+        {
+            let mut journal = self.journal.lock().await;
+            journal.refresh(&self.lake).await?;
+            if journal.format.is_none() {
+                return Ok(());
+            }
+        }
+        let begin = Change::Begin { pid: hold.me().pid, guards: None };
+        hold.record_first(vec![Journal::row(hold.me(), hold.epoch(), Some(&begin))]).await?;
+        let journal = self.journal.lock().await;
+        for (id, verb, index) in open(&journal) {
+            let Some(action) = stored(&journal, &id, verb, index)? else { continue };
+            let Some(name) = probe::table(&action) else { continue };
+            let Ok(place) = self.lake.place(&name) else { continue };
+            self.fence(&place, &name, hold.epoch(), &hold.me().run).await?;
+        }
+        Ok(())
+    }
+
+    async fn fence(&self, place: &url::Url, name: &str, epoch: i64, run: &str) -> Result<(), Failure> {
+        let put = Put { txns: vec![(FENCE.to_owned(), epoch)], ..Put::own("TRIPHASE FENCE", run) };
+        loop {
+            let fenced = async {
+                let Some(table) = self.lake.open(place).await? else { return Ok(()) };
+                if evidence::newest(&table, FENCE).await?.is_some_and(|newest| newest >= epoch) {
+                    return Ok(());
+                }
+                commit::put(&table, vec![], &put).await
+            };
+            match fenced.await {
+                Ok(()) => return Ok(()),
+                Err(Trouble::Moved) => {}
+                Err(Trouble::Refused(why) | Trouble::Lost(why)) => {
+                    let why =
+                        why.context(format!("table `{name}`, on which a dead run was at work, can't be fenced off"));
+                    return Err(Failure::Access(why));
+                }
+            }
+        }
+    }
+
+    async fn unlock(&self, me: &Me, force: bool) -> Result<String, Failure> {
+        let ahead = self.ahead(me).await?;
+        let nobody = || Ok(format!("nothing to do: no one holds the lock of {}", self.lake.shown));
+        let Some(lease) = Lease::read(&self.lake).await? else { return nobody() };
+        let Some(run) = lease.state.run.clone() else { return nobody() };
+        let live = lease.is_live(ahead);
+        if live && !force {
+            return Err(Failure::Refused(Box::new(
+                Finding::new(Class::Guard, "X3", format!("the lock's holder may be alive: {} (a lease)", holder(&run)))
+                    .way_out("wait for it (a dead one's lease is free after 15s), or end it: triphase unlock --force"),
+            )));
+        }
+        let state = State { run: None, epoch: lease.state.epoch + 1, clean: false };
+        match lease.set(&state, "TRIPHASE UNLOCK").await {
+            Ok(()) => {}
+            Err(Trouble::Moved) => {
+                return Err(Failure::Busy("the lock changed hands, or was renewed, just now: try again".to_owned()));
+            }
+            Err(Trouble::Refused(why) | Trouble::Lost(why)) => return Err(Failure::Access(why)),
+        }
+        let mut journal = self.journal.lock().await;
+        loop {
+            journal.refresh(&self.lake).await?;
+            if journal.format.is_none() {
+                break;
+            }
+            let row = Row {
+                verb: "unlock".to_owned(),
+                outcome: crate::ledger::Outcome::Recorded.name().to_owned(),
+                detail: Some(format!("ended the lease of {}", holder(&run))),
+                ..Journal::row(me, state.epoch, Some(&Change::Evict))
+            };
+            match journal.append(vec![row], None).await? {
+                Appended::Yes(_) => break,
+                Appended::Moved => {}
+            }
+        }
+        Ok(format!("ended the lease of {}", holder(&run)))
+    }
+
+    async fn attempted_of(&self, attempt: &Attempt<'_>) -> Result<Verdict, Failure> {
+        let txn = {
+            let mut journal = self.journal.lock().await;
+            journal.refresh(&self.lake).await?;
+            let statement = i32::try_from(attempt.index + 1).ok();
+            let of = |row: &&Row| {
+                row.release == attempt.id.release.as_str()
+                    && row.step == attempt.id.step
+                    && row.verb == attempt.verb.name()
+                    && row.statement == statement
+                    && row.outcome == crate::ledger::Outcome::Attempting.name()
+            };
+            journal.rows.iter().rev().find(of).and_then(|row| row.txn)
+        };
+        let (Some(txn), Some(name)) = (txn, probe::table(attempt.action)) else {
+            return self.asked(attempt.action).await;
+        };
+        let Ok(place) = self.lake.place(&name) else { return Ok(Verdict::Not) };
+        let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
+        let Some(table) = self.lake.open(&place).await.map_err(access)? else { return Ok(Verdict::Not) };
+        let newest = evidence::newest(&table, &probe::app(attempt.action, attempt.id)).await.map_err(access)?;
+        Ok(if newest.is_some_and(|newest| newest >= txn) { Verdict::Applied } else { Verdict::Not })
+    }
+
+    /// What operations are derived from.
+    async fn tables(&self, names: &[String]) -> Result<ops::Lake, Failure> {
+        let mut lake = ops::Lake { writers: self.writers.clone(), ..ops::Lake::default() };
+        for name in names {
+            let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
+            let Ok(place) = self.lake.place(name) else { continue };
+            if let Some(table) = self.lake.open(&place).await.map_err(access)? {
+                lake.tables.insert(name.clone(), acts::state(&table).map_err(access)?);
+            }
+        }
+        Ok(lake)
+    }
+
+    async fn asked(&self, action: &Action) -> Result<Verdict, Failure> {
+        probe::ask(&self.lake, action).await
+    }
+}
+
+/// The statements that stand open in the ledger.
+fn open(journal: &Journal) -> Vec<(StepId, Verb, u32)> {
+    let steps = journal.fold.ledger.steps.iter();
+    let rows = steps.flat_map(|(id, row)| Phase::ALL.iter().map(move |phase| (id, *phase, row.phase(*phase))));
+    rows.filter_map(|(id, phase, row)| {
+        let index = row.trying?;
+        let verbs = [Some(phase.verb()), phase.rollback()];
+        Some(verbs.into_iter().flatten().map(move |verb| (id.clone(), verb, index)))
+    })
+    .flatten()
+    .collect()
+}
+
+fn stored(journal: &Journal, id: &StepId, verb: Verb, index: u32) -> Result<Option<Action>, Failure> {
+    let handlers = journal.fold.stored(std::slice::from_ref(id))?;
+    let handler = handlers.get(id).and_then(|handlers| handlers.get(&verb));
+    Ok(handler.and_then(|handler| handler.actions.get(index as usize)).cloned())
+}
+
+impl Session for LakeSession {
+    fn place(&self) -> Where {
+        Where {
+            engine: format!("Delta Lake (delta-rs {})", deltalake::crate_version()),
+            host: String::new(),
+            database: self.lake.shown.clone(),
+            schema: String::new(),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Delta
+    }
+
+    fn atomic(&self) -> bool {
+        false
+    }
+
+    fn ledger(&self) -> Answer<'_, Ledger> {
+        Box::pin(self.read_ledger())
+    }
+
+    fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>> {
+        Box::pin(async move { self.journal.lock().await.fold.stored(of) })
+    }
+
+    fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
+        Box::pin(self.asked(action))
+    }
+
+    fn attempted<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Verdict> {
+        Box::pin(async move { self.attempted_of(&attempt).await })
+    }
+
+    fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, ops::Lake> {
+        Box::pin(self.tables(tables))
+    }
+
+    fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
+        Box::pin(async move {
+            let mut journal = self.journal.lock().await;
+            journal.refresh(&self.lake).await?;
+            Ok(journal.history(limit))
+        })
+    }
+
+    fn objects(&self) -> Answer<'_, Vec<Object>> {
+        Box::pin(async move {
+            let mut journal = self.journal.lock().await;
+            journal.refresh(&self.lake).await?;
+            if journal.format.is_none() {
+                return Ok(Vec::new());
+            }
+            let object = |name: &str, what, rows| Object {
+                kind: "table",
+                name: format!("{}/{name}", super::lake::OWN),
+                what,
+                rows,
+                bytes: None,
+            };
+            let rows = u64::try_from(journal.last()).ok();
+            Ok(vec![object("ledger", "the ledger, a row for each event", rows), object("lease", "the lock", None)])
+        })
+    }
+
+    fn rows<'a>(&'a self, _query: &'a str) -> Answer<'a, Option<Vec<crate::engine::rows::TextRow>>> {
+        // No tool that triphase adopts from keeps its ledger in a lake.
+        Box::pin(async { Ok(None) })
+    }
+
+    fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
+        Box::pin(async move {
+            Ok(match self.lock(me).await? {
+                Ok(hold) => Ok(Box::new(hold) as Box<dyn Hold + 'a>),
+                Err(held) => Err(held),
+            })
+        })
+    }
+
+    fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String> {
+        Box::pin(self.unlock(me, force))
+    }
+}

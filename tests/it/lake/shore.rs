@@ -1,0 +1,154 @@
+//! A project folder with a lake in it.
+
+use super::python::Python;
+use crate::harness::{Command, Run};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A project with one target, `test`, and an empty lake behind it.
+pub struct Shore {
+    dir: TempDir,
+    /// The other library.
+    pub python: Python,
+}
+
+impl Shore {
+    /// An empty lake.
+    pub fn new() -> Self {
+        let shore = Self { dir: TempDir::new().unwrap(), python: Python::start() };
+        std::fs::create_dir(shore.path("lake")).unwrap();
+        shore.target("");
+        shore
+    }
+
+    /// One with the table `sales`: ids 1 to 3, kinds `a` to `c`, amounts 10 to 30.
+    pub fn with_sales() -> Self {
+        let shore = Self::new();
+        shore.create("sales", SALES, json!([[1, "a", 10], [2, "b", 20], [3, "c", 30]]));
+        shore
+    }
+
+    /// A path in the project folder.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    /// A table's folder.
+    pub fn table(&self, name: &str) -> String {
+        self.path("lake").join(name).display().to_string()
+    }
+
+    /// Writes the target file: the connection, and these lines.
+    pub fn target(&self, settings: &str) {
+        self.write("conf.d/test.yaml", &format!("connection: delta://lake\nrequire_previous: added\n{settings}"));
+    }
+
+    /// Writes a release file.
+    pub fn release(&self, version: &str, text: &str) {
+        self.write(&format!("releases/{version}.yaml"), text);
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Makes a table with the other library.
+    pub fn create(&self, name: &str, columns: &[(&str, &str)], rows: Value) {
+        self.python.call("create", json!([self.table(name), columns, rows])).unwrap();
+    }
+
+    /// Appends rows with the other library.
+    pub fn append(&self, name: &str, columns: &[(&str, &str)], rows: Value) -> Result<Value, String> {
+        self.python.call("append", json!([self.table(name), columns, rows]))
+    }
+
+    /// Asks a table, which the query calls `t`, with the other library: a row is its values joined by blanks.
+    #[track_caller]
+    pub fn query(&self, name: &str, sql: &str) -> Vec<String> {
+        let rows = self.python.call("query", json!([self.table(name), sql])).unwrap();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row.as_array().unwrap().iter().map(text).collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    /// A table's columns, in order.
+    #[track_caller]
+    pub fn columns(&self, name: &str) -> Vec<String> {
+        let fields = self.python.call("schema", json!([self.table(name)])).unwrap();
+        fields.as_array().unwrap().iter().map(|field| field[0].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A table's newest version.
+    #[track_caller]
+    pub fn version(&self, name: &str) -> i64 {
+        self.python.call("version", json!([self.table(name)])).unwrap().as_i64().unwrap()
+    }
+
+    /// A table's commits, newest first.
+    #[track_caller]
+    pub fn history(&self, name: &str) -> Vec<Value> {
+        self.python.call("history", json!([self.table(name)])).unwrap().as_array().unwrap().clone()
+    }
+
+    /// A command line, split at blanks.
+    pub fn command(&self, line: &str) -> Command {
+        Command::new(self.dir.path(), line.split_whitespace())
+    }
+
+    /// Runs a command line.
+    pub fn run(&self, line: &str) -> Run {
+        self.command(line).run()
+    }
+
+    /// Runs a command line that must succeed.
+    #[track_caller]
+    pub fn ok(&self, line: &str) -> Run {
+        self.run(line).exits(0)
+    }
+
+    /// Runs a command line that must end with this code.
+    #[track_caller]
+    pub fn ends(&self, code: i32, line: &str) -> Run {
+        self.run(line).exits(code)
+    }
+
+    /// The three states of a step, as `done pending pending`, by `show --json`.
+    #[track_caller]
+    pub fn states(&self, release: &str, step: &str) -> String {
+        let shown: Value = serde_json::from_str(&self.ok("show --json").stdout).unwrap();
+        let steps = shown["steps"].as_array().unwrap();
+        let found = steps.iter().find(|one| one["release"] == release && one["step"] == step).unwrap();
+        ["add", "simdrop", "drop"].map(|phase| found[phase]["state"].as_str().unwrap().to_owned()).join(" ")
+    }
+
+    /// Every file of the lake with its bytes, to see that nothing has changed.
+    pub fn everything(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut all = vec![];
+        files(&self.path("lake"), &mut all);
+        all.sort();
+        all
+    }
+}
+
+/// The columns of `sales`.
+pub const SALES: &[(&str, &str)] = &[("id", "long"), ("kind", "string"), ("amount", "long")];
+
+fn files(folder: &Path, all: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.push((path.clone(), vec![]));
+            files(&path, all);
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            all.push((path, bytes));
+        }
+    }
+}
