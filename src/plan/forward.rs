@@ -88,6 +88,12 @@ pub(super) fn advance(
     advance
 }
 
+/// The steps that an add of a release would run.
+pub(super) fn todo<'a>(played: &Played<'_>, release: &'a Release) -> Vec<&'a Step> {
+    let waits = |step: &&Step| !guards::through(played, step, Phase::Add);
+    guards::counted(release).filter(waits).collect()
+}
+
 /// What refuses a phase whatever the command: drift behind a resume, open decisions. No guard is asked.
 pub(super) fn unsound(played: &Played<'_>, release: &Release, phase: Phase) -> Vec<Finding> {
     let unsound = |step: &Step| {
@@ -114,7 +120,8 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
         .map(|(back, handler)| (*back, handler.clone()))
         .into_iter()
         .collect();
-    let label = match keep.values().next() {
+    let kept = phase.rollback().and_then(|back| played.facts.stored.get(&step.id)?.get(&back));
+    let label = match keep.values().next().or(kept.filter(|_| at.committed())) {
         Some(back) => back.label,
         None if handler.actions.is_empty() => Label::Lossless,
         None => Label::None,
