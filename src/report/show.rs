@@ -148,6 +148,7 @@ pub fn json(place: &Where, lines: &[Line], ledger: &Ledger) -> Value {
     json::document(
         "show",
         json!({
+            "exit_code": 0,
             "target": json::place(place),
             "ledger": ledger.format.map(|f| f.to_string()),
             "now": ledger.now.to_string(),
