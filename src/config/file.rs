@@ -67,14 +67,7 @@ const HARMLESS: &[&str] = &[
 /// Reads `conf.d/<env>.yaml`.
 pub(super) fn read(env: &str, choice: &Choice) -> Result<Target, Vec<Finding>> {
     let name = format!("conf.d/{env}.yaml");
-    let path = choice.project.join(&name);
-    // A pipe that nobody writes to would be waited for for ever.
-    let regular = fs::metadata(&path)
-        .map_err(|error| error.to_string())
-        .and_then(|found| if found.is_file() { Ok(()) } else { Err("it is no regular file".to_owned()) });
-    let text = regular
-        .and_then(|()| fs::read(&path).map_err(|error| error.to_string()))
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is no UTF-8 text; save it as UTF-8".to_owned()));
+    let text = super::text(&choice.project.join(&name));
     let text: Arc<str> =
         text.map_err(|why| vec![super::refuse("T1", format!("{name} can't be read: {why}"), "")])?.into();
     let shown: Arc<str> = blot(&text).into();
