@@ -43,7 +43,9 @@ pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
             "write for example sqlite://dev.db or postgres://user@host/database".to_owned(),
         ));
     };
-    let mut connection = match scheme(name)? {
+    // Where no `//` follows, what stands there may be a user, or the first half of a password.
+    let named = |wrong: Wrong| if rest.starts_with("//") { wrong } else { ("unknown scheme".to_owned(), wrong.1) };
+    let mut connection = match scheme(name).map_err(named)? {
         "sqlite" => sqlite(rest, project)?,
         scheme => server(scheme, rest)?,
     };
@@ -81,7 +83,15 @@ pub(super) fn options(connection: &mut Connection, project: &Path) -> Result<(),
 
 fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {
     let (path, options) = rest.split_once('?').map_or((rest, ""), |(path, options)| (path, options));
-    let path = decode(path.strip_prefix("//").unwrap_or(path))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    // It would become a file's name, which is shown everywhere.
+    if !path.starts_with(['/', '.']) && path.split_once(':').is_some_and(|(_, after)| after.contains('@')) {
+        return Err((
+            "the SQLite connection has a user and a password, which a file has not".to_owned(),
+            "write sqlite://dev.db, with %40 for an @ in the file's name".to_owned(),
+        ));
+    }
+    let path = decode(path)?;
     let query: IndexMap<String, Secret> = ::url::form_urlencoded::parse(options.as_bytes())
         .map(|(key, value)| (key.into_owned(), Secret::new(value)))
         .collect();
@@ -223,6 +233,8 @@ mod tests {
             ("sqlite:dev.db", "/p/dev.db"),
             ("sqlite://./data/a%20b.db?mode=rw", "/p/data/a b.db"),
             ("sqlite:///abs.db", "/abs.db"),
+            ("sqlite:///a:b@c.db", "/a:b@c.db"),
+            ("sqlite://a:b%40c.db", "/p/a:b@c.db"),
         ] {
             assert_eq!(read(url).database, path, "{url}");
         }
@@ -240,6 +252,9 @@ mod tests {
             "postgres://app:hunter2#x@db/shop",
             "postgres:app:hunter2@db",
             "app:hunter2@db/shop",
+            "hunter2:app@db/shop",
+            "sqlite://app:hunter2@dev.db",
+            "sqlite:app:hunter2/x@dev.db",
             "hunter2",
         ] {
             let (message, way_out) = parse(url, Path::new("/p")).unwrap_err();

@@ -99,7 +99,7 @@ pub fn history(place: &Where, rows: &[HistoryRow]) -> Value {
             })
         })
         .collect();
-    document("history", json!({ "target": self::place(place), "events": rows }))
+    document("history", json!({ "exit_code": 0, "target": self::place(place), "events": rows }))
 }
 
 /// Findings with place, as `check` and refusals give them.

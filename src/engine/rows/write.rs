@@ -52,8 +52,7 @@ impl Rows {
                 let mut columns = self.key_columns(id, name);
                 columns.extend(self.phase(*phase, &row, self.flavour.clock().to_owned()));
                 for (other, mark) in marks {
-                    let [_, _, detail] = phase_columns(*other);
-                    columns.push((detail, self.literal(&detail_json(mark))));
+                    columns.extend(self.phase(*other, mark, self.moment(mark)));
                 }
                 columns.extend(self.handlers(keep));
                 vec![self.upsert(table::LEDGER, &["release", "step"], &columns), self.history(event, me)]
@@ -168,8 +167,7 @@ impl Rows {
         let mut columns = self.key_columns(id, &row.name);
         for &phase in Phase::ALL {
             let one = row.phase(phase);
-            let at = one.at.and_then(|at| self.flavour.moment(at)).unwrap_or_else(|| "NULL".to_owned());
-            columns.extend(self.phase(phase, one, at));
+            columns.extend(self.phase(phase, one, self.moment(one)));
         }
         self.upsert(table::LEDGER, &["release", "step"], &columns)
     }
@@ -180,6 +178,11 @@ impl Rows {
             ("step", self.literal(&id.step)),
             ("name", self.literal(name)),
         ]
+    }
+
+    /// When a phase last changed, as it is read.
+    fn moment(&self, row: &PhaseRow) -> String {
+        row.at.and_then(|at| self.flavour.moment(at)).unwrap_or_else(|| "NULL".to_owned())
     }
 
     fn phase(&self, phase: Phase, row: &PhaseRow, at: String) -> [(&'static str, String); 3] {
