@@ -17,7 +17,7 @@ mod transaction;
 
 pub use alone::foreign_keys;
 pub use canonical::canonical;
-pub use concurrent::{Concurrent, index_concurrently};
+pub use concurrent::{Concurrent, Shape, index_concurrently};
 pub use ddl::{Change, Ddl, Named, Object, ddl};
 pub use label::label;
 pub use quote::{ident, literal};

@@ -149,6 +149,15 @@ impl<'a> Holding<'a> {
         if self.lease.is_some() {
             self.heads()?;
         }
+        let leaves = left::leaves(text);
+        let mut tried = true;
+        if let Some(leaves) = &leaves {
+            tried = match self.pg.rows.tried_query(&unit.opens) {
+                Some(query) => self.pg.truth(&query).await.map_err(|b| b.access("cannot read the audit trail"))?,
+                None => true,
+            };
+            leaves.refuse_taken(self.pg, tried).await?;
+        }
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
         }
@@ -159,7 +168,6 @@ impl<'a> Holding<'a> {
         if !self.still_held().await? {
             return Err(self.fenced().await);
         }
-        let leaves = left::leaves(text);
         if self.lease.is_none() {
             // With a timeout it would leave something half done behind, and it blocks nobody while it waits.
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
@@ -167,7 +175,9 @@ impl<'a> Holding<'a> {
         }
         let mut text = text.to_owned();
         if let Some(leaves) = &leaves {
-            let mut clear = leaves.clear(self.pg).await?;
+            // Before the first attempt nothing can be left of one: what is invalid then is at work, or another's.
+            let own = tried || !matches!(leaves, Leaves::Index { .. });
+            let mut clear = if own { leaves.clear(self.pg).await? } else { Vec::new() };
             // What is to be finished takes the statement's place; anything else makes room for it.
             match clear.pop_if(|_| leaves.finishes()) {
                 Some(finish) => text = finish,
@@ -179,7 +189,8 @@ impl<'a> Holding<'a> {
         failpoint::point("before a lone statement");
         if let Err(failure) = self.statement(work, &batch, stop).await {
             // An index that could not be built is there all the same, invalid, and a unique one refuses rows: nothing of it is to stay.
-            let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped);
+            let taken = matches!(&failure, Failure::Handler { why, .. } if why.to_string().ends_with("(SQLSTATE 42P07)"));
+            let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped) && !taken;
             if let Some(leaves) = leaves.as_ref().filter(|leaves| answered && !leaves.finishes())
                 && let Err(why) = self.clear_left(work, leaves, stop).await
             {
