@@ -96,7 +96,11 @@ pub fn index_concurrently(text: &str) -> Option<Concurrent> {
         let keys = elements(at.parentheses()?).into_iter().map(key).collect();
         let included = if at.eat(&["INCLUDE"]) { elements(at.parentheses()?).len() } else { 0 };
         let partial = outer(at.rest()).any(|item| item.is("WHERE"));
-        return Some(Concurrent::Create { name, table, shape: Shape { guarded, unique, method, keys, included, partial } });
+        return Some(Concurrent::Create {
+            name,
+            table,
+            shape: Shape { guarded, unique, method, keys, included, partial },
+        });
     }
     if at.eat(&["DROP", "INDEX", "CONCURRENTLY"]) {
         at.eat(&["IF", "EXISTS"]);

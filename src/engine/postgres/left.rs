@@ -121,7 +121,9 @@ impl Leaves {
     /// invalid index of that name on the same table may be an earlier attempt's. None where no name is at stake.
     pub(super) fn taken(&self, tried: bool) -> Option<String> {
         match self {
-            Self::Index { shape: Shape { guarded: true, .. }, .. } | Self::Rebuilt { .. } | Self::Partition { .. } => None,
+            Self::Index { shape: Shape { guarded: true, .. }, .. } | Self::Rebuilt { .. } | Self::Partition { .. } => {
+                None
+            }
             Self::Index { name, table, shape: _ } => {
                 let left = "AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indexrelid = r.oid AND i.indrelid = t.oid \
                             AND NOT (i.indisvalid AND i.indisready))";

@@ -147,7 +147,11 @@ impl Rows {
     /// they announce none.
     pub fn tried_query(&self, opens: &[Entry]) -> Option<String> {
         opens.iter().find_map(|entry| match entry {
-            Entry::Step { id, event: Event { statement: Some(statement), verb, outcome: Outcome::Attempting, .. }, .. } => {
+            Entry::Step {
+                id,
+                event: Event { statement: Some(statement), verb, outcome: Outcome::Attempting, .. },
+                ..
+            } => {
                 let column = |name: &str, value: &str| format!("{} = {}", self.ident(name), self.literal(value));
                 Some(format!(
                     "SELECT EXISTS (SELECT 1 FROM {} WHERE {} AND {} AND {} AND {} AND {} = {})",
