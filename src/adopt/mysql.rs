@@ -212,14 +212,8 @@ mod tests {
     #[test]
     fn who_made_it_is_left_out() {
         for (text, bare) in [
-            (
-                "CREATE DEFINER=`a``@b`@`%` PROCEDURE `p`() SELECT 'DEFINER=`x`@`y` '",
-                "CREATE PROCEDURE `p`() SELECT 'DEFINER=`x`@`y` '",
-            ),
-            (
-                "CREATE ALGORITHM=UNDEFINED DEFINER=`r` SQL SECURITY DEFINER VIEW `v` AS select 1",
-                "CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `v` AS select 1",
-            ),
+            ("CREATE DEFINER=`a``@b`@`%` PROCEDURE `p`() SELECT 'DEFINER=`x`@`y` '", "CREATE PROCEDURE `p`() SELECT 'DEFINER=`x`@`y` '"),
+            ("CREATE ALGORITHM=UNDEFINED DEFINER=`r` SQL SECURITY DEFINER VIEW `v` AS select 1", "CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `v` AS select 1"),
             ("CREATE FUNCTION `DEFINER=`() RETURNS int RETURN 1", "CREATE FUNCTION `DEFINER=`() RETURNS int RETURN 1"),
         ] {
             assert_eq!(without_definer(text), bare);

@@ -17,8 +17,7 @@ pub(super) fn place(connection: &Connection, port: Option<u16>) -> Vec<String> {
 
 /// The Unix socket, where one is named: by an option, or as a host that is a path.
 fn socket(connection: &Connection) -> Option<&str> {
-    let option =
-        ["socket", "unix_socket"].iter().find_map(|name| connection.query.get(*name)).map(|path| path.reveal());
+    let option = ["socket", "unix_socket"].iter().find_map(|name| connection.query.get(*name)).map(|path| path.reveal());
     option.or_else(|| connection.host.as_deref().filter(|host| host.starts_with('/')))
 }
 

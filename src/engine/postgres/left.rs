@@ -150,6 +150,17 @@ impl Leaves {
     }
 }
 
+/// What has the name of what an action makes, and is not as the action has it.
+pub(super) async fn foreign(pg: &Pg, action: &Action) -> Result<Option<String>, Failure> {
+    let Action::Sql { text, alone: true, .. } = action else { return Ok(None) };
+    let leaves = leaves(text);
+    let Some(leaves @ Leaves::Index { name, .. }) = &leaves else { return Ok(None) };
+    let asking = |b: super::error::Broken| b.access("cannot look whose an index is");
+    let (Some(taken), Some(applied)) = (leaves.taken(true), leaves.applied()) else { return Ok(None) };
+    let foreign = pg.truth(&taken).await.map_err(asking)? && !pg.truth(&applied).await.map_err(asking)?;
+    Ok(foreign.then(|| format!("relation \"{name}\"")))
+}
+
 /// What an action left where it was cut short.
 pub(super) async fn left(pg: &Pg, action: &Action) -> Result<Option<Leftover>, Failure> {
     let leaves = match action {

@@ -197,9 +197,7 @@ fn a_killed_run_leaves_a_question(engine: Engine) {
     bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
     let at_work = match engine {
         // The whole server's list, but only this database's sessions.
-        Engine::Mariadb => {
-            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE 'SELECT sleep(600)%'"
-        }
+        Engine::Mariadb => "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE 'SELECT sleep(600)%'",
         Engine::Sqlite | Engine::Postgres => {
             "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'triphase %' AND query LIKE '%pg_sleep(600)%' \
              AND pid <> pg_backend_pid()"
