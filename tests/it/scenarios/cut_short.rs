@@ -125,6 +125,8 @@ fn an_index_that_was_there_before_is_not_taken_for_ours() {
             bench.ends(1, "add v2").says("log_n").says("42P07");
             assert_eq!(bench.states("v2", "lone"), "failed pending pending");
         }
+        let script = bench.ok("sql add v2").stdout;
+        assert!(!bench.db.client(&script).status.success(), "{script}");
         let announced = "SELECT count(*) FROM triphase_history WHERE outcome = 'attempting'";
         assert_eq!(bench.db.value(announced), "0", "it was announced: a crash would leave a question");
         bench.ok("rollback_add v2");

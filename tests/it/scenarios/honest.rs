@@ -93,6 +93,7 @@ fn half_a_procedure(bench: &Bench) {
         .hides("mend the handler");
     assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1", "what it committed stays");
     bench.ends(5, "add v1");
+    bench.ok("show").says("how far statement 1 came is not known");
 }
 
 #[test]
