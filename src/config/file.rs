@@ -390,6 +390,7 @@ impl Reader<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     /// Reads a target file, in a folder that has `pw`, with `PW` in the environment.
     pub(super) fn target(text: &str) -> Result<Target, Vec<Finding>> {

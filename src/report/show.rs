@@ -109,7 +109,10 @@ pub fn write(
             if let Some(error) = &row.error
                 && matches!(row.state, PhaseState::Failed | PhaseState::RollbackFailed)
             {
-                writeln!(out, "{} {phase} {}: {}", paint.bad(row.state.name()), line.id, visible(error))?;
+                // A file or a procedure may have done a part of its work.
+                let unsure =
+                    row.trying.map_or_else(String::new, |k| format!("; how far statement {} came is not known", k + 1));
+                writeln!(out, "{} {phase} {}: {}{unsure}", paint.bad(row.state.name()), line.id, visible(error))?;
             }
         }
     }

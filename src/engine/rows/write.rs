@@ -142,6 +142,36 @@ impl Rows {
         stands
     }
 
+    /// A query that is true where the audit trail knows of an earlier attempt of the statement that these entries announce; none where
+    /// they announce none.
+    pub fn tried_query(&self, opens: &[Entry]) -> Option<String> {
+        opens.iter().find_map(|entry| match entry {
+            Entry::Step {
+                id,
+                event: Event { statement: Some(statement), verb, outcome: Outcome::Attempting, .. },
+                ..
+            } => {
+                let column = |name: &str, value: &str| format!("{} = {}", self.ident(name), self.literal(value));
+                Some(format!(
+                    "SELECT EXISTS (SELECT 1 FROM {} WHERE {} AND {} AND {} AND {} AND {} = {})",
+                    self.table(table::HISTORY),
+                    column("release", id.release.as_str()),
+                    column("step", &id.step),
+                    column("verb", verb),
+                    column("outcome", Outcome::Attempting.name()),
+                    self.ident("statement"),
+                    u64::from(*statement) + 1
+                ))
+            }
+            Entry::Step { .. }
+            | Entry::Replace { .. }
+            | Entry::Keep { .. }
+            | Entry::Rename { .. }
+            | Entry::Upgrade { .. }
+            | Entry::Rollout { .. } => None,
+        })
+    }
+
     /// A row for the audit trail.
     pub fn history(&self, event: &Event, me: &Me) -> String {
         let values = [

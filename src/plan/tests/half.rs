@@ -17,7 +17,7 @@ fn l2_what_is_applied_in_part_has_the_way_back_that_is_kept() {
     let mut world = World::new("");
     world.apply(&files, "add v1", 2);
     assert_eq!(world.plan(&files, "add v1").tasks[0].label, Label::Lossy);
-    let wanted = crate::plan::wants(&world.project, &world.kept.ledger, &super::fixture::request("add v1"));
+    let wanted = crate::plan::wants(&files, &world.kept.ledger, &super::fixture::request("add v1"));
     assert_eq!(wanted.stored, [id("v1", "a")], "its text is read for that");
 }
 
