@@ -92,6 +92,10 @@ pub enum Event {
         text: String,
         /// How many of the handler's actions are committed and stay.
         committed: u32,
+        /// It may have committed a part of its own work, and nobody knows how much: a client's file, a procedure.
+        partly: bool,
+        /// All actions had passed: it failed as they were to be committed.
+        at_commit: bool,
         /// The server's words.
         error: String,
     },

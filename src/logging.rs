@@ -8,7 +8,15 @@ use std::{
     path::Path,
     sync::Mutex,
 };
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        FmtContext,
+        format::{FormatEvent, FormatFields, Writer},
+    },
+    registry::LookupSpan,
+};
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -65,12 +73,15 @@ pub fn start(format: Format, file: Option<&Path>, level: Level) -> io::Result<Si
         (None, Format::Text) => Sink::Beside,
     };
     // What people read on standard error a log has too: it is there to be read later.
+    let asked = level;
     let level = match (sink, level) {
-        (Sink::File | Sink::Stderr, Level::Usual) => Level::Verbose,
+        (Sink::File | Sink::Stderr, Level::Usual) | (Sink::File, Level::Quiet) => Level::Verbose,
         (Sink::File | Sink::Stderr | Sink::Beside, level) => level,
     };
-    let filter = EnvFilter::new(format!("off,triphase={}", level.name()));
-    let base = fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
+    // Statements are told to people from -v on.
+    let statements = if asked == Level::Verbose { ",triphase::statement=debug" } else { "" };
+    let filter = EnvFilter::new(format!("off,triphase={}{statements}", level.name()));
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     // A second subscriber in one process is a test's; the first one stays.
     let _ = match (file.map(open).transpose()?, format) {
         (Some(file), Format::Text) => {
@@ -83,10 +94,33 @@ pub fn start(format: Format, file: Option<&Path>, level: Level) -> io::Result<Si
             base.json().flatten_event(true).with_target(false).with_writer(io::stderr).finish(),
         ),
         (None, Format::Text) => {
-            tracing::subscriber::set_global_default(base.without_time().with_writer(io::stderr).finish())
+            tracing::subscriber::set_global_default(base.event_format(Beside).with_writer(io::stderr).finish())
         }
     };
     Ok(sink)
+}
+
+/// A line as people read it among the others: `warning: …`, and not whose code says so.
+struct Beside;
+
+impl<S, N> FormatEvent<S, N> for Beside
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let level = *event.metadata().level();
+        let word =
+            if level == tracing::Level::WARN { "warning".to_owned() } else { level.as_str().to_ascii_lowercase() };
+        write!(writer, "{word}: ")?;
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -111,7 +145,10 @@ pub fn event(event: &Event, line: Option<&str>) {
             tracing::info!(event = event_name, release, step, verb, "{message}");
         }
         // Whole plans and statements are what `plan` and -vv are for.
-        Event::Planned(_) | Event::Statement { .. } | Event::Heartbeat { .. } => {
+        Event::Statement { .. } => {
+            tracing::debug!(target: "triphase::statement", event = event_name, release, step, verb, "{message}");
+        }
+        Event::Planned(_) | Event::Heartbeat { .. } => {
             tracing::debug!(event = event_name, release, step, verb, "{message}");
         }
     }

@@ -151,7 +151,9 @@ impl App {
             self.tell(|err| report::outcome::write(err, outcome, self.err));
         }
         if self.global.json {
-            self.document(&report::json::result(outcome))?;
+            let mut result = report::json::result(outcome);
+            result["noop"] = self.global.noop.into();
+            self.document(&result)?;
         }
         Ok(outcome.exit_code())
     }

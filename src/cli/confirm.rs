@@ -4,11 +4,11 @@ use super::app::App;
 use crate::{
     engine::{Stop, Where},
     plan::Task,
-    report,
+    report::{self, Paint},
     run::Asked,
 };
 use std::{
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    io::{self, BufRead as _, IsTerminal as _},
     sync::mpsc::{RecvTimeoutError, channel},
     time::Duration,
 };
@@ -29,16 +29,7 @@ pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) 
             format!("target `{name}` is protected: `{command}` needs --yes or a terminal to ask on")
         });
     }
-    app.tell(|err| {
-        let why = if final_here(what) { "gets a change that nothing takes back" } else { "is protected" };
-        writeln!(err, "target {} {why}: {}", app.err.strong(name), report::place(place))?;
-        writeln!(err, "this is about to run:")?;
-        match what {
-            Asked::Plan(plan) => report::plan::brief(err, plan, app.err)?,
-            Asked::Change(words) => writeln!(err, "  {words}")?,
-        }
-        write!(err, "type the target's name to go on: ")
-    });
+    app.tell(|err| question(err, name, place, what, app.err));
     Ok(line(stop).is_some_and(|typed| typed.trim() == name))
 }
 
@@ -48,6 +39,23 @@ fn final_here(what: &Asked<'_>) -> bool {
         Asked::Plan(plan) => plan.tasks.iter().any(Task::asks),
         Asked::Change(_) => false,
     }
+}
+
+/// What will happen, what a person must know of it, and the question.
+fn question(out: &mut impl io::Write, name: &str, place: &Where, what: &Asked<'_>, paint: Paint) -> io::Result<()> {
+    let why = if final_here(what) { "gets a change that nothing takes back" } else { "is protected" };
+    writeln!(out, "target {} {why}: {}", paint.strong(name), report::place(place))?;
+    writeln!(out, "this is about to run:")?;
+    match what {
+        Asked::Plan(plan) => {
+            report::plan::brief(out, plan, paint)?;
+            for warning in &plan.warnings {
+                writeln!(out, "{}", report::events::warning(warning, paint))?;
+            }
+        }
+        Asked::Change(words) => writeln!(out, "  {words}")?,
+    }
+    write!(out, "type the target's name to go on: ")
 }
 
 /// One line from standard input; none at its end, or once told to stop. Reading can't be broken off, so a thread of its own does it.
@@ -65,5 +73,26 @@ fn line(stop: &Stop) -> Option<String> {
             Err(RecvTimeoutError::Timeout) if stop.signal().is_none() => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use crate::plan::Plan;
+
+    #[test]
+    fn what_the_plan_warns_of_is_read_before_the_answer() {
+        let plan = Plan { warnings: vec!["later release `v2` is added already".into()], ..Plan::default() };
+        let place = Where { engine: "e".into(), host: "h".into(), database: "d".into(), schema: String::new() };
+        let mut out = vec![];
+        question(&mut out, "prod", &place, &Asked::Plan(&plan), Paint::PLAIN).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.ends_with("warning: later release `v2` is added already\ntype the target's name to go on: "),
+            "{text}"
+        );
     }
 }

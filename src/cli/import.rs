@@ -9,15 +9,21 @@ use super::{
 use crate::{
     adopt::{self, Adopted, Done, Folder, Given, Tool},
     event::{End, Outcome},
+    ledger::{Ledger, drift},
     load,
     model::{Class, Finding},
     plan::{self, About, Repair},
     release::{self, Files, Project},
     report::{self, json},
-    run, sql,
+    run::{self, Asked},
+    sql,
 };
 use serde_json::json;
-use std::{fs, io, io::Write as _, path::Path};
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 /// Imports; with `--noop` says what it would write.
 pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
@@ -57,36 +63,81 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
     let written: Vec<(String, String)> =
         adopted.releases.iter().flat_map(|draft| adopt::files(dialect, draft, &reason)).collect();
     let repair = Repair { about: About::Adopt { marks: adopted.marks() }, reason };
+    let is_there = |(path, _): &&(String, String)| scene.target.project.join(path).exists();
+    let there: Vec<String> = written.iter().filter(is_there).map(|(path, _)| path.clone()).collect();
+    let (_, before) = app.wait(run::ledger(&scene.target, scene.driver))??;
     let outcome = adopt(app, &scene, &written, &repair)?;
-    told(app, &adopted, &outcome)
+    // Who said no, or could not be asked, finds nothing written: then nothing is told of it.
+    if !app.global.noop && matches!(outcome.end, End::Refused(_) | End::Declined | End::Interrupted(_)) {
+        return ended(app, &outcome);
+    }
+    told(app, &adopted, &there, &before.ledger, &outcome)
 }
 
 /// Writes a project's files, and then stamps by them. All that refuses is found before anything is written.
 pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Repair) -> Result<Outcome, Halt> {
     let project = with(scene, written)?;
-    let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
+    let (place, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
     let seen = plan::repair(&project, &facts.ledger, repair);
     if !seen.findings.is_empty() {
         return Err(Halt::Findings(seen.findings));
     }
     if app.global.noop {
-        return Ok(Outcome { end: End::Done, done: vec![], waits: vec![], notes: seen.notes, next: String::new() });
+        let notes = super::repair::would(&seen);
+        return Ok(Outcome { end: End::Done, done: vec![], waits: vec![], notes, next: String::new() });
     }
-    for (path, text) in written {
-        let path = scene.target.project.join(path);
-        write(&path, text).map_err(|error| {
-            refused(Class::Usage, format!("cannot write {}: {error}", path.display()), "run the same command again")
-        })?;
-    }
-    let mut outcome = work::under(app, scene, async |context| run::repair(context, &project, repair).await)?;
+    let asks = !seen.entries.is_empty() && facts.ledger.guards.replaced_by(&scene.target.guards).is_protected();
+    let mut outcome = work::under(app, scene, async |context| {
+        // Asked before the first file is written: who says no finds nothing changed.
+        if asks {
+            match (context.confirm)(&place, &Asked::Change(&seen.notes.join("; "))) {
+                Ok(true) => {}
+                Ok(false) => return Ok(ended_before(End::Declined)),
+                Err(why) => return Ok(ended_before(End::Refused(vec![Finding::new(Class::Guard, "G9", why)]))),
+            }
+        }
+        for (path, text) in written {
+            let path = scene.target.project.join(path);
+            write(&path, text).map_err(|error| (path, error))?;
+        }
+        let context = run::Context { confirm: &|_, _| Ok(true), ..context.clone() };
+        Ok(run::repair(&context, &project, repair).await)
+    })?
+    .map_err(|(path, error): (PathBuf, io::Error)| {
+        refused(Class::Usage, format!("cannot write {}: {error}", path.display()), "run the same command again")
+    })?;
     if outcome.end == End::Done {
         outcome.next = "triphase check".to_owned();
     }
     Ok(outcome)
 }
 
-fn told(app: &App, adopted: &Adopted, outcome: &Outcome) -> Result<u8, Halt> {
+/// How it ended, where nothing was written.
+fn ended_before(end: End) -> Outcome {
+    let next = match &end {
+        End::Declined => "nothing was changed",
+        End::Done
+        | End::Refused(_)
+        | End::Failed
+        | End::Busy(_)
+        | End::Fenced(_)
+        | End::Undecided(_)
+        | End::Access(_)
+        | End::Interrupted(_) => "",
+    };
+    Outcome { end, done: vec![], waits: vec![], notes: vec![], next: next.to_owned() }
+}
+
+/// `there`: the files that were there before, as they would be written; `ledger`: as it was before.
+fn told(app: &App, adopted: &Adopted, there: &[String], ledger: &Ledger, outcome: &Outcome) -> Result<u8, Halt> {
+    let by_triphase = |draft: &adopt::Draft| {
+        let mut rows = ledger.of(&draft.version).peekable();
+        rows.peek().is_some() && drift::finished(ledger, &draft.version)
+    };
     let state = |draft: &adopt::Draft| {
+        if by_triphase(draft) {
+            return "applied";
+        }
         let all = || draft.steps.iter().flat_map(|step| step.phases);
         match (all().any(|done| done == Done::Yes), all().all(|done| done == Done::Yes)) {
             (_, true) => "applied",
@@ -102,12 +153,18 @@ fn told(app: &App, adopted: &Adopted, outcome: &Outcome) -> Result<u8, Halt> {
             .iter()
             .map(|draft| json!({ "release": draft.version, "from": draft.from, "state": state(draft) }))
             .collect();
-        let fields = json!({ "exit_code": code, "written": written, "releases": releases, "notes": adopted.notes });
+        let fields = json!({
+            "exit_code": code, "noop": !written, "written": written, "releases": releases, "notes": adopted.notes,
+        });
         app.document(&json::document("import", fields))?;
     } else {
         let verb = if written { "wrote" } else { "would write" };
         app.print(|out| {
             adopted.releases.iter().try_for_each(|draft| {
+                let folder = format!("releases/{}/", draft.version);
+                let file = format!("releases/{}.yaml", draft.version);
+                let kept = there.iter().any(|path| path.starts_with(&folder) || *path == file);
+                let verb = if kept { "left as it is:" } else { verb };
                 writeln!(out, "{verb} releases/{} from {}: {}", draft.version, draft.from, state(draft))
             })
         })?;

@@ -51,7 +51,7 @@ pub fn run(app: &App) -> Result<u8, Halt> {
     }
     let names: Vec<String> = FILES.iter().map(|(name, _)| shown(project, name)).collect();
     if app.global.json {
-        let fields = json!({ "exit_code": 0, "files": names, "written": !app.global.noop });
+        let fields = json!({ "exit_code": 0, "noop": app.global.noop, "files": names, "written": !app.global.noop });
         app.document(&json::document("init", fields))?;
     } else {
         let verb = if app.global.noop { "would write" } else { "wrote" };
@@ -101,10 +101,13 @@ fn existing(app: &App) -> Result<u8, Halt> {
     let marks = Adopted { releases: vec![draft], ..Adopted::default() }.marks();
     let repair = Repair { about: About::Adopt { marks }, reason: "init".to_owned() };
     let outcome = import::adopt(app, &scene, &written, &repair)?;
+    if !app.global.noop && matches!(outcome.end, End::Refused(_) | End::Declined | End::Interrupted(_)) {
+        return import::ended(app, &outcome);
+    }
     let code = outcome.exit_code();
     let names: Vec<String> = written.iter().map(|(name, _)| shown(&app.global.path, name)).collect();
     if app.global.json {
-        let fields = json!({ "exit_code": code, "files": names, "written": !app.global.noop });
+        let fields = json!({ "exit_code": code, "noop": app.global.noop, "files": names, "written": !app.global.noop });
         app.document(&json::document("init", fields))?;
     } else {
         let verb = if app.global.noop { "would write" } else { "wrote" };

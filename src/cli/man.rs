@@ -22,7 +22,12 @@ pub fn run(app: &App, args: &args::Man) -> Result<u8, Halt> {
     root.build();
     let Some(folder) = &args.out else {
         let page = page(&find(&root, &args.command)?)?;
-        app.print(|out| out.write_all(&page))?;
+        if app.global.json {
+            let fields = json!({ "exit_code": 0, "page": String::from_utf8_lossy(&page) });
+            app.document(&json::document("man", fields))?;
+        } else {
+            app.print(|out| out.write_all(&page))?;
+        }
         return Ok(0);
     };
     let mut names = vec![];

@@ -37,12 +37,21 @@ pub fn record_with(app: &App, scene: &Scene, project: &Project, repair: &Repair)
     let outcome = if app.global.noop {
         let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
         let plan = plan::repair(project, &facts.ledger, repair);
+        let notes = would(&plan);
         let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
-        Outcome { end, done: vec![], waits: vec![], notes: plan.notes, next: String::new() }
+        Outcome { end, done: vec![], waits: vec![], notes, next: String::new() }
     } else {
         work::under(app, scene, async |context| run::repair(context, project, repair).await)?
     };
     app.ended(&outcome)
+}
+
+/// What a repair comes to, where `--noop` keeps it from being written.
+pub fn would(plan: &plan::RepairPlan) -> Vec<String> {
+    if plan.entries.is_empty() {
+        return plan.notes.clone();
+    }
+    plan.notes.iter().map(|note| format!("would record: {note}")).collect()
 }
 
 fn about(args: Args, dialect: Dialect) -> Result<About, Vec<Finding>> {

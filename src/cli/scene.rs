@@ -62,7 +62,10 @@ impl Scene {
                 let folder = self.target.project.join("releases");
                 let message = format!("cannot read `{}`: {error}", folder.display());
                 let way_out = "give the project folder with --path";
-                Project { releases: vec![], findings: vec![Finding::new(Class::Usage, "", message).way_out(way_out)] }
+                Project {
+                    findings: vec![Finding::new(Class::Usage, "", message).way_out(way_out)],
+                    ..Project::default()
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     engine::Where,
     event::{End, Outcome},
     logging::Sink,
-    report::progress::Live,
+    report::{outcome::UNCHANGED, progress::Live},
     run::{self, Asked, Context},
 };
 use std::io::{self, IsTerminal as _};
@@ -70,13 +70,48 @@ pub trait Stoppable {
 
 impl Stoppable for Outcome {
     fn interrupted(self, signal: i32) -> Self {
-        let end = if self.end == End::Declined { End::Interrupted(signal) } else { self.end };
-        Self { end, ..self }
+        if self.end != End::Declined {
+            return self;
+        }
+        // The question came before the first change.
+        let next = format!("{UNCHANGED}: run the same command again");
+        Self { end: End::Interrupted(signal), next, ..self }
+    }
+}
+
+/// A job that does something of its own besides, which failed.
+impl<E> Stoppable for Result<Outcome, E> {
+    fn interrupted(self, signal: i32) -> Self {
+        self.map(|outcome| outcome.interrupted(signal))
     }
 }
 
 impl Stoppable for Result<String, End> {
     fn interrupted(self, signal: i32) -> Self {
         self.map_err(|end| if end == End::Declined { End::Interrupted(signal) } else { end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_was_broken_off_changed_nothing() {
+        let declined = Outcome {
+            end: End::Declined,
+            done: vec![],
+            waits: vec![],
+            notes: vec![],
+            next: "nothing was changed".into(),
+        };
+        let outcome = declined.interrupted(2);
+        let mut out = vec![];
+        assert!(crate::report::outcome::write(&mut out, &outcome, crate::report::Paint::PLAIN).is_ok());
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "interrupted by SIGINT\nnext: nothing was changed: run the same command again\n"
+        );
+        assert_eq!(outcome.exit_code(), 130);
     }
 }

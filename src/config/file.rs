@@ -11,7 +11,7 @@ use crate::{
     target::{Connection, Secret, Target},
 };
 use indexmap::IndexMap;
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
 /// How long one statement may queue behind traffic, unless the file says otherwise (rule X5).
 pub(super) const LOCK_TIMEOUT: &str = "2s";
@@ -77,9 +77,7 @@ const HARMLESS: &[&str] = &[
 /// Reads `conf.d/<env>.yaml`.
 pub(super) fn read(env: &str, choice: &Choice) -> Result<Target, Vec<Finding>> {
     let name = format!("conf.d/{env}.yaml");
-    let text = fs::read(choice.project.join(&name))
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is no UTF-8 text; save it as UTF-8".to_owned()));
+    let text = super::text(&choice.project.join(&name));
     let text: Arc<str> =
         text.map_err(|why| vec![super::refuse("T1", format!("{name} can't be read: {why}"), "")])?.into();
     let shown: Arc<str> = blot(&text).into();
@@ -453,6 +451,7 @@ impl Reader<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     /// Reads a target file, in a folder that has `pw`, with `PW` in the environment.
     pub(super) fn target(text: &str) -> Result<Target, Vec<Finding>> {

@@ -38,3 +38,12 @@ pub fn target(choice: &Choice) -> Result<Target, Vec<Finding>> {
 fn refuse(rule: &'static str, message: impl Into<String>, way_out: impl Into<String>) -> Finding {
     Finding::new(Class::Usage, rule, message).way_out(way_out)
 }
+
+/// A regular file's text: a pipe that nobody writes to would be waited for without an end.
+fn text(path: &std::path::Path) -> Result<String, String> {
+    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|_| "it is no UTF-8 text; save it as UTF-8".to_owned())
+}

@@ -57,7 +57,9 @@ pub(super) fn parse(text: &str, project: &Path) -> Result<Connection, Wrong> {
             "write for example sqlite://dev.db or postgres://user@host/database".to_owned(),
         ));
     };
-    let mut connection = match scheme(name)? {
+    // Where no `//` follows, what stands there may be a user, or the first half of a password.
+    let named = |wrong: Wrong| if rest.starts_with("//") { wrong } else { ("unknown scheme".to_owned(), wrong.1) };
+    let mut connection = match scheme(name).map_err(named)? {
         "sqlite" => sqlite(rest, project)?,
         "delta" => lake_url(name, rest, project)?,
         scheme => server(scheme, rest)?,
@@ -96,13 +98,26 @@ pub(super) fn options(connection: &mut Connection, project: &Path) -> Result<(),
 
 fn sqlite(rest: &str, project: &Path) -> Result<Connection, Wrong> {
     let (path, options) = rest.split_once('?').map_or((rest, ""), |(path, options)| (path, options));
-    let path = decode(path.strip_prefix("//").unwrap_or(path))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    // It would become a file's name, which is shown everywhere.
+    if has_password(path) {
+        return Err((
+            "the SQLite connection has a user and a password, which a file has not".to_owned(),
+            "write sqlite://dev.db, with %40 for an @ in the file's name".to_owned(),
+        ));
+    }
+    let path = decode(path)?;
     let query: IndexMap<String, Secret> = ::url::form_urlencoded::parse(options.as_bytes())
         .map(|(key, value)| (key.into_owned(), Secret::new(value)))
         .collect();
     let memory = query.get("mode").is_some_and(|mode| mode.reveal() == "memory");
     let database = file(if memory { ":memory:" } else { &path }, project)?;
     Ok(Connection { scheme: "sqlite".to_owned(), database, query, ..Connection::default() })
+}
+
+/// Whether a path that is no absolute one looks like `user:password@…`.
+fn has_password(path: &str) -> bool {
+    !path.starts_with(['/', '.']) && path.split_once(':').is_some_and(|(_, after)| after.contains('@'))
 }
 
 /// A SQLite file's absolute path.
@@ -129,13 +144,14 @@ fn lake_url(name: &str, rest: &str, project: &Path) -> Result<Connection, Wrong>
         let way_out = "put the store's options under `storage_options`, and write %3F for ? and %23 for #";
         return Err(("the lake's URL has options".to_owned(), way_out.to_owned()));
     }
-    let database = if name.eq_ignore_ascii_case("delta") {
+    let on_disk = name.to_ascii_lowercase().split('+').next() == Some("delta");
+    if has_password(rest) || (!on_disk && rest.contains('@') && !name.to_ascii_lowercase().starts_with("abfs")) {
+        let way_out = "put credentials under `storage_options`, as ${VAR}; write %40 for an @ in a folder's name";
+        return Err(("the lake's URL has credentials in it".to_owned(), way_out.to_owned()));
+    }
+    let database = if on_disk {
         lake(&decode(rest)?, project)?
     } else {
-        if rest.contains('@') && !name.to_ascii_lowercase().starts_with("abfs") {
-            let way_out = "put credentials under `storage_options`, as ${VAR}";
-            return Err(("the lake's URL has credentials in it".to_owned(), way_out.to_owned()));
-        }
         format!("{}://{}", name.to_ascii_lowercase(), rest.trim_end_matches('/'))
     };
     Ok(Connection { scheme: "delta".to_owned(), database, ..Connection::default() })
@@ -272,6 +288,8 @@ mod tests {
             ("sqlite:dev.db", "/p/dev.db"),
             ("sqlite://./data/a%20b.db?mode=rw", "/p/data/a b.db"),
             ("sqlite:///abs.db", "/abs.db"),
+            ("sqlite:///a:b@c.db", "/a:b@c.db"),
+            ("sqlite://a:b%40c.db", "/p/a:b@c.db"),
         ] {
             assert_eq!(read(url).database, path, "{url}");
         }
@@ -289,6 +307,13 @@ mod tests {
             "postgres://app:hunter2#x@db/shop",
             "postgres:app:hunter2@db",
             "app:hunter2@db/shop",
+            "hunter2:app@db/shop",
+            "sqlite://app:hunter2@dev.db",
+            "sqlite:app:hunter2/x@dev.db",
+            #[cfg(feature = "delta")]
+            "delta://app:hunter2@lake",
+            #[cfg(feature = "delta")]
+            "delta+spark:app:hunter2@lake",
             "hunter2",
         ] {
             let (message, way_out) = parse(url, Path::new("/p")).unwrap_err();

@@ -32,7 +32,10 @@ pub(super) fn fill(text: &str, vars: &BTreeMap<String, String>) -> Result<String
 /// Whether a name is that of a secret.
 pub(super) fn secret(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    ["password", "passwd", "secret", "token", "api_key", "private_key"].iter().any(|word| lower.contains(word))
+    let within =
+        ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "private_key", "credential"];
+    let mut parts = lower.split(|c: char| !c.is_ascii_alphanumeric());
+    within.iter().any(|word| lower.contains(word)) || parts.any(|part| ["pass", "pwd", "pw"].contains(&part))
 }
 
 fn value<'v>(inside: &'v str, vars: &'v BTreeMap<String, String>) -> Result<&'v str, (String, String)> {
@@ -58,6 +61,16 @@ fn value<'v>(inside: &'v str, vars: &'v BTreeMap<String, String>) -> Result<&'v 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_name_that_sounds_like_a_secret_is_one() {
+        for name in ["db_pass", "DB_PASSWORD", "pass", "app-pwd", "apiKey", "credentials", "auth_token"] {
+            assert!(secret(name), "{name}");
+        }
+        for name in ["schema", "compass", "passenger_table", "region"] {
+            assert!(!secret(name), "{name}");
+        }
+    }
 
     #[test]
     fn variables_are_filled_in() {

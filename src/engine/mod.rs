@@ -233,6 +233,11 @@ pub trait Session: Send + Sync {
     fn left<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<Leftover>> {
         Box::pin(async { Ok(None) })
     }
+    /// What stands where this action's work would be, and is not as the action has it; `None`: nothing, or not known. A rollback must not
+    /// take it for the action's own.
+    fn foreign<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<String>> {
+        Box::pin(async { Ok(None) })
+    }
     /// For each action, whether it commits by itself although its text does not tell: it works on a table without transactions (rule
     /// L4).
     fn alone<'a>(&'a self, actions: &'a [Action]) -> Answer<'a, Vec<bool>> {

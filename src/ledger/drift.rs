@@ -58,7 +58,7 @@ pub fn missing(project: &Project, ledger: &Ledger) -> Vec<Finding> {
     ledger
         .steps
         .iter()
-        .filter(|(id, _)| project.step(id).is_none())
+        .filter(|(id, _)| project.step(id).is_none() && project.is_sound(&id.release))
         .filter(|(id, _)| newest.is_none_or(|newest| id.release <= *newest))
         .filter(|(id, _)| project.release(&id.release).is_some() || !finished(ledger, &id.release))
         .map(|(id, row)| {

@@ -82,9 +82,28 @@ pub(super) fn back(
             );
         }
     }
+    if only.is_some_and(|only| !only.is_hook()) {
+        let hooks: Vec<_> = of_release()
+            .filter(|(id, row)| id.is_hook() && takes(row.phase(verb.phase())) && row.stored.contains(&verb))
+            .map(|(id, _)| format!("`{id}`"))
+            .collect();
+        if !hooks.is_empty() {
+            back.warnings.push(format!(
+                "the release's own {verb} is left out where a step is named: {}; it runs with: triphase {verb} {release}",
+                hooks.join(", ")
+            ));
+        }
+    }
     for (id, row) in rows {
         match task(played, id, row, verb, request, &mut back.warnings) {
-            Ok(task) => back.tasks.push(task),
+            Ok(mut task) => {
+                task.marks = begun_in_vain(played, id, row, verb.phase());
+                // What this very plan takes back is rolled back, and stays that.
+                task.marks.retain(|(phase, _)| {
+                    !back.tasks.iter().any(|other| other.id == *id && other.verb.phase() == *phase)
+                });
+                back.tasks.push(task);
+            }
             Err(finding) => back.findings.push(finding),
         }
     }
@@ -94,6 +113,17 @@ pub(super) fn back(
 /// Whether a statement of the phase has committed, or may have: one that stands open and was not applied has not.
 fn committed(played: &Played<'_>, id: &StepId, phase: Phase, row: &PhaseRow) -> bool {
     row.upto > 0 || (row.trying.is_some() && played.facts.verdict(id, phase) != Verdict::Not)
+}
+
+/// The later phases that failed with nothing committed, as they are once what they built on is taken back: never begun. One that has
+/// left something in the target is kept: it must be cleared.
+fn begun_in_vain(played: &Played<'_>, id: &StepId, row: &Row, phase: Phase) -> Vec<(Phase, PhaseRow)> {
+    let vain = |at: &PhaseRow| matches!(at.state, PhaseState::Running | PhaseState::Failed) && !at.committed();
+    Phase::ALL
+        .iter()
+        .filter(|later| **later > phase && vain(row.phase(**later)) && !played.facts.left.contains_key(id))
+        .map(|later| (*later, PhaseRow { empty: row.phase(*later).empty, ..PhaseRow::pending() }))
+        .collect()
 }
 
 /// Whether a rollback of the phase has anything to do.
@@ -112,17 +142,18 @@ fn rank(id: &StepId) -> u8 {
 /// G5's second half: what later releases build on.
 fn later(played: &Played<'_>, release: &Version, verb: Verb, back: &mut Back) {
     let after = || after(&played.steps, release);
+    let dropped = |id: &StepId| of(&played.steps, &id.release).any(|(_, row)| row.phase(Phase::Drop).really());
     let past = |row: &Row| Phase::ALL.iter().rev().find(|p| row.phase(**p).really()).map_or("begun", |p| p.past());
     if verb == Verb::RollbackAdd {
         if let Some((id, row)) = after().find(|(_, row)| row.has_progress()) {
-            back.findings.push(guards::later_builds(verb, release, id, past(row)));
+            back.findings.push(guards::later_builds(verb, release, id, past(row), dropped(id)));
         }
         return;
     }
     if let Some((id, row)) =
         after().find(|(_, row)| row.phase(Phase::Simdrop).really() || row.phase(Phase::Drop).really())
     {
-        back.findings.push(guards::later_builds(verb, release, id, past(row)));
+        back.findings.push(guards::later_builds(verb, release, id, past(row), dropped(id)));
     } else if let Some((id, _)) = after().find(|(_, row)| row.phase(Phase::Add).really()) {
         back.warnings.push(format!(
             "later release `{}` is added already: see that it does without what `{release}` hid",
@@ -153,10 +184,11 @@ fn task(
             "the {verb} handler of step `{id}` in the file differs from the one stored; {which} is used"
         ));
     }
-    let handler = if request.from_files { filed.or(stored) } else { stored };
+    let handler = if request.from_files { filed } else { stored };
     let whole = |ask_each| -> Result<(Handler, u32, bool), Finding> {
         match handler {
             Some(handler) => Ok((handler.clone(), 0, ask_each)),
+            None if request.from_files && stored.is_some() => Err(guards::not_in_files(verb, id)),
             None if id.is_hook() => Ok((nothing(), 0, false)),
             None if derived => Err(guards::no_way_back(verb, id)),
             None => Err(guards::no_handler(verb, id)),

@@ -1,6 +1,6 @@
 //! What a target still needs: all of it for `check`, the next of it for the hint behind a command.
 
-use super::{ff, guards, no_releases, open, played::Played, repair, resume};
+use super::{ff, forward, guards, no_releases, open, played::Played, repair, resume};
 use crate::{
     ledger::{Facts, Ledger, Verdict, drift},
     model::{Class, Finding, Guards, Phase, PhaseState, StepId, Verb},
@@ -19,7 +19,13 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
     } else {
         findings.extend(drift::missing(project, &facts.ledger));
     }
-    findings.extend(ff::edited(&played, &project.releases.iter().collect::<Vec<_>>()));
+    let sound: Vec<_> = project.releases.iter().filter(|release| project.is_sound(&release.version)).collect();
+    findings.extend(ff::edited(&played, &sound));
+    // Open decisions are found in the ledger, below; here it is what the files say of what is half done.
+    for release in &sound {
+        let half = Phase::ALL.iter().flat_map(|phase| forward::unsound(&played, release, *phase));
+        findings.extend(half.filter(|finding| finding.class == Class::Drift));
+    }
     for open in open(facts) {
         if facts.verdict(&open.id, open.verb.phase()) == Verdict::Unknown {
             findings.push(resume::undecided(&played, &open.id, open.verb, open.index));
@@ -31,7 +37,7 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
                 .way_out(format!("triphase {verb} {}", id.release)),
         );
     }
-    for release in &project.releases {
+    for release in sound {
         let verbs: Vec<_> = ff::pending_verbs(&played, release).into_iter().map(Verb::name).collect();
         if let Some(first) = verbs.first() {
             findings.push(
@@ -63,6 +69,10 @@ pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
         return format!("triphase {verb} {}", id.release);
     }
     let played = Played::new(project, facts, file);
+    // What a file that can't be read has, nobody knows.
+    if !project.findings.is_empty() {
+        return "mend the release files: triphase check".into();
+    }
     let next =
         project.releases.iter().find_map(|release| Some((release, *ff::pending_verbs(&played, release).first()?)));
     let Some((release, verb)) = next else {
@@ -71,6 +81,9 @@ pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
     };
     let version = &release.version;
     match verb {
+        Verb::Add if !guards::in_order(&played, release, Phase::Add, &forward::todo(&played, release)).is_empty() => {
+            format!("put it into a new release; or, if that order is meant: triphase add {version} --out-of-order")
+        }
         Verb::Add => format!("triphase add {version}"),
         Verb::Simdrop => format!("roll out the application of {version}, then: triphase simdrop {version}"),
         Verb::Drop => match guards::soaked(&played, release).and_then(|refusal| refusal.until) {

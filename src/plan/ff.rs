@@ -56,6 +56,10 @@ fn go(played: &mut Played<'_>, release: &Release, phase: Phase, named: bool, req
             "the target is `protected: true`: ff stops after add; run: triphase {phase} {}, or ff --contract",
             release.version
         );
+        // Who rolled back is told wherever that is why it waits.
+        let back = forward::advance(played, release, phase, None, named, request.out_of_order).refused;
+        let back = back.iter().filter(|finding| finding.rule == "G7").map(said);
+        let why = back.chain([why]).collect::<Vec<_>>().join("; ");
         played.plan.waits.push(wait(&release.version, phase, "G9", why));
         return false;
     }

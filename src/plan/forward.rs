@@ -89,6 +89,12 @@ pub(super) fn advance(
     advance
 }
 
+/// The steps that an add of a release would run.
+pub(super) fn todo<'a>(played: &Played<'_>, release: &'a Release) -> Vec<&'a Step> {
+    let waits = |step: &&Step| !guards::through(played, step, Phase::Add);
+    guards::counted(release).filter(waits).collect()
+}
+
 /// What refuses a phase whatever the command: drift behind a resume, open decisions. No guard is asked.
 pub(super) fn unsound(played: &Played<'_>, release: &Release, phase: Phase) -> Vec<Finding> {
     let unsound = |step: &Step| {
@@ -120,9 +126,11 @@ fn task(played: &Played<'_>, step: &Step, phase: Phase) -> Task {
     if step.operation.is_some() && !played.row(&step.id).is_some_and(Row::has_progress) {
         keep.clone_from(&step.handlers);
     }
+    let kept = phase.rollback().and_then(|back| played.facts.stored.get(&step.id)?.get(&back));
     let label = match back
         .filter(|_| !handler.actions.is_empty())
         .or(keep.values().next().filter(|_| step.operation.is_none()))
+        .or(kept.filter(|_| at.committed()))
     {
         Some(back) => back.label,
         None if handler.actions.is_empty() => Label::Lossless,

@@ -92,7 +92,7 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
     let mut findings = Vec::new();
     let really = |step: &Step, phase: Phase| played.row(&step.id).is_some_and(|row| row.phase(phase).really());
     let chosen: BTreeSet<_> = todo.iter().map(|step| &step.id).collect();
-    let steps: Vec<_> = counted(release).filter(|step| !step.id.is_hook()).collect();
+    let steps: Vec<_> = counted(release).collect();
     // Each looked for once, not once a step.
     let gap = steps.iter().position(|step| !through(played, step, phase) && !chosen.contains(&step.id));
     let past = [Phase::Drop, Phase::Simdrop]
@@ -102,7 +102,8 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
     let mut later = None;
     for (at, step) in steps.iter().enumerate().rev() {
         let after = later;
-        if really(step, phase) {
+        // What the last hook did is no step that another could be put before.
+        if really(step, phase) && !step.id.is_hook() {
             later = Some(step);
         }
         if !step.has(phase.verb()) || !chosen.contains(&step.id) {
@@ -125,7 +126,7 @@ pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, tod
                     earlier.id,
                     phase.past()
                 ),
-                WAY_OUT.into(),
+                format!("run the whole release: triphase {phase} {}; {WAY_OUT}", release.version),
             ));
         }
         if let Some(later) = after {
@@ -262,15 +263,32 @@ pub(super) fn loses(id: &StepId) -> Finding {
     )
 }
 
+/// L2: `--from-files` takes the file's handler, and no other in its place.
+pub(super) fn not_in_files(verb: Verb, id: &StepId) -> Finding {
+    refuse(
+        "L2",
+        format!("cannot {verb} step `{id}` with --from-files: no file gives it a `{verb}` handler"),
+        "leave --from-files away: the ledger keeps the handler that was stored; or use the checkout that has it".into(),
+    )
+}
+
 /// G5: no later release builds on it.
-pub(super) fn later_builds(verb: Verb, release: &Version, later: &StepId, past: &str) -> Finding {
+pub(super) fn later_builds(verb: Verb, release: &Version, later: &StepId, past: &str, dropped: bool) -> Finding {
+    let way_out = if dropped {
+        format!(
+            "`{}` is dropped too and has no way back: restore what was dropped from a backup, or write a new release that goes forward",
+            later.release
+        )
+    } else {
+        format!("roll that one back first: triphase {verb} {}", later.release)
+    };
     refuse(
         "G5",
         format!(
             "cannot {verb} release `{release}`: later release `{}` is there (step `{later}` is {past})",
             later.release
         ),
-        format!("roll that one back first: triphase {verb} {}", later.release),
+        way_out,
     )
 }
 

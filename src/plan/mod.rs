@@ -28,7 +28,7 @@ pub use stamp::Mark;
 use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Begin, Facts, Ledger, PhaseRow, Unit, Verdict, drift},
-    model::{Class, Finding, Guards, Label, Phase, StepId, Time, Verb, Version, Way},
+    model::{Class, Finding, Guards, Label, Phase, PhaseState, StepId, Time, Verb, Version, Way},
     release::{Project, Release, Step},
 };
 use back::Back;
@@ -243,7 +243,8 @@ pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
     let mut stored: BTreeSet<StepId> = ledger
         .steps
         .iter()
-        .filter(|(_, row)| back || row.phases.iter().any(|phase| phase.trying.is_some()))
+        // What is applied in part goes back by what the ledger keeps: that is what a plan says of it.
+        .filter(|(_, row)| back || row.phases.iter().any(|phase| phase.committed() && phase.state != PhaseState::Done))
         .map(|(id, _)| id.clone())
         .collect();
     let mut tables = BTreeSet::new();
@@ -418,6 +419,9 @@ fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Reque
             .plan
             .warnings
             .push(format!("the release files are not valid: {}{and}; rolling back from the ledger", first.message));
+    }
+    if played.project.findings.is_empty() && played.project.releases.is_empty() {
+        played.plan.warnings.push("no releases found in releases/; rolling back from the ledger".into());
     }
     let back = match scope {
         Scope::Auto => {

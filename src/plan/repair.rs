@@ -8,8 +8,8 @@ use super::{
 use crate::{
     action::Handler,
     ledger::{Entry, Event, Format, Ledger, Outcome, Row, drift},
-    model::{Class, Finding, Phase, PhaseState, StepId, Verb, Version},
-    release::Project,
+    model::{Class, Finding, Phase, PhaseState, StepId, Verb, Version, Way},
+    release::{Project, Step},
 };
 
 /// What is said.
@@ -132,12 +132,7 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
             (vec![Entry::Replace { id, row: None, event }], note)
         }),
         About::Rename { step, to } => rename(project, ledger, repair, step, to),
-        About::Handler { step, verb, handler } => row(ledger, step).map(|(id, _)| {
-            let note =
-                format!("the stored {verb} handler of step `{id}` is replaced ({} statements)", handler.actions.len());
-            let event = event(&id, &format!("handler {verb}"), None, &repair.reason);
-            (vec![Entry::Keep { id, handlers: [(*verb, handler.clone())].into(), event }], note)
-        }),
+        About::Handler { step, verb, handler } => replaced(ledger, repair, step, *verb, handler),
         About::UpgradeLedger => upgrade(ledger, repair),
         About::Rollout { release, said } => rollout(project, ledger, repair, release, *said),
         About::Stamp { scope, phase, only } => {
@@ -186,6 +181,76 @@ fn row(ledger: &Ledger, step: &Scope) -> Result<(StepId, Row), Finding> {
         .ok_or_else(|| refuse(Class::Usage, format!("the ledger has no step `{version}/{name}`"), "see: triphase show"))
 }
 
+/// Another handler in the place of the one that the ledger keeps for a rollback (L2).
+fn replaced(ledger: &Ledger, repair: &Repair, step: &Scope, verb: Verb, handler: &Handler) -> Word {
+    let (id, _) = row(ledger, step)?;
+    if verb.way() == Way::Forward {
+        let message =
+            format!("the {verb} handler of step `{id}` is the release file's: the ledger only keeps what ran");
+        let way_out = "edit the file; for the way back: triphase repair handler vN/step rollback_add --file F";
+        return Err(refuse(Class::Usage, message, way_out));
+    }
+    if handler.actions.is_empty() {
+        let message = format!("the file has no statement: a {verb} of step `{id}` by it would take nothing back");
+        let way_out = "give a file with the statements; if nothing is to be taken back, write `SELECT 1`";
+        return Err(refuse(Class::Usage, message, way_out));
+    }
+    let s = if handler.actions.len() == 1 { "" } else { "s" };
+    let note = format!("the stored {verb} handler of step `{id}` is replaced ({} statement{s})", handler.actions.len());
+    let event = event(&id, &format!("handler {verb}"), None, &repair.reason);
+    Ok((vec![Entry::Keep { id, handlers: [(verb, handler.clone())].into(), event }], note))
+}
+
+/// A file that is not valid says nothing of what a step is.
+fn readable(project: &Project, version: &Version) -> Result<(), Finding> {
+    if project.is_sound(version) {
+        return Ok(());
+    }
+    let message = format!("the file of release `{version}` is not valid: what its handlers are is not known");
+    Err(refuse(Class::Usage, message, "mend it first: triphase check lists what is wrong"))
+}
+
+/// What a person says of a phase must leave the step's phases in their order: one that is done has those before it behind it, one that is
+/// not has none after it (G2).
+fn in_order(id: &StepId, row: &Row, filed: Option<&Step>, phase: Phase, state: PhaseState) -> Option<Finding> {
+    let empty = |phase: Phase| filed.map_or(row.phase(phase).empty, |step| !step.has(phase.verb()));
+    let through = |phase: Phase| match row.phase(phase).state {
+        PhaseState::Done => true,
+        PhaseState::Pending | PhaseState::RolledBack => empty(phase),
+        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => false,
+    };
+    let said = |message, way_out: String| Some(Finding::new(Class::Guard, "G2", message).way_out(way_out));
+    match state {
+        PhaseState::Done => {
+            let behind = Phase::ALL.iter().find(|before| **before < phase && !through(**before))?;
+            said(
+                format!(
+                    "cannot record {phase} of step `{id}` as done: its {behind} is {}, and comes first",
+                    row.phase(*behind).state
+                ),
+                format!(
+                    "run it: triphase {behind} {}; or, if it was done by hand: triphase repair done {id} {behind} --reason …",
+                    id.release
+                ),
+            )
+        }
+        PhaseState::Pending | PhaseState::RolledBack => {
+            let ahead = Phase::ALL.iter().rev().find(|after| **after > phase && row.phase(**after).really())?;
+            let back = ahead
+                .rollback()
+                .map_or_else(String::new, |back| format!("roll it back: triphase {back} {}; or, ", id.release));
+            said(
+                format!(
+                    "cannot record {phase} of step `{id}` as {state}: its {ahead} is {}, and comes after it",
+                    row.phase(*ahead).state
+                ),
+                format!("{back}if that is not so: triphase repair undone {id} {ahead} --reason …"),
+            )
+        }
+        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => None,
+    }
+}
+
 fn decide(
     project: &Project,
     ledger: &Ledger,
@@ -202,11 +267,16 @@ fn decide(
         }
         Scope::Auto | Scope::Release(_) => None,
     };
+    if let (Scope::Step(version, _), Some(_), Err(_)) = (step, filed, row(ledger, step)) {
+        readable(project, version)?;
+    }
+    let filed = filed.filter(|step| project.is_sound(&step.id.release));
     let (id, mut row) = match (row(ledger, step), filed) {
         (Ok(found), _) => found,
         (Err(_), Some(filed)) => (ledger.spelt_step(&filed.id), Row::pending(&filed.name)),
         (Err(finding), None) => return Err(finding),
     };
+    let before = row.clone();
     let seq = ledger.next_seq();
     let at = &mut row.phases[phase.index()];
     let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
@@ -251,6 +321,11 @@ fn decide(
         }
     }
     let changed = at.clone();
+    if statement.is_none()
+        && let Some(finding) = in_order(&id, &before, filed, phase, changed.state)
+    {
+        return Err(finding);
+    }
     let marks = filed.map_or_else(Vec::new, |step| marks(&row, step, phase));
     let keep = phase
         .rollback()
@@ -260,13 +335,20 @@ fn decide(
         .and_then(|back| filed.and_then(|step| step.handlers.get(&back)).map(|handler| (back, handler.clone())))
         .into_iter()
         .collect();
-    let note = format!("{phase} of step `{id}` is recorded as {}", changed.state);
+    let note = match statement {
+        Some(k) => {
+            let said = if done { "applied" } else { "not applied" };
+            format!("statement {k} of {phase} of step `{id}` is recorded as {said}; the phase is {}", changed.state)
+        }
+        None => format!("{phase} of step `{id}` is recorded as {}", changed.state),
+    };
     let event = event(&id, word, statement.map(|k| k - 1), &repair.reason);
     Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, marks, keep, event }], note))
 }
 
 fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> Word {
     let (id, mut row) = row(ledger, step)?;
+    readable(project, &id.release)?;
     let Some(filed) = project.step(&id) else {
         return Err(refuse(
             Class::Usage,

@@ -4,7 +4,7 @@ use super::played::Played;
 use crate::{
     action::{Action, Handler},
     ledger::{PhaseRow, Verdict},
-    model::{Class, Finding, PhaseState, StepId, Verb},
+    model::{Class, Finding, PhaseState, StepId, Verb, Way},
 };
 
 /// The index of the first action that is not done.
@@ -27,22 +27,30 @@ pub(super) fn resume(
             Verdict::Unknown => return Err(undecided(played, id, verb, index)),
         },
     };
-    let done = row.hashes.iter().take(from as usize);
     let now: Vec<_> = handler.map(|h| h.actions.iter().map(Action::hash).collect()).unwrap_or_default();
-    if from as usize > now.len() || done.zip(&now).any(|(then, now)| then != now) {
-        return Err(Finding::new(
-            Class::Drift,
-            "L6",
-            format!(
-                "cannot resume {verb} of step `{id}`: of the {from} statements that are done, some were edited since"
-            ),
-        )
-        .way_out("put them back as they ran, and edit only what comes after them"));
+    let same = row.hashes.iter().zip(&now).take(from as usize).take_while(|(then, now)| then == now).count();
+    if same < row.hashes.len().min(from as usize) || from as usize > now.len() {
+        let source = verb.way() == Way::Forward && handler.map(|handler| &handler.checksum) == row.checksum.as_ref();
+        return Err(otherwise(id, verb, same + 1, same < now.len(), source));
     }
     // An `expect` guards what comes after it, and that is not done: it is asked again (F3).
     let expects = handler.into_iter().flat_map(|h| h.actions[..from as usize].iter().rev());
     let again = expects.take_while(|action| matches!(action, Action::Expect { .. })).count();
     Ok(from - u32::try_from(again).unwrap_or(from))
+}
+
+/// L6: a statement that is done reads otherwise now. `there`: it is still there; `source`: the file's text is the one that ran.
+fn otherwise(id: &StepId, verb: Verb, k: usize, there: bool, source: bool) -> Finding {
+    let (what, way_out) = match (there, source) {
+        (_, true) => (
+            "reads otherwise since the target's `vars` were changed",
+            "give the `vars` the values that it ran with, until the step is done",
+        ),
+        (true, false) => ("was edited since", "put it back as it ran, and edit only what comes after what is done"),
+        (false, false) => ("was taken out since", "put it back as it ran, and edit only what comes after what is done"),
+    };
+    let message = format!("cannot resume {verb} of step `{id}`: statement {k}, which is done, {what}");
+    Finding::new(Class::Drift, "L6", message).way_out(way_out)
 }
 
 /// Whether the open action is a client's file that is known to have ended, and badly: it is run again (F4).

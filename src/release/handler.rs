@@ -257,6 +257,13 @@ fn query(node: &Node<'_>, key: &str, ours: bool, reading: &mut Reading<'_>) -> O
     }
     let filled = filled(text, reading, |span| node.part(span))?;
     match sql::split(reading.dialect, &filled) {
+        Ok(statements)
+            if let [one] = statements.as_slice()
+                && let Some(word) = sql::writes(reading.dialect, &one.text) =>
+        {
+            let message = format!("`{key}` must only ask, and this is no query: {word}");
+            reading.findings.push(node.refuse("F3", message, "write one SELECT that gives one row and column"));
+        }
         Ok(statements) => match <[sql::Statement; 1]>::try_from(statements) {
             Ok([statement]) if matches!(filled, Cow::Borrowed(_)) => {
                 return Some(Query { source: statement.text.clone(), text: statement.text });

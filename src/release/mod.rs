@@ -79,9 +79,16 @@ pub struct Project {
     pub releases: Vec<Release>,
     /// All that is wrong with the files, in file order. Where there is any, forward commands refuse.
     pub findings: Vec<Finding>,
+    /// The releases that findings are about: what they hold is not known, and nothing follows from what they seem to lack.
+    pub unsound: BTreeSet<Version>,
 }
 
 impl Project {
+    /// Whether a release's file could be read, all of it.
+    pub fn is_sound(&self, version: &Version) -> bool {
+        !self.unsound.contains(version)
+    }
+
     /// A release by its version.
     pub fn release(&self, version: &Version) -> Option<&Release> {
         let at = self.releases.binary_search_by(|release| release.version.cmp(version)).ok()?;
@@ -146,6 +153,7 @@ fn collect_files(tree: &Tree, release_file: &str, named: &mut BTreeSet<String>) 
 pub fn project(files: &Files, dialect: Dialect) -> Project {
     let mut findings = vec![];
     let mut documents = vec![];
+    let mut unsound = BTreeSet::new();
     for (version, file) in names::releases(&files.entries, &mut findings) {
         let document = match files.texts.get(&file) {
             Some(text) => Document::read(&file, text),
@@ -156,10 +164,13 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
         };
         match document {
             Ok(document) => documents.push((version, file, document)),
-            Err(finding) => findings.push(*finding),
+            Err(finding) => {
+                findings.push(*finding);
+                unsound.insert(version);
+            }
         }
     }
-    let mut project = Project { releases: Vec::with_capacity(documents.len()), findings };
+    let mut project = Project { releases: Vec::with_capacity(documents.len()), findings, unsound };
     let mut ids: HashMap<String, StepId> = HashMap::new();
     for (version, file, document) in &documents {
         let mut found = vec![];
@@ -176,6 +187,9 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
         found.sort_by_key(|finding| {
             finding.place.as_ref().map_or(0, |place| if *place.file == **file { place.span.start } else { usize::MAX })
         });
+        if !found.is_empty() {
+            project.unsound.insert(version.clone());
+        }
         project.findings.append(&mut found);
     }
     project

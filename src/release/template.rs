@@ -2,7 +2,7 @@
 //! not there is an error, and nothing can be read or included from elsewhere.
 
 use crate::{model::Dialect, sql};
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use std::{error::Error, ops::Range};
 
 /// Fills in texts of one release.
@@ -41,6 +41,8 @@ impl Template {
             let from = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>().min(text.len());
             let to = from + text[from..].find('\n').unwrap_or(text.len() - from);
             let span = error.range().filter(|range| text.get(range.clone()).is_some()).unwrap_or(from..to);
+            let span =
+                if error.kind() == ErrorKind::UndefinedError { filtered(text, &span).unwrap_or(span) } else { span };
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
             let named = text.get(span.clone()).filter(|name| !name.is_empty() && name.len() < 60);
@@ -48,6 +50,14 @@ impl Template {
             Unfilled { message: format!("the template can't be filled in{at}: {detail}{cause}"), span }
         })
     }
+}
+
+/// Of `name | filter`, where the filter was found at fault for being given nothing: the name.
+fn filtered(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let before = text.get(..span.start)?.trim_end().strip_suffix('|')?.trim_end();
+    let name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let from = before.trim_end_matches(name).len();
+    (from < before.len()).then_some(from..before.len())
 }
 
 /// A text without the template's own comments: as those of SQL, they do not count for checksums.
@@ -94,6 +104,10 @@ mod tests {
         let error = |text: &str| template().fill(text).err().map(|e| (e.message, text[e.span].to_owned())).unwrap();
         let (message, at) = error("SELECT 1;\nSELECT {{ rolle }};");
         assert!(message.contains("undefined") && at.contains("rolle"), "{message} {at}");
+        for filter in ["literal", "ident"] {
+            let (message, at) = error(&format!("SELECT {{{{ owner | {filter} }}}};"));
+            assert!(message.contains("at `owner`") && at == "owner", "{message} {at}");
+        }
         let (message, _) = error("a\n{% include 'secrets' %}");
         assert!(message.contains("include"), "{message}");
         assert!(template().fill("{{ role.name.first }}").is_err() && template().fill("{% if %}").is_err());

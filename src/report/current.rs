@@ -37,7 +37,10 @@ pub fn write(out: &mut impl Write, ledger: &Ledger) -> io::Result<()> {
 /// The same as one document.
 pub fn json(place: &Where, ledger: &Ledger) -> Value {
     let [add, simdrop, drop] = newest(ledger);
-    json::document("current", json!({ "target": json::place(place), "add": add, "simdrop": simdrop, "drop": drop }))
+    json::document(
+        "current",
+        json!({ "exit_code": 0, "target": json::place(place), "add": add, "simdrop": simdrop, "drop": drop }),
+    )
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub struct View<'a> {
     pub of: u32,
 }
 
+/// What is said of an action that commits on its way, once it has failed.
+const UNSURE: &str = "how far it came is not known, and what it has committed stays";
+
 /// The event as text that ends with a line feed; `None` where it needs no line.
 pub fn line(event: &Event, view: View<'_>) -> Option<String> {
     let paint = view.paint;
@@ -51,21 +54,28 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
             let note = if *empty { "empty".to_owned() } else { span(*took) };
             format!("  {} {} {}", paint.good("✓"), what(id, *verb), paint.dim(&format!("({note})")))
         }
-        Event::Failed { id, verb, index, text, committed, error } => {
+        Event::Failed { id, verb, index, text, committed, partly, at_commit, error } => {
             let of = if view.of == 0 { String::new() } else { format!(" of {}", view.of) };
-            let stays = match committed {
-                0 => "nothing of it is applied".to_owned(),
-                1 => "the statement before it is committed and stays".to_owned(),
-                n => format!("the {n} statements before it are committed and stay"),
+            let stays = match (committed, partly) {
+                (0, false) => "nothing of it is applied".to_owned(),
+                (0, true) => UNSURE.to_owned(),
+                (1, false) => "the statement before it is committed and stays".to_owned(),
+                (1, true) => format!("the statement before it is committed and stays; {UNSURE}"),
+                (n, false) => format!("the {n} statements before it are committed and stay"),
+                (n, true) => format!("the {n} statements before it are committed and stay; {UNSURE}"),
             };
+            let place = match at_commit {
+                true => "at commit, after its last statement".to_owned(),
+                false => format!("at statement {}{of}\n    {}", index + 1, indent(text, 4)),
+            };
+            // What an `expect` found is triphase's own word.
+            let who = if error.starts_with("expected ") { "" } else { "the server says: " };
             format!(
-                "  {} {}\n{}: {} failed at statement {}{of}\n    {}\n  = the server says: {}\n  = {stays}; the ledger says: failed",
+                "  {} {}\n{}: {} failed {place}\n  = {who}{}\n  = {stays}; the ledger says: failed",
                 paint.bad("✗"),
                 what(id, *verb),
                 paint.bad("error"),
                 what(id, *verb),
-                index + 1,
-                indent(text, 4),
                 indent(error, 4),
             )
         }
@@ -124,6 +134,8 @@ mod tests {
             index: 1,
             text: "ALTER TABLE t\nADD c int".into(),
             committed: 1,
+            partly: false,
+            at_commit: false,
             error: "no such table: t".into(),
         };
         assert_eq!(
@@ -131,6 +143,28 @@ mod tests {
             "  ✗ add v1/customers\nerror: add v1/customers failed at statement 2 of 3\n    ALTER TABLE t\n    ADD c int\n  \
              = the server says: no such table: t\n  = the statement before it is committed and stays; the ledger says: failed\n"
         );
+    }
+
+    #[test]
+    fn a_failure_says_no_more_than_is_known() {
+        let failed = |error: &str, partly, at_commit| {
+            let text = "CALL p()".to_owned();
+            let error = error.to_owned();
+            let event =
+                Event::Failed { id: id(), verb: Verb::Add, index: 0, text, committed: 0, partly, at_commit, error };
+            plain(&event).unwrap()
+        };
+        assert_eq!(
+            failed("enough", true, false),
+            "  ✗ add v1/customers\nerror: add v1/customers failed at statement 1 of 3\n    CALL p()\n  = the server says: enough\n  \
+             = how far it came is not known, and what it has committed stays; the ledger says: failed\n"
+        );
+        assert_eq!(
+            failed("a key is missing", false, true),
+            "  ✗ add v1/customers\nerror: add v1/customers failed at commit, after its last statement\n  \
+             = the server says: a key is missing\n  = nothing of it is applied; the ledger says: failed\n"
+        );
+        assert!(failed("expected one row; found 0", false, false).contains("\n  = expected one row; found 0\n"));
     }
 
     #[test]

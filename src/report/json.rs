@@ -46,9 +46,13 @@ pub fn event(event: &Event) -> Value {
         Event::Finished { id, verb, empty, took } => {
             document("finished", of_step(id, *verb, json!({ "empty": empty, "took_ms": ms(*took) })))
         }
-        Event::Failed { id, verb, index, text, committed, error } => document(
+        Event::Failed { id, verb, index, text, committed, partly, at_commit, error } => document(
             "failed",
-            of_step(id, *verb, json!({ "statement": index + 1, "text": text, "committed": committed, "error": error })),
+            of_step(
+                id,
+                *verb,
+                json!({ "statement": index + 1, "text": text, "committed": committed, "partly": partly, "at_commit": at_commit, "error": error }),
+            ),
         ),
         Event::Reconnecting { why } => document("reconnecting", json!({ "why": why })),
     }
@@ -99,7 +103,7 @@ pub fn history(place: &Where, rows: &[HistoryRow]) -> Value {
             })
         })
         .collect();
-    document("history", json!({ "target": self::place(place), "events": rows }))
+    document("history", json!({ "exit_code": 0, "target": self::place(place), "events": rows }))
 }
 
 /// Findings with place, as `check` and refusals give them.

@@ -23,7 +23,7 @@ pub fn write(out: &mut impl Write, objects: &[Object], width: Option<u16>) -> io
 
 /// The same as one document.
 pub fn json(place: &Where, objects: &[Object]) -> Value {
-    json::document("objects", json!({ "target": json::place(place), "objects": objects }))
+    json::document("objects", json!({ "exit_code": 0, "target": json::place(place), "objects": objects }))
 }
 
 #[cfg(test)]

@@ -11,12 +11,20 @@ use std::{
     io::{self, Write},
 };
 
+/// How the advice begins where a person broke a question off, and so nothing was done that could be recorded.
+pub const UNCHANGED: &str = "nothing was changed";
+
 /// Writes what was done, what waits, why it stopped and what to run next.
 ///
 /// # Errors
 /// Where the writer fails.
 pub fn write(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Result<()> {
-    end(out, &outcome.end, paint)?;
+    match &outcome.end {
+        End::Interrupted(signal) if outcome.next.starts_with(UNCHANGED) => {
+            writeln!(out, "interrupted by {}", signal_name(*signal))?;
+        }
+        other => end(out, other, paint)?,
+    }
     if !outcome.done.is_empty() {
         writeln!(out, "done: {}", done(&outcome.done))?;
     }

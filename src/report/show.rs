@@ -49,24 +49,26 @@ pub fn lines(project: &Project, ledger: &Ledger) -> Vec<Line> {
     let mut lines = vec![];
     for version in versions {
         let steps = project.release(version).map_or(&[][..], |release| &release.steps);
-        lines.extend(steps.iter().map(|step| of_file(step, ledger.steps.get(&step.id))));
+        lines.extend(steps.iter().map(|step| of_file(step, ledger.steps.get(&step.id), project.is_sound(version))));
         let known: BTreeSet<&StepId> = steps.iter().map(|step| &step.id).collect();
         lines.extend(ledger.of(version).filter(|(id, _)| !known.contains(id)).map(|(id, row)| Line {
             id: id.clone(),
             name: row.name.clone(),
             phases: row.phases.clone(),
-            in_files: false,
+            // What a file that can't be read lacks is not known.
+            in_files: !project.is_sound(version),
             deleted: false,
         }));
     }
     lines
 }
 
-fn of_file(step: &Step, row: Option<&Row>) -> Line {
+/// `sound`: the file could be read; of one that could not, no phase is said to be empty but by the ledger.
+fn of_file(step: &Step, row: Option<&Row>, sound: bool) -> Line {
     let mut phases = row.map_or_else(|| Row::pending("").phases, |row| row.phases.clone());
     for phase in Phase::ALL {
         let row = &mut phases[phase.index()];
-        if row.state == PhaseState::Pending {
+        if row.state == PhaseState::Pending && sound {
             row.empty = !step.has(phase.verb());
         }
     }
@@ -107,7 +109,10 @@ pub fn write(
             if let Some(error) = &row.error
                 && matches!(row.state, PhaseState::Failed | PhaseState::RollbackFailed)
             {
-                writeln!(out, "{} {phase} {}: {}", paint.bad(row.state.name()), line.id, visible(error))?;
+                // A file or a procedure may have done a part of its work.
+                let unsure =
+                    row.trying.map_or_else(String::new, |k| format!("; how far statement {} came is not known", k + 1));
+                writeln!(out, "{} {phase} {}: {}{unsure}", paint.bad(row.state.name()), line.id, visible(error))?;
             }
         }
     }
@@ -146,6 +151,7 @@ pub fn json(place: &Where, lines: &[Line], ledger: &Ledger) -> Value {
     json::document(
         "show",
         json!({
+            "exit_code": 0,
             "target": json::place(place),
             "ledger": ledger.format.map(|f| f.to_string()),
             "now": ledger.now.to_string(),
@@ -268,7 +274,7 @@ pub(super) mod tests {
         let steps = vec![file_step("customers", &[Verb::Add, Verb::Drop]), file_step("orders", &[Verb::Add])];
         let project = Project {
             releases: vec![Release { version: v("v1"), description: String::new(), steps }],
-            findings: vec![],
+            ..Project::default()
         };
         let mut ledger = Ledger { format: Some(Format::CURRENT), now: Time(100_000_000), ..Ledger::default() };
         let mut row = Row::pending("customers");

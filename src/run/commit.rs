@@ -5,9 +5,9 @@ use crate::{
     action::Action,
     engine::{Failure, Hold, Session, Stop},
     event::{End, Event},
-    ledger::{Unit, Verdict},
-    model::{Class, Finding, PhaseState, StepId, Time, Verb},
-    plan::{Broken, Cut, Plan, broken},
+    ledger::{Entry, Unit, Verdict},
+    model::{Class, Dialect, Finding, PhaseState, StepId, Time, Verb},
+    plan::{Broken, Cut, Plan, Task, broken},
 };
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,14 @@ pub(super) async fn commit(
     done: &mut Vec<(StepId, Verb)>,
 ) -> Result<Option<End>, Failure> {
     if let Some(signal) = context.stop.signal() {
+        // A client may go on to its end though it was told to stop: then nobody is at work any more, and nothing stands open.
+        if matches!(cut.before.state, PhaseState::Running | PhaseState::RollingBack) && !cut.clears {
+            let mut entry = broken(plan, &cut, None, "interrupted", Broken::Interrupted);
+            if let Entry::Step { row, .. } = &mut entry {
+                row.trying = None;
+            }
+            record(context, hold, &entry).await?;
+        }
         return Ok(Some(End::Interrupted(signal)));
     }
     let task = &plan.tasks[cut.task];
@@ -53,8 +61,7 @@ pub(super) async fn commit(
         });
     }
     // A procedure may commit on its way: of one that failed it is not known how much is applied, and it is not sent again.
-    let commits = |action: &Action| action.alone() && crate::sql::commits_inside(session.dialect(), &action.text());
-    let inside = cut.unit.actions.iter().any(commits);
+    let inside = cut.unit.actions.iter().any(|action| commits_inside(session.dialect(), action));
     let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit, inside).await {
         Ok(_) => {
             // Told in the plan's order: some that rode along come before the unit's own task, some after it.
@@ -87,6 +94,8 @@ pub(super) async fn commit(
                 index: index.unwrap_or(cut.first),
                 text,
                 committed: cut.first,
+                partly: inside || cut.unit.actions.iter().any(is_file),
+                at_commit: at == cut.unit.actions.len(),
                 error: error.clone(),
             });
             let how = if inside { Broken::Undecided } else { Broken::Failed };
@@ -116,6 +125,64 @@ pub(super) async fn commit(
         }
     };
     Ok(Some(end))
+}
+
+/// A procedure or a block that commits on its way.
+fn commits_inside(dialect: Dialect, action: &Action) -> bool {
+    match action {
+        Action::Sql { text, alone: true, .. } => crate::sql::commits_inside(dialect, text),
+        Action::Sql { alone: false, .. } | Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => {
+            false
+        }
+    }
+}
+
+const fn is_file(action: &Action) -> bool {
+    matches!(action, Action::Shell { .. })
+}
+
+/// What to do once a unit has failed, or was stopped, of which nobody knows how far it came; none where nothing of it is applied.
+pub(super) fn way_out(dialect: Dialect, task: &Task, cut: &Cut) -> Option<String> {
+    if cut.clears {
+        return None;
+    }
+    let (id, phase, k) = (&task.id, task.verb.phase(), cut.first + 1);
+    match cut.unit.actions.as_slice() {
+        [Action::Shell { .. }] => Some(format!(
+            "look how far the file came, and undo that or make the file safe to run twice: the same command runs it again from its \
+             start; or, if all of it is done: triphase repair done {id} {phase} {k} --reason …"
+        )),
+        [action] if commits_inside(dialect, action) => Some(format!(
+            "look how far it came, then say: triphase repair done {id} {phase} {k} --reason …   or   \
+             triphase repair undone {id} {phase} {k} --reason …"
+        )),
+        _ => None,
+    }
+}
+
+/// Ends a task whose answer was lost each time it was sent, and that is not applied: it is the handler that ends the session.
+pub(super) async fn give_up(
+    context: &Context<'_>,
+    hold: &dyn Hold,
+    plan: &Plan,
+    cut: &Cut,
+    times: u32,
+    why: &str,
+) -> Result<End, Failure> {
+    let task = &plan.tasks[cut.task];
+    let error = format!("the connection was lost each of the {times} times that this was sent: {why}");
+    (context.tell)(Event::Failed {
+        id: task.id.clone(),
+        verb: task.verb,
+        index: cut.first,
+        text: cut.unit.actions.first().map_or_else(|| "COMMIT".into(), Action::text),
+        committed: cut.first,
+        partly: false,
+        at_commit: false,
+        error: error.clone(),
+    });
+    record(context, hold, &broken(plan, cut, Some(cut.first), &error, Broken::Failed)).await?;
+    Ok(End::Failed)
 }
 
 /// Records how a unit ended. What happened is told already: where it can't be recorded, that is one more thing to tell, and nothing is
@@ -193,11 +260,16 @@ async fn until_committed(
     unit: &Unit,
     once: bool,
 ) -> Result<Time, Failure> {
+    let limit = context.target.lock_retry_for.length();
     let began = Instant::now();
     let mut pause = Duration::from_millis(100);
+    // What was waited, not what was worked: a handler may take long before it comes to the table that is in use.
+    let mut waited = Duration::ZERO;
+    let mut again = false;
     loop {
         let mut by = Vec::new();
-        let answer = watched(context, hold, id, verb, unit, began, &mut by).await;
+        let sent = Instant::now();
+        let answer = watched(context, hold, id, verb, unit, (began, waited), &mut by).await;
         let Err(Failure::Busy(mut what)) = answer else { return answer };
         if !by.is_empty() {
             what = format!("{what}; blocked by {}", by.join(", "));
@@ -205,17 +277,21 @@ async fn until_committed(
         if once {
             return Err(Failure::Busy(what));
         }
-        if began.elapsed() + pause >= context.target.lock_retry_for.length() {
+        waited += sent.elapsed().min(context.target.lock_timeout.length());
+        if waited + pause >= limit && (again || limit.is_zero()) {
             let setting = &context.target.lock_retry_for;
             return Err(Failure::Busy(format!(
                 "{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied"
             )));
         }
-        (context.tell)(Event::Blocked { id: id.clone(), waited: began.elapsed(), by: vec![what], retry: true });
+        (context.tell)(Event::Blocked { id: id.clone(), waited, by: vec![what], retry: true });
+        let paused = Instant::now();
         tokio::select! {
             () = tokio::time::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
             () = context.stop.pulled() => return Err(Failure::Stopped),
         }
+        waited += paused.elapsed();
+        again = true;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
 }
@@ -227,11 +303,13 @@ async fn watched(
     id: &StepId,
     verb: Verb,
     unit: &Unit,
-    began: Instant,
+    (began, waited): (Instant, Duration),
     blocked: &mut Vec<String>,
 ) -> Result<Time, Failure> {
     let mut work = hold.commit(unit, &context.stop);
     let mut said = Instant::now();
+    // When nobody was in the way for the last time.
+    let mut free = Instant::now();
     let mut quiet = (context.target.lock_timeout.length() / 2).min(QUIET);
     loop {
         tokio::select! {
@@ -244,9 +322,11 @@ async fn watched(
             answer = &mut work => return answer,
             blockers = hold.blockers() => blockers.unwrap_or_default(),
         };
-        if !by.is_empty() {
+        if by.is_empty() {
+            free = Instant::now();
+        } else {
             blocked.clone_from(&by);
-            (context.tell)(Event::Blocked { id: id.clone(), waited: began.elapsed(), by, retry: false });
+            (context.tell)(Event::Blocked { id: id.clone(), waited: waited + free.elapsed(), by, retry: false });
         }
         if said.elapsed() >= HEARTBEAT {
             said = Instant::now();

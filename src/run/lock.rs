@@ -25,7 +25,7 @@ pub(super) async fn lock<'a>(
         };
         if began.elapsed() >= context.wait_lock {
             let by = held.by.as_ref().map_or_else(String::new, |run| format!(", held by {}", holder(run)));
-            let waited = humantime::format_duration(Duration::from_secs(context.wait_lock.as_secs()));
+            let waited = humantime::format_duration(context.wait_lock);
             return Ok(Err(End::Busy(format!("waited {waited} for {}{by}", held.what))));
         }
         if told.as_ref() != Some(&held) {

@@ -6,7 +6,7 @@ use crate::{
     engine::{Access, Attempt, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
-    model::{Finding, PhaseState},
+    model::{Class, Finding, PhaseState},
     plan::{self, Plan, Request},
     release::Project,
     target::Target,
@@ -72,6 +72,7 @@ pub(super) async fn plan(
     if !session.atomic() {
         mark_alone(session, &mut plan).await?;
     }
+    leave_foreign(session, &facts, &mut plan).await?;
     Ok((facts, plan))
 }
 
@@ -92,6 +93,30 @@ async fn mark_alone(session: &dyn Session, plan: &mut Plan) -> Result<(), Failur
                 Action::Sql { alone, .. } => *alone |= by_itself,
                 Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => {}
             }
+        }
+    }
+    Ok(())
+}
+
+/// A rollback of a step whose open statement made what may be another's would take that away: a person says whose it is (rule L4).
+async fn leave_foreign(session: &dyn Session, facts: &Facts, plan: &mut Plan) -> Result<(), Failure> {
+    for open in plan::open(facts) {
+        let (phase, k) = (open.verb.phase(), open.index + 1);
+        let asks = plan.tasks.iter().any(|task| task.ask_each && task.id == open.id && task.verb.phase() == phase);
+        if !asks || facts.verdict(&open.id, phase) != Verdict::Unknown {
+            continue;
+        }
+        if let Some(what) = session.foreign(&open.action).await? {
+            let message = format!(
+                "{what} is there, and is not as statement {k} of {} of step `{}` has it: nothing tells whose it is",
+                open.verb, open.id
+            );
+            let finding = Finding::new(Class::Decision, "L4", message).way_out(format!(
+                "look, then say: triphase repair undone {id} {phase} {k} --reason …   if it is another's, or: \
+                 triphase repair done {id} {phase} {k} --reason …",
+                id = open.id
+            ));
+            plan.findings.push(finding);
         }
     }
     Ok(())

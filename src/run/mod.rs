@@ -92,6 +92,8 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
         End::Refused(findings) | End::Undecided(findings) => {
             findings.iter().map(|f| f.way_out.clone()).find(|w| !w.is_empty()).unwrap_or(next)
         }
+        // What failed on its way, or was stopped there, has a way out of its own.
+        End::Failed | End::Busy(_) | End::Interrupted(_) if !next.is_empty() => next,
         End::Failed => match &request.ask {
             plan::Ask::Verb { verb, .. } if verb.way() == Way::Back => format!(
                 "mend the data, or replace the stored handler (triphase repair handler vN/step {verb} --file F --reason …), then run the \
@@ -102,7 +104,7 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
             }
         },
         End::Busy(_) | End::Interrupted(_) => "run the same command again".into(),
-        End::Fenced(_) => "see what the other run does: triphase show".into(),
+        End::Fenced(_) => "see how far it came: triphase show; then run the same command again".into(),
         End::Access(_) => "see that the target can be reached, then run the same command again".into(),
         End::Declined => "nothing was changed".into(),
     };
@@ -120,6 +122,8 @@ struct Going {
     done: Vec<(StepId, Verb)>,
     /// The task whose answer was lost: done, if the next plan has it no more.
     lost: Option<(StepId, Verb)>,
+    /// The task whose answers were lost one after the other, how often, and why the last time.
+    losing: Option<((StepId, Verb), u32, String)>,
     /// The request, held to the release that the first look chose.
     held: Option<Request>,
     waits: Vec<plan::Wait>,
@@ -159,11 +163,12 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
     if let Some((facts, seen)) = &seen {
         held = request.held_to(seen);
         state.held = Some(held.clone());
-        if let Some(end) = nothing_to_do(context, project, facts, seen, state, false) {
-            return Ok(end);
-        }
+        // Before anything that was done meanwhile is taken for this run's own work.
         if let Some(fenced) = fenced(context, facts, state) {
             return ended(fenced, state);
+        }
+        if let Some(end) = nothing_to_do(context, project, facts, seen, state, false) {
+            return Ok(end);
         }
         if seen.findings.is_empty()
             && let Some(end) = confirm(context, session, facts, seen, state)
@@ -308,11 +313,29 @@ async fn locked(
     state.begun = true;
     for cut in plan::cut(&plan, &facts.ledger) {
         let task = &plan.tasks[cut.task];
-        state.lost = Some((task.id.clone(), task.verb));
-        if let Some(end) = commit::commit(context, session, hold, &plan, cut, &mut state.done).await? {
-            return Ok(end);
+        let this = (task.id.clone(), task.verb);
+        state.lost = Some(this.clone());
+        if let Some((losing, times, why)) = &state.losing
+            && *losing == this
+            && *times >= ROUNDS
+        {
+            return commit::give_up(context, hold, &plan, &cut, *times, why).await;
         }
-        state.lost = None;
+        let way = commit::way_out(session.dialect(), task, &cut);
+        match commit::commit(context, session, hold, &plan, cut, &mut state.done).await {
+            Ok(None) => (state.lost, state.losing) = (None, None),
+            Ok(Some(end)) => {
+                state.advice = way;
+                return Ok(end);
+            }
+            Err(Failure::Lost(why)) => {
+                let before =
+                    state.losing.take().filter(|(losing, ..)| *losing == this).map_or(0, |(_, times, _)| times);
+                state.losing = Some((this, before + 1, format!("{why:#}")));
+                return Err(Failure::Lost(why));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     state.waits.clone_from(&plan.waits);
     state.notes.clone_from(&plan.notes);

@@ -1,6 +1,6 @@
 //! What a PostgreSQL statement that stands alone is about, so that the engine can ask the catalogue whether it happened (rule L3).
 
-use super::code::{Cursor, Item, read};
+use super::code::{Cursor, Item, outer, read};
 use super::tokens::Kind;
 use crate::model::Dialect;
 
@@ -14,6 +14,8 @@ pub enum Concurrent {
         name: Option<Vec<String>>,
         /// Its table.
         table: Vec<String>,
+        /// What else of it the catalogue shows.
+        shape: Shape,
     },
     /// `DROP INDEX CONCURRENTLY`.
     Drop {
@@ -43,6 +45,23 @@ pub enum Concurrent {
     },
 }
 
+/// What tells one index of a table from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// `IF NOT EXISTS`: an index of that name is taken as it is.
+    pub guarded: bool,
+    /// `UNIQUE`.
+    pub unique: bool,
+    /// The access method.
+    pub method: String,
+    /// The keys' columns; none for an expression.
+    pub keys: Vec<Option<String>>,
+    /// How many columns it includes that are no keys.
+    pub included: usize,
+    /// Whether it has a `WHERE`.
+    pub partial: bool,
+}
+
 /// Whether this is a `CREATE INDEX CONCURRENTLY` that leaves the index's name to the server.
 pub(super) fn is_nameless(items: &[Item<'_>]) -> bool {
     let mut at = Cursor::new(items);
@@ -59,11 +78,11 @@ pub fn index_concurrently(text: &str) -> Option<Concurrent> {
     let items = read(Dialect::Postgres, text)?;
     let mut at = Cursor::new(&items);
     if at.eat(&["CREATE"]) {
-        at.eat(&["UNIQUE"]);
+        let unique = at.eat(&["UNIQUE"]);
         if !at.eat(&["INDEX", "CONCURRENTLY"]) {
             return None;
         }
-        at.eat(&["IF", "NOT", "EXISTS"]);
+        let guarded = at.eat(&["IF", "NOT", "EXISTS"]);
         let name = if at.eat(&["ON"]) {
             None
         } else {
@@ -72,7 +91,16 @@ pub fn index_concurrently(text: &str) -> Option<Concurrent> {
             Some(name)
         };
         at.eat(&["ONLY"]);
-        return Some(Concurrent::Create { name, table: qualified(&mut at)? });
+        let table = qualified(&mut at)?;
+        let method = if at.eat(&["USING"]) { self::name(at.take()?)? } else { "btree".to_owned() };
+        let keys = elements(at.parentheses()?).into_iter().map(key).collect();
+        let included = if at.eat(&["INCLUDE"]) { elements(at.parentheses()?).len() } else { 0 };
+        let partial = outer(at.rest()).any(|item| item.is("WHERE"));
+        return Some(Concurrent::Create {
+            name,
+            table,
+            shape: Shape { guarded, unique, method, keys, included, partial },
+        });
     }
     if at.eat(&["DROP", "INDEX", "CONCURRENTLY"]) {
         at.eat(&["IF", "EXISTS"]);
@@ -107,6 +135,29 @@ pub fn index_concurrently(text: &str) -> Option<Concurrent> {
         return at.eat(&["CONCURRENTLY"]).then_some(Concurrent::Detach { table, partition });
     }
     None
+}
+
+/// What stands between commas, those in parentheses apart.
+fn elements<'s, 'a>(items: &'s [Item<'a>]) -> Vec<&'s [Item<'a>]> {
+    let mut depth = 0_usize;
+    let between = items.split(|item| {
+        if item.symbol("(") {
+            depth += 1;
+        } else if item.symbol(")") {
+            depth = depth.saturating_sub(1);
+        }
+        depth == 0 && item.symbol(",")
+    });
+    between.collect()
+}
+
+/// The column that is an index's key; none for an expression.
+fn key(element: &[Item<'_>]) -> Option<String> {
+    match element {
+        [_, open, ..] if open.symbol("(") => None,
+        [column, ..] if matches!(column.kind, Kind::Word | Kind::Name) => name(column),
+        _ => None,
+    }
 }
 
 fn qualified(at: &mut Cursor<'_, '_>) -> Option<Vec<String>> {
@@ -168,10 +219,36 @@ mod tests {
     fn statements_are_read_as_the_catalogue_has_them() {
         for (text, expected) in [
             (
-                "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS Idx ON ONLY S.\"T\"\"x\" (a)",
-                Some(Concurrent::Create { name: Some(parts(&["idx"])), table: parts(&["s", "T\"x"]) }),
+                "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS Idx ON ONLY S.\"T\"\"x\" USING GIN (a DESC, lower(b, c), (\"D\"), \"D\") \
+                 INCLUDE (e, f) WITH (fillfactor = 70) WHERE a > 1",
+                Some(Concurrent::Create {
+                    name: Some(parts(&["idx"])),
+                    table: parts(&["s", "T\"x"]),
+                    shape: Shape {
+                        guarded: true,
+                        unique: true,
+                        method: "gin".to_owned(),
+                        keys: vec![Some("a".to_owned()), None, None, Some("D".to_owned())],
+                        included: 2,
+                        partial: true,
+                    },
+                }),
             ),
-            ("create index concurrently on t(a)", Some(Concurrent::Create { name: None, table: parts(&["t"]) })),
+            (
+                "create index concurrently on t(a)",
+                Some(Concurrent::Create {
+                    name: None,
+                    table: parts(&["t"]),
+                    shape: Shape {
+                        guarded: false,
+                        unique: false,
+                        method: "btree".to_owned(),
+                        keys: vec![Some("a".to_owned())],
+                        included: 0,
+                        partial: false,
+                    },
+                }),
+            ),
             (
                 "DROP INDEX /* x */ CONCURRENTLY IF EXISTS a, S.\"B\"",
                 Some(Concurrent::Drop { names: vec![parts(&["a"]), parts(&["s", "B"])] }),

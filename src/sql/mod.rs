@@ -12,6 +12,7 @@ mod expression;
 mod label;
 #[cfg(feature = "delta")]
 pub mod lake;
+mod query;
 mod quote;
 mod session;
 mod split;
@@ -20,10 +21,11 @@ mod transaction;
 
 pub use alone::foreign_keys;
 pub use canonical::canonical;
-pub use concurrent::{Concurrent, index_concurrently};
+pub use concurrent::{Concurrent, Shape, index_concurrently};
 pub use ddl::{Change, Ddl, Named, Object, ddl};
 pub use expression::{expression, names_in, rename_in, replace_in, spell_in};
 pub use label::label;
+pub use query::writes;
 pub use quote::{ident, literal};
 pub use session::{names, sets_session};
 pub use split::split;

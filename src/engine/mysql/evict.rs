@@ -34,7 +34,7 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
                 .way_out("wait for it, or end it: triphase unlock --force"),
         )));
     }
-    tracing::warn!(by = me.who, who, "ending the lock's holder");
+    tracing::info!(by = me.who, who, "ending the lock's holder");
     match wire.one(&format!("KILL CONNECTION {id}")).await {
         Ok(_) => {}
         Err(broken) if broken.no_session() => {}

@@ -179,7 +179,7 @@ impl<'a> Holding<'a> {
                     if let Err(found) = truth(&given) {
                         return Err(Failure::Handler {
                             at,
-                            why: anyhow!("expected a true value, found {found}: {query}"),
+                            why: anyhow!("expected one row with one value, true or not zero; found {found}"),
                         });
                     }
                 }
@@ -213,6 +213,12 @@ impl<'a> Holding<'a> {
 
     /// One statement by itself, between its opens and its closes (rule L4).
     async fn alone(&self, work: &mut Work, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        if !unit.opens.is_empty()
+            && let Some(made) = probe::made_already(self.open, text).await?
+        {
+            // Announced, it would be taken for the statement's own once that is cut short.
+            return Err(Failure::Handler { at: 0, why: anyhow!("{made} already exists, and is not this statement's") });
+        }
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
         }

@@ -40,6 +40,39 @@ pub(super) async fn ask(open: &Open, action: &Action) -> Result<Verdict, Failure
     Ok(verdict(&ddl, &found))
 }
 
+/// What a statement is to make that is there already, so that the server would refuse it; none where there is nothing, where that can't be
+/// told, and where the statement asks for it only if it is not there.
+pub(super) async fn made_already(open: &Open, text: &str) -> Result<Option<String>, Failure> {
+    let Some(ddl) = sql::ddl(text) else { return Ok(None) };
+    for (change, guarded) in &ddl.changes {
+        let (Change::Makes(object), false) = (change, guarded) else { continue };
+        // A table that the statement itself empties of a name may give it away again.
+        let removed = ddl.changes.iter().any(|(other, _)| match other {
+            Change::Removes(_) | Change::Renames(..) => true,
+            Change::Makes(_) | Change::Again | Change::Unknown => false,
+        });
+        let there = is_there(open, object).await;
+        let there = there.map_err(|b| b.access(&format!("cannot ask what is there before this: {text}")))?;
+        if there == Some(true) && !removed {
+            return Ok(Some(named(object)));
+        }
+    }
+    Ok(None)
+}
+
+fn named(object: &Object) -> String {
+    match object {
+        Object::Table(of) => format!("`{}`", of.name),
+        Object::Column(of, name) => format!("column `{name}` of `{}`", of.name),
+        Object::Index(of, name) => format!("index `{name}` of `{}`", of.name),
+        Object::Constraint(of, name) => format!("constraint `{name}` of `{}`", of.name),
+        Object::Trigger(of) => format!("trigger `{}`", of.name),
+        Object::Routine(of, _) => format!("routine `{}`", of.name),
+        Object::Event(of) => format!("event `{}`", of.name),
+        Object::Database(name) => format!("database `{name}`"),
+    }
+}
+
 /// What the changes' states come to: `Some(true)` is applied, `Some(false)` is not, `None` is not known.
 fn verdict(ddl: &Ddl, found: &[Option<bool>]) -> Verdict {
     let is = |wanted: Option<bool>| found.iter().all(|one| *one == wanted);

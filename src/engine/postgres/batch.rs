@@ -11,6 +11,8 @@ pub(super) enum Part {
     Action(usize),
     /// A ledger row.
     Ledger,
+    /// What is triphase's own after a handler's actions: a handler may have taken away what that needs.
+    After,
     /// The commit: deferred constraints speak here.
     Commit,
 }

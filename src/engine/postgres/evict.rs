@@ -35,7 +35,7 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
                 .way_out("wait for it, or end it: triphase unlock --force"),
         )));
     }
-    tracing::warn!(by = me.who, who, "ending the lock's holder");
+    tracing::info!(by = me.who, who, "ending the lock's holder");
     let mut done = Vec::new();
     if let Some(session) = &session {
         let text = format!(

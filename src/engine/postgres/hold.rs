@@ -128,7 +128,7 @@ impl<'a> Holding<'a> {
                         self.roll_back(work).await;
                         return Err(Failure::Handler {
                             at,
-                            why: anyhow!("expected a true value, found {found}: {query}"),
+                            why: anyhow!("expected one row with one value, true or not zero; found {found}"),
                         });
                     }
                 }
@@ -137,10 +137,10 @@ impl<'a> Holding<'a> {
         }
         // The handler may have changed who writes and where.
         if count > 0 {
-            batch.extend(Part::Ledger, self.settings(&timeout).statements(true));
+            batch.extend(Part::After, self.settings(&timeout).statements(true));
         }
-        batch.extend(Part::Ledger, self.pg.rows.entries(&unit.closes, self.me));
-        batch.push(Part::Ledger, CLOCK);
+        batch.extend(Part::After, self.pg.rows.entries(&unit.closes, self.me));
+        batch.push(Part::After, CLOCK);
         batch.push(Part::Commit, "COMMIT");
         let given = self.transaction(work, &batch, stop, count).await?;
         failpoint::point("after a transaction");
@@ -152,6 +152,15 @@ impl<'a> Holding<'a> {
         if self.lease.is_some() {
             self.heads()?;
         }
+        let leaves = left::leaves(text);
+        let mut tried = true;
+        if let Some(leaves) = &leaves {
+            tried = match self.pg.rows.tried_query(&unit.opens) {
+                Some(query) => self.pg.truth(&query).await.map_err(|b| b.access("cannot read the audit trail"))?,
+                None => true,
+            };
+            leaves.refuse_taken(self.pg, tried).await?;
+        }
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
         }
@@ -162,7 +171,6 @@ impl<'a> Holding<'a> {
         if !self.still_held().await? {
             return Err(self.fenced().await);
         }
-        let leaves = left::leaves(text);
         if self.lease.is_none() {
             // With a timeout it would leave something half done behind, and it blocks nobody while it waits.
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
@@ -170,7 +178,9 @@ impl<'a> Holding<'a> {
         }
         let mut text = text.to_owned();
         if let Some(leaves) = &leaves {
-            let mut clear = leaves.clear(self.pg).await?;
+            // Before the first attempt nothing can be left of one: what is invalid then is at work, or another's.
+            let own = tried || !matches!(leaves, Leaves::Index { .. });
+            let mut clear = if own { leaves.clear(self.pg).await? } else { Vec::new() };
             // What is to be finished takes the statement's place; anything else makes room for it.
             match clear.pop_if(|_| leaves.finishes()) {
                 Some(finish) => text = finish,
@@ -182,11 +192,13 @@ impl<'a> Holding<'a> {
         failpoint::point("before a lone statement");
         if let Err(failure) = self.statement(work, &batch, stop).await {
             // An index that could not be built is there all the same, invalid, and a unique one refuses rows: nothing of it is to stay.
-            let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped);
+            let taken =
+                matches!(&failure, Failure::Handler { why, .. } if why.to_string().ends_with("(SQLSTATE 42P07)"));
+            let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped) && !taken;
             if let Some(leaves) = leaves.as_ref().filter(|leaves| answered && !leaves.finishes())
                 && let Err(why) = self.clear_left(work, leaves, stop).await
             {
-                tracing::warn!(%why, "what the failed attempt left could not be dropped");
+                tracing::info!(%why, "what the failed attempt left could not be dropped");
             }
             return Err(failure);
         }
@@ -378,7 +390,15 @@ impl<'a> Holding<'a> {
         match part {
             Part::Action(at) => Failure::Handler { at, why },
             Part::Commit if count > 0 => Failure::Handler { at: count, why },
-            Part::Commit | Part::Ledger | Part::Frame => {
+            // It could be written before, so the handler has changed what that needs; but a server has its own troubles too: resources,
+            // operators, files, itself (manual, appendix A).
+            Part::After
+                if count > 0
+                    && broken.state().is_some_and(|s| !["53", "57", "58", "XX"].iter().any(|c| s.starts_with(c))) =>
+            {
+                Failure::Handler { at: count, why: why.context("after the handler its ledger row can't be written") }
+            }
+            Part::Commit | Part::Ledger | Part::After | Part::Frame => {
                 Failure::Access(why.context(format!("cannot write the ledger of {}", self.pg.shown())))
             }
         }

@@ -5,8 +5,9 @@ use super::{super::Failure, probe::quoted, session::Pg, text::literal};
 use crate::{
     action::Action,
     ledger::Leftover,
-    sql::{self, Concurrent},
+    sql::{self, Concurrent, Shape},
 };
+use anyhow::anyhow;
 
 /// A statement that may leave something.
 pub(super) enum Leaves {
@@ -16,6 +17,8 @@ pub(super) enum Leaves {
         name: String,
         /// Its table.
         table: Vec<String>,
+        /// What tells it from another index of that name.
+        shape: Shape,
     },
     /// Indexes that are rebuilt concurrently (PostgreSQL's manual, REINDEX, "Rebuilding Indexes Concurrently"): the new one is called
     /// `…_ccnew` until it takes the old one's place, which is `…_ccold` from then on. An invalid one of either name is left over.
@@ -38,7 +41,7 @@ pub(super) enum Leaves {
 /// What a statement may leave; none for one that leaves nothing.
 pub(super) fn leaves(text: &str) -> Option<Leaves> {
     match sql::index_concurrently(text)? {
-        Concurrent::Create { name, table } => Some(Leaves::Index { name: name?.pop()?, table }),
+        Concurrent::Create { name, table, shape } => Some(Leaves::Index { name: name?.pop()?, table, shape }),
         Concurrent::Reindex { kind, name } => Some(Leaves::Rebuilt { kind, name }),
         Concurrent::Detach { table, partition } => Some(Leaves::Partition { table, partition }),
         Concurrent::Drop { .. } | Concurrent::AddValue { .. } => None,
@@ -59,7 +62,7 @@ impl Leaves {
         const DROP: &str =
             "'DROP INDEX CONCURRENTLY IF EXISTS ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)";
         match self {
-            Self::Index { name, table } => index(DROP, name, table, "NOT (i.indisvalid AND i.indisready)"),
+            Self::Index { name, table, .. } => index(DROP, name, table, "NOT (i.indisvalid AND i.indisready)"),
             Self::Rebuilt { kind, name } => {
                 let of = rebuilt(kind, name.as_deref());
                 format!(
@@ -83,7 +86,7 @@ impl Leaves {
     /// A statement that fails unless the index is there and valid; none where there is nothing to demand.
     pub(super) fn demand(&self) -> Option<String> {
         match self {
-            Self::Index { name, table } => {
+            Self::Index { name, table, .. } => {
                 let found = valid(name, table);
                 let message = format!("index {name} is not valid; drop it and build it again");
                 Some(super::text::demand(&format!("EXISTS ({found})"), &message, "P0001"))
@@ -92,10 +95,14 @@ impl Leaves {
         }
     }
 
-    /// A query that is true once the statement has been applied; none where it may simply run again.
+    /// A query that is true once the statement has been applied; none where it may simply run again. An index is the statement's own if it
+    /// is as the statement has it, as far as the catalogue and the text can be compared.
     pub(super) fn applied(&self) -> Option<String> {
         match self {
-            Self::Index { name, table } => Some(format!("SELECT EXISTS ({})", valid(name, table))),
+            Self::Index { name, table, shape } => {
+                let own = format!("i.indisvalid AND i.indisready AND {}", shaped(shape));
+                Some(format!("SELECT EXISTS ({})", index("1", name, table, &own)))
+            }
             Self::Rebuilt { .. } => None,
             // A partition that is not there at all was not detached by this.
             Self::Partition { table, partition } => {
@@ -107,6 +114,51 @@ impl Leaves {
             }
         }
     }
+}
+
+impl Leaves {
+    /// A query that is true where the name of what the statement makes is another relation's: the server would refuse it. `tried`: an
+    /// invalid index of that name on the same table may be an earlier attempt's. None where no name is at stake.
+    pub(super) fn taken(&self, tried: bool) -> Option<String> {
+        match self {
+            Self::Index { shape: Shape { guarded: true, .. }, .. } | Self::Rebuilt { .. } | Self::Partition { .. } => {
+                None
+            }
+            Self::Index { name, table, shape: _ } => {
+                let left = "AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indexrelid = r.oid AND i.indrelid = t.oid \
+                            AND NOT (i.indisvalid AND i.indisready))";
+                Some(format!(
+                    "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class r JOIN pg_catalog.pg_class t ON t.relnamespace = r.relnamespace \
+                     WHERE t.oid = {} AND r.relname = {} {})",
+                    regclass(table),
+                    literal(name),
+                    if tried { left } else { "" }
+                ))
+            }
+        }
+    }
+
+    /// Refuses as the server would, before anything is announced, where the name is taken already: else what is there would be taken
+    /// for the statement's own once that is cut short.
+    pub(super) async fn refuse_taken(&self, pg: &Pg, tried: bool) -> Result<(), Failure> {
+        let (Self::Index { name, .. }, Some(query)) = (self, self.taken(tried)) else { return Ok(()) };
+        if pg.truth(&query).await.map_err(|b| b.access("cannot look whether an index's name is taken"))? {
+            let why = anyhow!("relation \"{name}\" already exists, and is not this statement's (SQLSTATE 42P07)");
+            return Err(Failure::Handler { at: 0, why });
+        }
+        Ok(())
+    }
+}
+
+/// What has the name of what an action makes, and is not as the action has it.
+pub(super) async fn foreign(pg: &Pg, action: &Action) -> Result<Option<String>, Failure> {
+    let Action::Sql { text, alone: true, .. } = action else { return Ok(None) };
+    let leaves = leaves(text);
+    let Some(leaves @ Leaves::Index { name, .. }) = &leaves else { return Ok(None) };
+    let asking = |b: super::error::Broken| b.access("cannot look whose an index is");
+    let (Some(taken), Some(applied)) = (leaves.taken(true), leaves.applied()) else { return Ok(None) };
+    let foreign = pg.truth(&taken).await.map_err(asking)? && !pg.truth(&applied).await.map_err(asking)?;
+    Ok(foreign.then(|| format!("relation \"{name}\"")))
 }
 
 /// What an action left where it was cut short.
@@ -129,6 +181,30 @@ fn index(what: &str, name: &str, table: &[String], condition: &str) -> String {
         regclass(table),
         literal(name)
     )
+}
+
+/// A condition on index row `i` of index `c`: it is as a text has it. Expressions and conditions are compared only by being there.
+fn shaped(shape: &Shape) -> String {
+    let mut condition = format!(
+        "i.indisunique = {} AND (SELECT amname FROM pg_catalog.pg_am WHERE oid = c.relam) = {} AND i.indnkeyatts = {} \
+         AND i.indnatts = {} AND (i.indpred IS NOT NULL) = {}",
+        shape.unique,
+        literal(&shape.method),
+        shape.keys.len(),
+        shape.keys.len() + shape.included,
+        shape.partial
+    );
+    for (at, key) in shape.keys.iter().enumerate() {
+        let attribute = match key {
+            Some(column) => format!(
+                "(SELECT attnum FROM pg_catalog.pg_attribute WHERE attrelid = i.indrelid AND attname = {})",
+                literal(column)
+            ),
+            None => "0".to_owned(),
+        };
+        condition.push_str(&format!(" AND i.indkey[{at}] = {attribute}"));
+    }
+    condition
 }
 
 fn valid(name: &str, table: &[String]) -> String {

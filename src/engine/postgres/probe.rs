@@ -51,7 +51,15 @@ pub(super) async fn ask(pg: &Pg, action: &Action) -> Result<Verdict, Failure> {
     };
     match pg.truth(&query).await {
         Ok(true) => Ok(Verdict::Applied),
-        Ok(false) => Ok(Verdict::Not),
+        Ok(false) => match text.and_then(|text| leaves(text)?.taken(true)) {
+            // Something else has the name: whose it is, and what became of the statement, nobody here can tell.
+            Some(query) => match pg.truth(&query).await {
+                Ok(true) => Ok(Verdict::Unknown),
+                Ok(false) => Ok(Verdict::Not),
+                Err(broken) => Err(unanswered(&broken, text, &query)),
+            },
+            None => Ok(Verdict::Not),
+        },
         Err(broken) => Err(unanswered(&broken, text, &query)),
     }
 }

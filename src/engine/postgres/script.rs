@@ -134,12 +134,17 @@ impl Script<'_> {
         }
         match unit.actions.as_slice() {
             [Action::Sql { text, alone: true, .. }] => {
+                let timeout = if probe::patient(text) { "0".to_owned() } else { self.timeout.clone() };
+                self.settings("SET", &timeout);
+                let leaves = leaves(text);
+                if let Some(taken) = leaves.as_ref().and_then(|leaves| leaves.taken(true)) {
+                    let message = "an index's name is taken already, and not by this statement";
+                    self.push(&demand(&format!("NOT ({taken})"), message, "42P07"));
+                }
                 if !unit.opens.is_empty() {
                     self.transaction(&Unit { opens: unit.opens.clone(), ..Unit::default() })?;
                 }
-                let timeout = if probe::patient(text) { "0".to_owned() } else { self.timeout.clone() };
-                self.settings("SET", &timeout);
-                match leaves(text) {
+                match leaves {
                     // What an earlier attempt left: psql runs what the query gives.
                     Some(leaves) if leaves.finishes() => {
                         let finish = format!("coalesce(({}), {})", leaves.query(), literal(text));

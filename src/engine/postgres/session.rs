@@ -300,6 +300,9 @@ impl Session for Pg {
     fn left<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<Leftover>> {
         Box::pin(left::left(self, action))
     }
+    fn foreign<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<String>> {
+        Box::pin(left::foreign(self, action))
+    }
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
         Box::pin(async move { self.rows.history_rows(&self.read_rows(&self.rows.history_query(limit)).await?) })
     }

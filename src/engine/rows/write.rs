@@ -52,8 +52,7 @@ impl Rows {
                 let mut columns = self.key_columns(id, name);
                 columns.extend(self.phase(*phase, &row, self.flavour.clock().to_owned()));
                 for (other, mark) in marks {
-                    let [_, _, detail] = phase_columns(*other);
-                    columns.push((detail, self.literal(&detail_json(mark))));
+                    columns.extend(self.phase(*other, mark, self.moment(mark)));
                 }
                 columns.extend(self.handlers(keep));
                 vec![self.upsert(table::LEDGER, &["release", "step"], &columns), self.history(event, me)]
@@ -143,6 +142,36 @@ impl Rows {
         stands
     }
 
+    /// A query that is true where the audit trail knows of an earlier attempt of the statement that these entries announce; none where
+    /// they announce none.
+    pub fn tried_query(&self, opens: &[Entry]) -> Option<String> {
+        opens.iter().find_map(|entry| match entry {
+            Entry::Step {
+                id,
+                event: Event { statement: Some(statement), verb, outcome: Outcome::Attempting, .. },
+                ..
+            } => {
+                let column = |name: &str, value: &str| format!("{} = {}", self.ident(name), self.literal(value));
+                Some(format!(
+                    "SELECT EXISTS (SELECT 1 FROM {} WHERE {} AND {} AND {} AND {} AND {} = {})",
+                    self.table(table::HISTORY),
+                    column("release", id.release.as_str()),
+                    column("step", &id.step),
+                    column("verb", verb),
+                    column("outcome", Outcome::Attempting.name()),
+                    self.ident("statement"),
+                    u64::from(*statement) + 1
+                ))
+            }
+            Entry::Step { .. }
+            | Entry::Replace { .. }
+            | Entry::Keep { .. }
+            | Entry::Rename { .. }
+            | Entry::Upgrade { .. }
+            | Entry::Rollout { .. } => None,
+        })
+    }
+
     /// A row for the audit trail.
     pub fn history(&self, event: &Event, me: &Me) -> String {
         let values = [
@@ -168,8 +197,7 @@ impl Rows {
         let mut columns = self.key_columns(id, &row.name);
         for &phase in Phase::ALL {
             let one = row.phase(phase);
-            let at = one.at.and_then(|at| self.flavour.moment(at)).unwrap_or_else(|| "NULL".to_owned());
-            columns.extend(self.phase(phase, one, at));
+            columns.extend(self.phase(phase, one, self.moment(one)));
         }
         self.upsert(table::LEDGER, &["release", "step"], &columns)
     }
@@ -180,6 +208,11 @@ impl Rows {
             ("step", self.literal(&id.step)),
             ("name", self.literal(name)),
         ]
+    }
+
+    /// When a phase last changed, as it is read.
+    fn moment(&self, row: &PhaseRow) -> String {
+        row.at.and_then(|at| self.flavour.moment(at)).unwrap_or_else(|| "NULL".to_owned())
     }
 
     fn phase(&self, phase: Phase, row: &PhaseRow, at: String) -> [(&'static str, String); 3] {

@@ -13,7 +13,10 @@ use sqlx::{
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// How the file is opened.
@@ -165,8 +168,9 @@ pub struct Link {
 }
 
 impl Link {
-    pub async fn new(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
-        let watch = Watch::default();
+    /// `waits` is set for as long as a statement waits for another connection's lock.
+    pub async fn new(mut connection: SqliteConnection, waits: Arc<AtomicBool>) -> Result<Self, sqlx::Error> {
+        let watch = Watch { stop: Arc::default(), waits };
         watch.install(&mut connection).await?;
         Ok(Self { connection, in_transaction: false, settled: false, watch })
     }
@@ -199,7 +203,16 @@ impl Link {
     /// switches between threads.
     pub async fn begin(&mut self, query: &str) -> Result<Vec<TextRow>, sqlx::Error> {
         self.in_transaction = true;
-        texts(&mut self.connection, &format!("BEGIN IMMEDIATE; {query}")).await
+        // The lock is had at once, or waited for.
+        self.waits(true);
+        let answer = texts(&mut self.connection, &format!("BEGIN IMMEDIATE; {query}")).await;
+        self.waits(false);
+        answer
+    }
+
+    /// What runs next takes a lock first: until it works, it waits for that.
+    pub fn waits(&self, waits: bool) {
+        self.watch.waits.store(waits, Ordering::Relaxed);
     }
 
     /// Commits. After an error the transaction is rolled back, where SQLite has not done so itself.
@@ -225,24 +238,31 @@ impl Link {
 
 /// Cancels what runs once told to stop (rule X4). It stays with the connection: setting it anew for each statement would cost two more
 /// messages to the thread that has the file.
-#[derive(Clone, Default)]
-struct Watch(Arc<Mutex<Option<Stop>>>);
+#[derive(Clone)]
+struct Watch {
+    stop: Arc<Mutex<Option<Stop>>>,
+    waits: Arc<AtomicBool>,
+}
 
 impl Watch {
     async fn install(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         /// Virtual-machine instructions between two looks: well under a millisecond.
         const EVERY: i32 = 1000;
         let watch = self.clone();
-        connection.lock_handle().await?.set_progress_handler(EVERY, move || !watch.told_to_stop());
+        connection.lock_handle().await?.set_progress_handler(EVERY, move || {
+            // Only a statement that works comes here.
+            watch.waits.store(false, Ordering::Relaxed);
+            !watch.told_to_stop()
+        });
         Ok(())
     }
 
     fn set(&self, stop: Option<Stop>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stop;
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = stop;
     }
 
     fn told_to_stop(&self) -> bool {
-        let stop = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         stop.as_ref().is_some_and(|stop| stop.signal().is_some())
     }
 }

@@ -97,7 +97,10 @@ impl<'a> FileHold<'a> {
         match action {
             Action::Shell { file, text } => self.shell(file, text, stop).await?,
             Action::Sql { .. } | Action::Expect { .. } | Action::Operation { .. } => {
-                watched(link, stop, 0, action).await?
+                link.waits(true);
+                let done = watched(link, stop, 0, action).await;
+                link.waits(false);
+                done?;
             }
         }
         failpoint::point("after statement alone");
@@ -211,8 +214,10 @@ impl Hold for FileHold<'_> {
     }
 
     fn blockers(&self) -> Answer<'_, Vec<String>> {
-        let file = self.session.settings.file.display().to_string();
-        Box::pin(async move { Ok(vec![format!("another connection to {file} is at work; SQLite does not say whose")]) })
+        let waits = self.session.waits.load(std::sync::atomic::Ordering::Relaxed);
+        let file = self.session.settings.file.display();
+        let by = format!("another connection to {file} is at work; SQLite does not say whose");
+        Box::pin(async move { Ok(if waits { vec![by] } else { Vec::new() }) })
     }
 
     fn release<'a>(self: Box<Self>) -> Answer<'a, ()>

@@ -24,6 +24,7 @@ use std::{
     collections::BTreeMap,
     fs::OpenOptions,
     path::Path,
+    sync::{Arc, atomic::AtomicBool},
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
@@ -37,6 +38,8 @@ pub struct FileSession {
     version: String,
     /// None as long as there is no file.
     link: Mutex<Option<Link>>,
+    /// A statement waits for another connection's lock.
+    pub(super) waits: Arc<AtomicBool>,
 }
 
 impl FileSession {
@@ -58,6 +61,7 @@ impl FileSession {
             rows: Rows::sqlite(),
             access,
             link: Mutex::new(None),
+            waits: Arc::default(),
             settings,
             target: target.clone(),
         };
@@ -106,7 +110,7 @@ impl FileSession {
             && let Some(mode) = mode
         {
             let connection = self.settings.connect(mode).await.map_err(|error| self.failed(error))?;
-            *guard = Some(Link::new(connection).await.map_err(|error| self.failed(error))?);
+            *guard = Some(Link::new(connection, Arc::clone(&self.waits)).await.map_err(|error| self.failed(error))?);
         }
         if let Some(link) = guard.as_mut() {
             link.rollback().await;

@@ -11,7 +11,7 @@ use crate::{
     target::{Connection, Target},
 };
 use pretty_assertions::assert_eq;
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, sync::Arc};
 
 fn target(file: &Path) -> Target {
     Target {
@@ -344,7 +344,9 @@ async fn traffic_is_busy_and_a_stop_is_obeyed() {
     hold.begin(&CREATE).await.unwrap();
     let settings = super::connect::Settings::of(&target(&file)).unwrap();
     let mut traffic =
-        super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap()).await.unwrap();
+        super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap(), Arc::default())
+            .await
+            .unwrap();
     traffic.begin("SELECT 1").await.unwrap();
     let failed = hold.commit(&unit("a", vec![sql("CREATE TABLE a (x)")]), &Stop::never()).await.unwrap_err();
     assert!(matches!(failed, Failure::Busy(_)), "{failed:?}");
@@ -401,7 +403,9 @@ async fn what_a_killed_writer_left_can_be_read() {
     run_script(&live, "CREATE TABLE a (x);").unwrap();
     let settings = super::connect::Settings::of(&target(&live)).unwrap();
     let mut writer =
-        super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap()).await.unwrap();
+        super::connect::Link::new(settings.connect(super::connect::Mode::Write).await.unwrap(), Arc::default())
+            .await
+            .unwrap();
     // A cache of one page: the transaction's pages reach the file before it commits.
     super::connect::execute(&mut writer.connection, "PRAGMA cache_size = 1").await.unwrap();
     writer.begin("SELECT 1").await.unwrap();

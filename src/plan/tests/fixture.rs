@@ -59,7 +59,7 @@ pub(crate) fn project(releases: &[(&str, &[&str])]) -> Project {
         description: String::new(),
         steps: steps.iter().map(|text| step(version, text)).collect(),
     };
-    Project { releases: releases.iter().map(release).collect(), findings: Vec::new() }
+    Project { releases: releases.iter().map(release).collect(), ..Project::default() }
 }
 
 /// `add`, `drop v1`, `rollback_add v2/name`, `ff`, `ff +1`, `ff v2`; flags and `--phase add` behind.

@@ -114,7 +114,7 @@ fn l6_a_rerun_resumes_and_refuses_what_was_edited_behind_it() {
     let behind = project(&[("v1", &["a add:!other;B;!C"])]);
     assert_eq!(
         world.refused(&behind, "add v1"),
-        ["L6: cannot resume add of step `v1/a`: of the 2 statements that are done, some were edited since"]
+        ["L6: cannot resume add of step `v1/a`: statement 1, which is done, was edited since"]
     );
 }
 

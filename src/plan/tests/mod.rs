@@ -5,7 +5,9 @@
 mod app_release;
 pub(crate) mod fixture;
 mod guards;
+mod half;
 mod hooks;
 mod kept;
 mod laws;
+mod order;
 mod repair;

@@ -203,8 +203,14 @@ impl Model {
         if !taken.is_empty() {
             self.rollouts.remove(&r);
         }
-        for (s, p) in taken {
+        for (s, p) in taken.iter().copied() {
             self.state[s][p] = RolledBack;
+            // What failed in vain on top of it was never begun; what is taken back here too stays rolled back.
+            for q in p + 1..3 {
+                if self.state[s][q] == Failed && self.atomic && !taken.contains(&(s, q)) {
+                    self.state[s][q] = Pending;
+                }
+            }
         }
         0
     }

@@ -209,3 +209,20 @@ fn a_file_that_is_not_there_is_hinted_at() {
     }
     bench.command("show --conn").arg("sqlite://dev.db").run().exits(0).hides("project folder");
 }
+
+/// A pipe that nobody writes to would be waited for without an end.
+#[test]
+fn a_pipe_among_the_files_is_refused() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    let pipe = |path: &str| {
+        let made = std::process::Command::new("mkfifo").arg(bench.dir().join(path)).status().unwrap();
+        assert!(made.success());
+    };
+    pipe("conf.d/pipe.yaml");
+    bench.ends(2, "show -e pipe").says("conf.d/pipe.yaml can't be read: it is no regular file");
+    std::fs::remove_file(bench.dir().join("conf.d/pipe.yaml")).unwrap();
+    pipe("releases/v9.yaml");
+    bench.ends(2, "ff").says("releases/v9.yaml");
+    bench.ok("show").says("warning");
+}

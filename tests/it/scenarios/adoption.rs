@@ -80,7 +80,7 @@ fn spaced(lines: Vec<String>) -> Vec<String> {
 fn adopted(bench: &Bench, line: &str, own: &str, pending: &str) -> Run {
     let before = shape(&bench.db, own);
     let rows = bench.db.value(&format!("SELECT count(*) FROM {own}"));
-    bench.ok(&format!("{line} --noop")).says("would write releases/");
+    bench.ok(&format!("{line} --noop")).says("would write releases/").says("would record: ");
     assert!(!bench.dir().join("releases").exists() && !bench.db.has_table("triphase_ledger"), "--noop has written");
     let run = bench.ok(line).says("wrote releases/");
     assert_eq!(shape(&bench.db, own), before, "an import has run something");
@@ -89,9 +89,10 @@ fn adopted(bench: &Bench, line: &str, own: &str, pending: &str) -> Run {
         rows,
         "an import has changed the other tool's ledger"
     );
-    bench.ok(line).says("nothing to stamp");
+    bench.ok(line).says("nothing to stamp").says("left as it is: releases/").hides("wrote ");
     bench.ends(3, "check").says(&format!("release `{pending}` is pending: add")).hides("error[");
     bench.ok("ff").says(&format!("add {pending}"));
+    bench.ok(line).says("left as it is: releases/").hides(": pending");
     bench.ok("check").says("in order");
     run
 }
@@ -328,7 +329,8 @@ fn what_can_not_be_read_is_named(engine: Engine) {
 fn a_protected_target_asks(engine: Engine) {
     let bench = left_by("dbmate", engine);
     bench.target("protected: true\n");
-    bench.ends(7, "import dbmate").says("protected");
+    bench.ends(7, "import dbmate").says("protected").hides("wrote ");
+    assert!(!bench.dir().join("releases").exists(), "who could not be asked finds nothing written");
     assert!(!bench.db.has_table("triphase_ledger"));
     bench.ok("import dbmate --yes");
     assert_eq!(bench.states("v20240102090000", "20240102090000_index_customer"), "done done done");

@@ -86,6 +86,92 @@ fn a_rebuilt_index_leaves_no_other_one() {
     }
 }
 
+const FOREIGN: &str = "SELECT indexdef FROM pg_indexes WHERE indexname = 'log_n'";
+
+fn building() -> Bench {
+    bench(
+        "CREATE TABLE log (n integer, m integer);",
+        "CREATE INDEX CONCURRENTLY log_n ON log (n)",
+        "DROP INDEX CONCURRENTLY log_n",
+    )
+}
+
+/// Kills the runner while its statement waits for the table, before anything of the index is there.
+fn killed_before_it_began(bench: &Bench) {
+    let begun = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+                 AND query LIKE 'CREATE INDEX CONCURRENTLY log_n%'";
+    let holder = Holder::new(&bench.db, "log IN SHARE UPDATE EXCLUSIVE MODE");
+    let mut child = bench.command("add v2").spawn();
+    until("the statement at work", || bench.db.value(begun) == "1");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let of = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'triphase %'";
+    bench.db.query(&format!("SELECT pg_terminate_backend(pid) {of}"));
+    until("its end", || bench.db.value(&format!("SELECT count(*) {of}")) == "0");
+    drop(holder);
+}
+
+#[test]
+fn an_index_that_was_there_before_is_not_taken_for_ours() {
+    for foreign in [
+        "CREATE INDEX log_n ON log (m)",
+        "CREATE INDEX log_n ON log (n)",
+        "CREATE TABLE other (n integer); CREATE INDEX log_n ON other (n)",
+    ] {
+        let bench = building();
+        bench.db.query(foreign);
+        let before = bench.db.value(FOREIGN);
+        for _ in 0..2 {
+            bench.ends(1, "add v2").says("log_n").says("42P07");
+            assert_eq!(bench.states("v2", "lone"), "failed pending pending");
+        }
+        let script = bench.ok("sql add v2").stdout;
+        assert!(!bench.db.client(&script).status.success(), "{script}");
+        let announced = "SELECT count(*) FROM triphase_history WHERE outcome = 'attempting'";
+        assert_eq!(bench.db.value(announced), "0", "it was announced: a crash would leave a question");
+        bench.ok("rollback_add v2");
+        assert_eq!(bench.db.value(FOREIGN), before, "another's index was touched");
+    }
+}
+
+#[test]
+fn an_invalid_index_that_was_there_before_is_not_dropped() {
+    let bench = building();
+    bench.db.query("INSERT INTO log VALUES (1, 1), (2, 1)");
+    bench.db.client("CREATE UNIQUE INDEX CONCURRENTLY log_n ON log (m)");
+    assert_eq!(bench.db.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'log_n'::regclass"), "f");
+    let before = bench.db.value(FOREIGN);
+    for _ in 0..2 {
+        bench.ends(1, "add v2").says("42P07");
+    }
+    assert_eq!(bench.db.value(FOREIGN), before);
+}
+
+#[test]
+fn an_index_that_came_meanwhile_is_a_question() {
+    for foreign in [
+        "CREATE INDEX log_n ON log (m)",
+        "CREATE UNIQUE INDEX log_n ON log (n)",
+        "CREATE INDEX log_n ON log (n) WHERE n > 1",
+        "CREATE INDEX log_n ON log USING hash (n)",
+        "CREATE TABLE other (n integer); CREATE INDEX log_n ON other (n)",
+    ] {
+        let bench = building();
+        killed_before_it_began(&bench);
+        bench.db.query(foreign);
+        let before = bench.db.value(FOREIGN);
+        bench.ends(5, "add v2").says("triphase repair undone v2/lone add 1");
+        for line in ["plan rollback_add v2", "sql rollback_add v2", "rollback_add v2"] {
+            bench.ends(5, line).says("triphase repair undone v2/lone add 1");
+        }
+        assert_eq!(bench.db.value(FOREIGN), before, "another's index was touched");
+        assert_eq!(bench.states("v2", "lone"), "running pending pending");
+        bench.command("repair undone v2/lone add 1 --reason").arg("another's").run().exits(0);
+        bench.ok("rollback_add v2");
+        assert_eq!(bench.db.value(FOREIGN), before, "another's index was touched");
+    }
+}
+
 const PARTITIONED: &str = "CREATE TABLE log (n integer) PARTITION BY RANGE (n); CREATE TABLE old PARTITION OF log FOR VALUES FROM (0) TO (9);";
 const DETACH: &str = "ALTER TABLE log DETACH PARTITION old CONCURRENTLY";
 const ATTACH: &str = "ALTER TABLE log ATTACH PARTITION old FOR VALUES FROM (0) TO (9)";

@@ -9,6 +9,7 @@ on_each_engine!(
     a_rollback_runs_only_its_own,
     hooks_are_in_the_ledger_for_rollbacks,
     a_rollbacks_hook_that_fails_is_resumed,
+    a_step_is_not_named_past_a_hook,
 );
 
 const HOOKED: &str = "
@@ -145,4 +146,23 @@ fn a_rollbacks_hook_that_fails_is_resumed(engine: Engine) {
     bench.ok("rollback_add v2");
     assert_eq!(log(&bench), ["after rollback_add!"]);
     assert_eq!(bench.states("v2", "@after"), "rolled_back pending pending");
+}
+
+fn a_step_is_not_named_past_a_hook(engine: Engine) {
+    let refuses =
+        HOOKED.replace("  add: INSERT INTO log (what) VALUES ('before add')", "  add: [expect: SELECT 1 = 0]");
+    let bench = project(engine, &refuses);
+    bench.ends(1, "add v2");
+    bench.ends(7, "add v2/one").says("error[G3]").says("v2/@before").says("--out-of-order");
+    bench.ends(7, "add v2/@after").says("error[G3]");
+    assert!(log(&bench).is_empty());
+    bench.release("v2", HOOKED);
+    bench.ok("add v2/@before");
+    bench.ok("add v2/one");
+    bench.ok("add v2");
+    assert_eq!(log(&bench), ["before add", "add one", "after add"]);
+    bench.ends(7, "simdrop v2/one").says("error[G3]");
+    assert!(log(&bench).is_empty());
+    bench.ok("rollback_add v2/one").says("v2/@before").says("left out where a step is named");
+    assert_eq!(log(&bench), ["rollback_add one"]);
 }

@@ -7,6 +7,7 @@ mod drift;
 mod failure;
 mod faults;
 mod guards;
+mod honest;
 mod hooks;
 mod init;
 mod lock;

@@ -15,6 +15,7 @@ on_each_engine!(
     a_dropped_step_is_final,
     a_later_release_must_go_first,
     a_step_that_failed_with_nothing_committed_needs_no_statement,
+    what_failed_in_vain_is_pending_again,
 );
 
 fn add_and_back_and_add_again(engine: Engine) {
@@ -168,4 +169,26 @@ fn a_step_that_failed_with_nothing_committed_needs_no_statement(engine: Engine) 
     bench.ends(1, "ff");
     bench.ok("rollback_add v1");
     assert_eq!(bench.states("v1", "one"), "rolled_back pending pending");
+}
+
+/// A drop that failed with nothing committed says nothing any more once what it built on is taken back.
+fn what_failed_in_vain_is_pending_again(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release(
+        "v1",
+        "steps:\n  a:\n    add: CREATE TABLE a (id integer)\n    simdrop: ALTER TABLE a RENAME TO b\n    drop: DROP TABLE nope\n    \
+         rollback_simdrop: ALTER TABLE b RENAME TO a\n    rollback_add: DROP TABLE a\n",
+    );
+    bench.ok("add v1");
+    bench.ok("simdrop v1");
+    bench.ends(1, "drop v1");
+    assert_eq!(bench.states("v1", "a"), "done done failed");
+    bench.ok("rollback_simdrop v1");
+    assert_eq!(bench.states("v1", "a"), "done rolled_back pending");
+    bench.ok("rollback_add v1");
+    bench.ok("show").hides("failed");
+    bench.ok("add v1");
+    bench.ok("simdrop v1");
+    assert_eq!(bench.states("v1", "a"), "done done pending");
+    assert_eq!(bench.db.value("SELECT count(*) FROM triphase_history WHERE outcome = 'failed'"), "1");
 }

@@ -7,6 +7,7 @@ on_each_engine!(
     what_is_no_template_stays_as_it_is,
     what_is_wrong_is_found_where_it_stands,
     a_resume_goes_by_what_ran,
+    no_drift_follows_from_what_can_not_be_read,
 );
 
 const RELEASE: &str = "
@@ -78,8 +79,24 @@ fn a_resume_goes_by_what_ran(engine: Engine) {
     bench.target("vars: {name: one, then: nonsense}\n");
     bench.ends(1, "add v1").says("nonsense");
     bench.target("vars: {name: two, then: nonsense}\n");
-    bench.ends(6, "add v1").says("L6");
+    bench.ends(6, "add v1").says("L6").says("since the target's `vars` were changed").hides("edited");
+    bench.ends(6, "check").says("L6");
     bench.target("vars: {name: one, then: '1'}\n");
     bench.ok("add v1");
     assert!(bench.db.has_table("one") && !bench.db.has_table("two"));
+}
+
+fn no_drift_follows_from_what_can_not_be_read(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", "template: true\nsteps:\n  one:\n    add: CREATE TABLE {{ name }} (id integer)\n");
+    bench.target("vars: {name: one}\n");
+    bench.ok("add v1");
+    bench.target("vars: {other: one}\n");
+    bench.ends(2, "check").says("at `name`").hides("L7").hides("pending").hides("repair accept");
+    bench.ends(2, "repair accept v1/one --reason so").says("is not valid");
+    let shown = bench.ok("show --json").stdout;
+    assert!(shown.contains(r#""in_files":true"#), "{shown}");
+    bench.release("v1", "steps: [\n");
+    bench.ends(2, "check").hides("L11");
+    bench.ok("show").hides("not in the files");
 }

@@ -22,7 +22,9 @@ fn a_rollout_is_said_and_revoked(engine: Engine) {
     bench.ok("ff v1");
     bench.ok("add v2");
     bench.ends(7, "simdrop v2").says("error[G6]").says("require_rollout: true");
-    bench.ok("rollout v2 --noop").says("`v2` is rolled out");
+    bench.ok("rollout v2 --noop").says("would record: release `v2` is rolled out");
+    let told = bench.ok("rollout v2 --noop --json").stdout;
+    assert!(told.contains("\"noop\":true"), "{told}");
     assert_eq!(rollouts(&bench), "0", "--noop has written");
     bench.ok("rollout v2");
     assert_eq!(rollouts(&bench), "1");

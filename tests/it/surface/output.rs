@@ -46,6 +46,8 @@ fn every_command_prints_what_the_schema_describes(engine: Engine) {
             let faults: Vec<String> =
                 jsonschema::draft7::new(&only).unwrap().iter_errors(&value).map(|e| format!("{e:#?}")).collect();
             assert!(validator.is_valid(&value), "{line}: {text}\n{}", faults.join("\n"));
+            let event = stdout.lines().count() > 1 && kind != "result";
+            assert!(event || value["exit_code"].is_number(), "{line}: a document has its exit code: {text}");
             seen.insert(kind.to_owned());
         }
     };
@@ -92,6 +94,8 @@ fn every_command_prints_what_the_schema_describes(engine: Engine) {
         (0, "show"),
         (3, "check"),
         (0, "man --out pages --noop"),
+        (0, "man ff"),
+        (0, "rollout v1 --noop"),
         (2, "init"),
         (0, "init -p elsewhere"),
     ] {
