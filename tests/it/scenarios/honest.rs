@@ -114,8 +114,8 @@ fn a_procedure_that_failed_is_not_called_unapplied() {
 fn a_handler_at_work_is_not_blocked_by_itself() {
     let bench = Bench::new(Engine::Sqlite);
     // It is looked who is in the way after half of `lock_timeout`.
-    bench.target("lock_timeout: 2ms\n");
-    let slow = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000000) SELECT count(*) FROM c";
+    bench.target("lock_timeout: 400ms\n");
+    let slow = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 2000000) SELECT count(*) FROM c";
     bench.release(
         "v1",
         &format!(
