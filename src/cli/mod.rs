@@ -35,6 +35,7 @@ pub fn main() -> ExitCode {
     if complete::answered(&arguments) {
         return ExitCode::SUCCESS;
     }
+    crate::engine::settle();
     let mut vars: BTreeMap<String, String> =
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
     let (cli, unread) = match env_file::parse(&arguments, &mut vars) {

@@ -322,6 +322,11 @@ pub static DRIVERS: &[&dyn Driver] = &[
     &delta::Delta,
 ];
 
+/// Settles what the libraries below would each settle their own way. To be called once, before any target is opened.
+pub fn settle() {
+    tls::settle();
+}
+
 /// The engine for a scheme, after aliases and a `+driver`.
 pub fn driver(scheme: &str) -> Option<&'static dyn Driver> {
     DRIVERS.iter().copied().find(|d| d.schemes().contains(&scheme))

@@ -5,6 +5,12 @@
 use rustls::{AlertDescription, CertificateError};
 use std::{fs, io};
 
+/// Settles whose cryptography TLS uses. sqlx brings one, deltalake another, and where both are there rustls takes neither by itself.
+pub(super) fn settle() {
+    // Settled already is settled.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A file of certificates in PEM form.
 ///
 /// # Errors
