@@ -136,7 +136,13 @@ fn lost(adopted: &mut Adopted, rows: BTreeMap<Key, Row>, baseline: Option<&Key>)
 
 /// Repeatable migrations run after all others: a release of their own, behind the newest.
 fn repeat(given: &Given<'_>, adopted: &mut Adopted, files: &[(&str, &[u8])], rows: &mut BTreeMap<String, Row>) {
-    let Some(newest) = adopted.releases.last().map(|draft| draft.version.clone()) else { return };
+    let Some(newest) = adopted.releases.last().map(|draft| draft.version.clone()) else {
+        if let Some((path, _)) = files.first() {
+            let message = format!("{path} is repeatable, and there is no versioned migration whose release it could follow");
+            adopted.refuse(Class::Usage, message, "write a first version for Flyway, migrate, then import again");
+        }
+        return;
+    };
     let mut steps = Vec::new();
     for (path, bytes) in files {
         let row = rows.iter().find(|(script, _)| text::base(script) == text::base(path)).map(|(_, row)| row);

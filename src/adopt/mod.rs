@@ -168,6 +168,20 @@ impl Adopted {
         marks
     }
 
+    /// Refuses what the tool itself would not tell apart: two files of one version would be written as one release.
+    fn unique(&mut self) {
+        let mut files: BTreeMap<&Version, &str> = BTreeMap::new();
+        let mut doubled = Vec::new();
+        for draft in &self.releases {
+            if let Some(first) = files.insert(&draft.version, &draft.from) {
+                doubled.push(format!("{first} and {} are both version {}", draft.from, draft.version));
+            }
+        }
+        for message in doubled {
+            self.refuse(Class::Usage, message, "give one of them another version");
+        }
+    }
+
     fn refuse(&mut self, class: Class, message: impl Into<String>, way_out: impl Into<String>) {
         self.findings.push(Finding::new(class, "", message).way_out(way_out));
     }
@@ -195,6 +209,20 @@ impl Adopted {
     }
 }
 
+/// Reads a tool's files and ledger. Whatever refuses is a finding, and so is a folder without a migration.
+pub fn read(tool: &dyn Tool, given: &Given<'_>) -> Adopted {
+    let mut adopted = tool.read(given);
+    adopted.unique();
+    if adopted.findings.is_empty() && adopted.releases.is_empty() {
+        adopted.refuse(
+            Class::Usage,
+            format!("the folder has no migration of {}", tool.name()),
+            "name it with --from",
+        );
+    }
+    adopted
+}
+
 /// The tools.
 pub static TOOLS: &[&dyn Tool] = &[
     &alembic::Alembic,
@@ -209,4 +237,37 @@ pub static TOOLS: &[&dyn Tool] = &[
 /// A tool by its name.
 pub fn tool(name: &str) -> Option<&'static dyn Tool> {
     TOOLS.iter().copied().find(|tool| tool.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What importing these files, none of which has run, is refused with.
+    fn refused(tool: &dyn Tool, files: &[&str]) -> Vec<String> {
+        let folder = files.iter().map(|path| ((*path).to_owned(), b"-- migrate:up\nSELECT 1;\n".to_vec())).collect();
+        let (printed, placeholders) = Default::default();
+        let given = Given {
+            dialect: Dialect::Sqlite,
+            folder: &folder,
+            printed: &printed,
+            table: tool.table(),
+            ledger: &[],
+            placeholders: &placeholders,
+        };
+        read(tool, &given).findings.into_iter().map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn two_files_of_one_version_are_refused() {
+        let said = ["1_a.sql and 1_b.sql are both version v1".to_owned()];
+        assert_eq!(refused(&dbmate::Dbmate, &["1_a.sql", "1_b.sql", "2_c.sql"]), said);
+        assert_eq!(refused(&sqlx::Sqlx, &["1_a.sql", "1_b.sql", "2_c.sql"]), said);
+    }
+
+    #[test]
+    fn repeatable_migrations_alone_are_named() {
+        let said = refused(&flyway::Flyway, &["R__view.sql"]);
+        assert!(said[0].starts_with("R__view.sql is repeatable"), "{said:?}");
+    }
 }

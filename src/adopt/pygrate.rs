@@ -129,7 +129,9 @@ fn methods(given: &Given<'_>, class: &str, step: &str) -> BTreeMap<Verb, Body> {
     let mut open: Option<(Verb, usize, String)> = None;
     for line in class.split_inclusive('\n').chain(["end"]) {
         let indent = line.len() - line.trim_start().len();
-        let ends = !line.trim().is_empty() && open.as_ref().is_some_and(|(_, at, _)| indent <= *at);
+        // A comment may stand anywhere, as Python has it.
+        let says = !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let ends = says && open.as_ref().is_some_and(|(_, at, _)| indent <= *at);
         if ends && let Some((verb, _, body)) = open.take() {
             handlers.insert(verb, handler(given, &body.replace(python::JOINT, "\n"), step, verb));
         }
@@ -212,5 +214,27 @@ fn push(sql: &mut String, statement: &str) {
     if !statement.is_empty() {
         sql.push_str(statement);
         sql.push_str(";\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_at_the_margin_ends_no_method() {
+        let (folder, printed, placeholders) = Default::default();
+        let given = Given {
+            dialect: crate::model::Dialect::Sqlite,
+            folder: &folder,
+            printed: &printed,
+            table: "pygration_state",
+            ledger: &[],
+            placeholders: &placeholders,
+        };
+        let class = "    def add(self, db):\n        db.sql(\"A\")\n# todo\n  # and this\n        db.sql(\"B\")\n";
+        let handlers = methods(&given, class, "x");
+        let Some(Body::Sql { text, .. }) = handlers.get(&Verb::Add) else { panic!("{handlers:?}") };
+        assert!(text.contains('A') && text.contains('B'), "{text}");
     }
 }

@@ -3,14 +3,15 @@
 use super::{Body, Done, Draft, DraftStep};
 use crate::{
     engine::rows::TextRow,
-    model::{Verb, Version},
+    model::{Dialect, Verb, Version},
+    sql,
 };
 use std::collections::BTreeMap;
 
 /// SQLite's schema in an order in which it can be made again: what is triphase's or SQLite's own is left out, and what a virtual table
 /// makes for itself.
 pub const SQLITE: &str = "SELECT sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-     AND tbl_name NOT LIKE 'triphase\\_%' ESCAPE '\\' \
+     AND tbl_name NOT IN ('triphase_meta', 'triphase_run', 'triphase_ledger', 'triphase_history') \
      AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow') \
      ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'view' THEN 1 WHEN 'index' THEN 2 ELSE 3 END, rowid";
 
@@ -23,8 +24,6 @@ pub fn of_sqlite(rows: &[TextRow]) -> String {
 /// qualified throughout.
 pub fn of_postgres(dump: &str) -> String {
     const OWN: &[&str] = &[
-        "\\restrict ",
-        "\\unrestrict ",
         "SET statement_timeout",
         "SET lock_timeout",
         "SET idle_in_transaction_session_timeout",
@@ -41,9 +40,25 @@ pub fn of_postgres(dump: &str) -> String {
         "-- Dumped ",
         "-- PostgreSQL database dump",
     ];
+    let dump = unfenced(dump);
+    // What stands inside a statement, as in a function's body, is nobody's to read as a line of its own.
+    let statements = sql::split(Dialect::Postgres, &dump).unwrap_or_default();
     let mut script = String::new();
     let mut anything = false;
-    for line in dump.lines().filter(|line| !OWN.iter().any(|own| line.starts_with(own))) {
+    let mut at = 0;
+    for line in dump.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let line = line.trim_end_matches('\n');
+        let next = statements.partition_point(|statement| statement.span.end <= start);
+        if statements.get(next).is_some_and(|statement| statement.span.start < start) {
+            script.push_str(line);
+            script.push('\n');
+            continue;
+        }
+        if OWN.iter().any(|own| line.starts_with(own)) {
+            continue;
+        }
         // The target's own schema is there before its ledger is.
         let line = match line.strip_prefix("CREATE SCHEMA ") {
             Some(name) if !name.starts_with("IF NOT EXISTS") => format!("CREATE SCHEMA IF NOT EXISTS {name}"),
@@ -68,6 +83,15 @@ pub fn of_postgres(dump: &str) -> String {
     format!("SET LOCAL check_function_bodies = false;\n\n{script}\n")
 }
 
+/// Without the lines with which a dump keeps psql's own commands out: the first of all, and the last.
+fn unfenced(dump: &str) -> String {
+    let lines: Vec<&str> = dump.split_inclusive('\n').collect();
+    let first = lines.iter().position(|line| line.starts_with("\\restrict "));
+    let last = lines.iter().rposition(|line| line.starts_with("\\unrestrict "));
+    let kept = |at: &usize| Some(*at) != first && Some(*at) != last;
+    (0..lines.len()).filter(kept).map(|at| lines[at]).collect()
+}
+
 /// The release, the same for every database of this schema: one step, done in all its phases, and with no way back: that would take everything away.
 pub fn draft(version: Version, script: String) -> Draft {
     let handlers = BTreeMap::from([(Verb::Add, Body::Sql { text: script, alone: false })]);
@@ -85,6 +109,13 @@ mod tests {
     fn a_dump_of_nothing_is_nothing() {
         let dump = "--\n-- PostgreSQL database dump\n--\n\n\\restrict x\n\n-- Dumped from 1\n\nSET statement_timeout = 0;\n\n\\unrestrict x\n";
         assert_eq!(of_postgres(dump), "");
+    }
+
+    #[test]
+    fn a_body_keeps_every_line() {
+        let body = "CREATE FUNCTION app.f() RETURNS void\n    LANGUAGE plpgsql\n    AS $$\nBEGIN\nSET lock_timeout = 0;\n\n\nCREATE SCHEMA x;\nEND $$;\n";
+        let dump = format!("--\n-- PostgreSQL database dump\n--\n\n\\restrict x\n\nSET lock_timeout = 0;\n\n{body}\n\\unrestrict x\n");
+        assert_eq!(of_postgres(&dump), format!("SET LOCAL check_function_bodies = false;\n\n{body}"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     app::{App, Halt},
     args::Import,
+    new,
     scene::Scene,
     work,
 };
@@ -49,13 +50,7 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
     let table = name.rsplit('.').next().unwrap_or(name);
     let given =
         Given { dialect, table, folder: &folder, printed: &printed, ledger: &ledger, placeholders: &placeholders };
-    let mut adopted = tool.read(&given);
-    if adopted.findings.is_empty() && adopted.releases.is_empty() {
-        adopted.findings.push(
-            Finding::new(Class::Usage, "", format!("the folder has no migration of {}", tool.name()))
-                .way_out("name it with --from"),
-        );
-    }
+    let adopted = adopt::read(tool, &given);
     if !adopted.findings.is_empty() {
         return Err(Halt::Findings(adopted.findings));
     }
@@ -97,8 +92,7 @@ pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Re
             }
         }
         for (path, text) in written {
-            let path = scene.target.project.join(path);
-            write(&path, text).map_err(|error| (path, error))?;
+            write(&scene.target.project, path, text).map_err(|error| (scene.target.project.join(path), error))?;
         }
         let context = run::Context { confirm: &|_, _| Ok(true), ..context.clone() };
         Ok(run::repair(&context, &project, repair).await)
@@ -213,11 +207,14 @@ fn with(scene: &Scene, written: &[(String, String)]) -> Result<Project, Halt> {
     Ok(release::project(&files, scene.dialect))
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+/// Writes a file that was not there when all of it was looked at; what has come in its place since stays.
+fn write(project: &Path, file: &str, text: &str) -> io::Result<()> {
+    match fs::read(project.join(file)) {
+        Ok(there) if there == text.as_bytes() => Ok(()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "another file has come there meanwhile")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => new::write(project, file, text),
+        Err(error) => Err(error),
     }
-    fs::write(path, text)
 }
 
 fn given(project: &Path, tool: &dyn Tool, args: &Import) -> Result<(Folder, Folder), Halt> {

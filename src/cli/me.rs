@@ -39,8 +39,10 @@ fn run_id(now: SystemTime, chance: u128) -> String {
     (0..26).rev().map(|place| char::from(ALPHABET[(bits >> (place * 5)) as usize & 31])).collect()
 }
 
-/// The command as typed: `triphase`, then the arguments, quoted where a shell needs it. What `--conn` was given may hold a password, so
-/// it is not shown.
+/// What may hold a password: a connection, and what goes into SQL in a placeholder's stead.
+const SECRET: &[&str] = &["--conn", "--placeholder"];
+
+/// The command as typed: `triphase`, then the arguments, quoted where a shell needs it. What may hold a password is not shown.
 pub fn command(arguments: &[OsString]) -> String {
     let mut text = String::from("triphase");
     let mut secret = false;
@@ -49,10 +51,11 @@ pub fn command(arguments: &[OsString]) -> String {
         text.push(' ');
         if std::mem::take(&mut secret) {
             text.push_str("***");
-        } else if argument.starts_with("--conn=") {
-            text.push_str("--conn=***");
+        } else if let Some((name, _)) = argument.split_once('=').filter(|(name, _)| SECRET.contains(name)) {
+            text.push_str(name);
+            text.push_str("=***");
         } else {
-            secret = argument == "--conn";
+            secret = SECRET.contains(&argument.as_ref());
             text.push_str(&quote(&argument));
         }
     }
@@ -86,6 +89,8 @@ mod tests {
         let line = |words: &[&str]| command(&words.iter().map(OsString::from).collect::<Vec<_>>());
         assert_eq!(line(&["/bin/triphase", "--conn", "postgres://a:pw@h/d", "ff", "v1"]), "triphase --conn *** ff v1");
         assert_eq!(line(&["t", "ff", "--conn=postgres://a:pw@h/d"]), "triphase ff --conn=***");
+        let import = line(&["t", "import", "flyway", "--placeholder", "pw=x", "--placeholder=pw=x"]);
+        assert_eq!(import, "triphase import flyway --placeholder *** --placeholder=***");
         assert_eq!(line(&["t", "repair", "--reason", "it's done"]), r"triphase repair --reason 'it'\''s done'");
     }
 

@@ -192,7 +192,7 @@ fn order(files: &Files, file: &str, version: &Version) -> String {
 }
 
 /// Writes all of the file or nothing: a dotfile beside it takes its place.
-fn write(project: &Path, file: &str, text: &str) -> io::Result<()> {
+pub(super) fn write(project: &Path, file: &str, text: &str) -> io::Result<()> {
     let path = project.join(file);
     // A link stays one, and what it names is written.
     let path = path.canonicalize().unwrap_or(path);

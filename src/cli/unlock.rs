@@ -16,7 +16,7 @@ pub fn run(app: &App, args: &Unlock) -> Result<u8, Halt> {
     let said = if app.global.noop {
         let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
         facts.ledger.run.as_ref().map_or_else(
-            || "no run has ever held the lock".to_owned(),
+            || "the ledger names no run that holds the lock".to_owned(),
             |run| format!("the last to hold the lock: {}", engine::holder(run)),
         )
     } else {

@@ -1,6 +1,7 @@
 //! README.md's console blocks, run in order in a copy of the sample project, and compared with what they show.
 //!
 //! A line `$ triphase …` is a command, `$ echo $?` the exit code of the one before; what follows is what both streams say, in their order.
+//! `$ cd …` goes to another project of the repository, and `$ mkdir …` makes a folder there.
 //! `…` stands for anything within a line; on a line by itself, for any number of lines. Other commands (`$ git …`) are for people.
 
 use std::{
@@ -24,17 +25,28 @@ struct Shown {
 fn the_commands_of_the_readme_say_what_it_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let project = tempfile::tempdir().unwrap();
-    for folder in ["releases", "conf.d"] {
+    for folder in ["releases", "conf.d", "examples"] {
         copy(&root.join(folder), &project.path().join(folder));
     }
     let shown = blocks(&fs::read_to_string(root.join("README.md")).unwrap());
+    let mut at = project.path().to_owned();
     let mut code = 0;
     let mut ran = 0;
     for Shown { line, command, said } in shown {
         let text = if command == "echo $?" {
             format!("{code}\n")
+        } else if let Some(folder) = command.strip_prefix("cd ") {
+            // The one example is a lake.
+            if cfg!(not(feature = "delta")) {
+                break;
+            }
+            at.push(folder);
+            continue;
+        } else if let Some(folder) = command.strip_prefix("mkdir ") {
+            fs::create_dir(at.join(folder)).unwrap();
+            continue;
         } else if let Some(arguments) = command.strip_prefix("triphase ") {
-            let (status, text) = run(project.path(), &words(arguments));
+            let (status, text) = run(&at, &words(arguments));
             code = status;
             ran += 1;
             text
