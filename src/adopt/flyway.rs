@@ -138,7 +138,8 @@ fn lost(adopted: &mut Adopted, rows: BTreeMap<Key, Row>, baseline: Option<&Key>)
 fn repeat(given: &Given<'_>, adopted: &mut Adopted, files: &[(&str, &[u8])], rows: &mut BTreeMap<String, Row>) {
     let Some(newest) = adopted.releases.last().map(|draft| draft.version.clone()) else {
         if let Some((path, _)) = files.first() {
-            let message = format!("{path} is repeatable, and there is no versioned migration whose release it could follow");
+            let message =
+                format!("{path} is repeatable, and there is no versioned migration whose release it could follow");
             adopted.refuse(Class::Usage, message, "write a first version for Flyway, migrate, then import again");
         }
         return;

@@ -214,11 +214,7 @@ pub fn read(tool: &dyn Tool, given: &Given<'_>) -> Adopted {
     let mut adopted = tool.read(given);
     adopted.unique();
     if adopted.findings.is_empty() && adopted.releases.is_empty() {
-        adopted.refuse(
-            Class::Usage,
-            format!("the folder has no migration of {}", tool.name()),
-            "name it with --from",
-        );
+        adopted.refuse(Class::Usage, format!("the folder has no migration of {}", tool.name()), "name it with --from");
     }
     adopted
 }

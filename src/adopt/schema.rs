@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn a_body_keeps_every_line() {
         let body = "CREATE FUNCTION app.f() RETURNS void\n    LANGUAGE plpgsql\n    AS $$\nBEGIN\nSET lock_timeout = 0;\n\n\nCREATE SCHEMA x;\nEND $$;\n";
-        let dump = format!("--\n-- PostgreSQL database dump\n--\n\n\\restrict x\n\nSET lock_timeout = 0;\n\n{body}\n\\unrestrict x\n");
+        let dump = format!(
+            "--\n-- PostgreSQL database dump\n--\n\n\\restrict x\n\nSET lock_timeout = 0;\n\n{body}\n\\unrestrict x\n"
+        );
         assert_eq!(of_postgres(&dump), format!("SET LOCAL check_function_bodies = false;\n\n{body}"));
     }
 

@@ -90,6 +90,8 @@ fn every_test_that_is_named_exists() {
     let missing: Vec<_> = all()
         .flat_map(|rule| rule.tests.into_iter().map(move |test| (rule.name.clone(), test)))
         .filter(|(_, test)| !own.contains(test) && !library_has(test))
+        // Those of lakes are not in this program without the engine.
+        .filter(|(_, test)| cfg!(feature = "delta") || !test.starts_with("lake::"))
         .collect();
     assert!(missing.is_empty(), "the pages name tests that are not there: {missing:?}");
 }
