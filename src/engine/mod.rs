@@ -10,6 +10,8 @@ pub mod mysql;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
+#[cfg(test)]
+mod testing;
 mod tls;
 
 use crate::{
