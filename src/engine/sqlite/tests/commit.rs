@@ -121,9 +121,7 @@ async fn traffic_is_busy_and_a_stop_is_obeyed() {
     hold.begin(&CREATE).await.unwrap();
     let settings = connect::Settings::of(&target(&file)).unwrap();
     let mut traffic =
-        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default())
-            .await
-            .unwrap();
+        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default()).await.unwrap();
     traffic.begin("SELECT 1").await.unwrap();
     let failed = hold.commit(&unit("a", vec![sql("CREATE TABLE a (x)")]), &Stop::never()).await.unwrap_err();
     assert!(matches!(failed, Failure::Busy(_)), "{failed:?}");

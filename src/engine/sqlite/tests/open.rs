@@ -53,9 +53,7 @@ async fn what_a_killed_writer_left_can_be_read() {
     run_script(&live, "CREATE TABLE a (x);").unwrap();
     let settings = connect::Settings::of(&target(&live)).unwrap();
     let mut writer =
-        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default())
-            .await
-            .unwrap();
+        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default()).await.unwrap();
     // A cache of one page: the transaction's pages reach the file before it commits.
     connect::execute(&mut writer.connection, "PRAGMA cache_size = 1").await.unwrap();
     writer.begin("SELECT 1").await.unwrap();
