@@ -226,7 +226,8 @@ fn no_way_in_or_no_right_is_8() {
     conns.push(conns[3].replace("mysql://", "mariadb://"));
     for conn in &conns {
         for line in ["ff", "show", "plan ff", "check", "unlock"] {
-            let run = bench.command(line).arg("--conn").arg(conn).run().exits(8);
+            let run =
+                bench.command(line).arg("--conn").arg(conn).run().exits(8).says("next: see that the target is up");
             assert!(run.stdout.is_empty() || run.stdout.starts_with('{'), "{run:?}");
         }
     }
@@ -315,7 +316,7 @@ fn who_blocks_is_known_where_the_server_keeps_book() {
     for (version, statement) in
         [("v2", "ALTER TABLE customer ADD COLUMN more integer"), ("v3", "UPDATE customer SET name = 'x'")]
     {
-        bench.release(version, &format!("steps:\n  two:\n    add: {statement}\n"));
+        bench.release(version, &format!("steps:\n  of_{version}:\n    add: {statement}\n"));
         let holder = Holder::new(&bench.db, "customer");
         let open = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_mysql_thread_id > 0";
         let mut id = vec![];
