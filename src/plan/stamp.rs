@@ -1,7 +1,12 @@
 //! Adoption (`stamp`, `import`, `init`): phases are recorded as done that were done without triphase. Nothing runs, and nothing that the
 //! ledger has as done is ever taken back. Pure.
 
-use super::{RepairPlan, Scope, forward::marks, guards, known, known_step};
+use super::{
+    RepairPlan, Scope,
+    forward::marks,
+    guards,
+    verb::{known, known_step},
+};
 use crate::{
     action::{Action, Handlers},
     ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Row},
