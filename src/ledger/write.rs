@@ -113,6 +113,20 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The audit trail's row.
+    pub const fn event(&self) -> &Event {
+        match self {
+            Self::Step { event, .. }
+            | Self::Replace { event, .. }
+            | Self::Keep { event, .. }
+            | Self::Rename { event, .. }
+            | Self::Upgrade { event, .. }
+            | Self::Rollout { event, .. } => event,
+        }
+    }
+}
+
 /// What is written once, before a run's first change: the ledger's tables where there are none, the run's own row, and the guards
 /// where the target file names others than the ledger keeps (G10).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

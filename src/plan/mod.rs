@@ -144,6 +144,6 @@ pub fn after(project: &Project, facts: &Facts, plan: &Plan) -> Facts {
     let mut played = Played::new(project, facts, &Guards::default());
     played.play(plan.tasks.clone());
     let mut after = facts.clone();
-    after.ledger.steps = played.steps;
+    after.ledger.steps = played.steps.into_owned();
     after
 }

@@ -6,7 +6,10 @@ use crate::{
     model::{Finding, Guards, Phase, PhaseState, StepId, Time, Verb, Version, Way},
     release::{Project, Step},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// What a plan is made on.
 pub(super) struct Played<'a> {
@@ -15,7 +18,8 @@ pub(super) struct Played<'a> {
     /// Those in force: the ledger's, each that the target file names replaced (G10).
     pub guards: Guards,
     pub now: Time,
-    pub steps: BTreeMap<StepId, Row>,
+    /// The ledger's own rows, until something is played on them.
+    pub steps: Cow<'a, BTreeMap<StepId, Row>>,
     /// Releases of which a simdrop handler runs in this very plan: their soak begins only then (G6).
     pub fresh: BTreeSet<Version>,
     pub rollouts: BTreeSet<Version>,
@@ -36,7 +40,7 @@ impl<'a> Played<'a> {
             facts,
             guards,
             now: ledger.now,
-            steps: ledger.steps.clone(),
+            steps: Cow::Borrowed(&ledger.steps),
             fresh: BTreeSet::new(),
             rollouts: ledger.rollouts.keys().cloned().collect(),
             refused: BTreeMap::new(),
@@ -57,7 +61,7 @@ impl<'a> Played<'a> {
     /// Adds tasks, and what they leave behind.
     pub fn play(&mut self, tasks: Vec<Task>) {
         for task in tasks {
-            let row = self.steps.entry(task.id.clone()).or_insert_with(|| Row::pending(&task.name));
+            let row = self.steps.to_mut().entry(task.id.clone()).or_insert_with(|| Row::pending(&task.name));
             row.stored.extend(task.keep.keys().copied());
             let empty = task.handler.actions.is_empty();
             let phase: &mut PhaseRow = &mut row.phases[task.verb.phase().index()];

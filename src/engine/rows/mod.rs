@@ -1,6 +1,7 @@
 //! The ledger as SQL text: its tables, what an [`Entry`](crate::ledger::Entry) becomes, and how answers are read back. Pure: an engine
 //! sends the statements and hands over the answers, every column as text. What differs by dialect stands in `Flavour`.
 
+mod batch;
 mod create;
 mod objects;
 mod read;

@@ -1,12 +1,19 @@
 //! What the ledger is asked to remember, as statements.
 
-use super::{FORMAT, GUARDS, ROLLOUT, Rows, TOOL, handler_column, phase_columns, table};
+use super::{
+    FORMAT, GUARDS, ROLLOUT, Rows, TOOL,
+    batch::{Batch, Columns, values},
+    handler_column, phase_columns, table,
+};
 use crate::{
     action::Handlers,
     engine::Me,
     ledger::{Begin, Entry, Event, Ledger, Outcome, PhaseRow, Row},
     model::{Guards, Phase, StepId},
 };
+
+/// The key of the ledger's own table.
+const LEDGER_KEY: &[&str] = &["release", "step"];
 
 impl Rows {
     /// What a run writes before its first change: tables where there are none, its own row, the guards where they change.
@@ -44,10 +51,23 @@ impl Rows {
         statements
     }
 
-    /// One change of the ledger, its history row last. Send in one transaction.
-    pub fn entry(&self, entry: &Entry, me: &Me) -> Vec<String> {
+    /// Entries as statements, in order, and last their history rows. Send in one transaction. Rows that are written alike share a
+    /// statement: a release's empty phases all go with one neighbour (rule L1), and reading a statement costs more than writing a row.
+    pub fn entries(&self, entries: &[Entry], me: &Me) -> Vec<String> {
+        let mut batch = Batch::new(self);
+        for entry in entries {
+            self.change(entry, me, &mut batch);
+        }
+        for entry in entries {
+            batch.row(table::HISTORY, &[], self.event(entry.event(), me));
+        }
+        batch.end()
+    }
+
+    /// One change of the ledger, without its history row.
+    fn change(&self, entry: &Entry, me: &Me, batch: &mut Batch<'_>) {
         match entry {
-            Entry::Step { id, name, phase, row, marks, keep, event } => {
+            Entry::Step { id, name, phase, row, marks, keep, event: _ } => {
                 let row = PhaseRow { who: me.who.clone(), ..row.clone() };
                 let mut columns = self.key_columns(id, name);
                 columns.extend(self.phase(*phase, &row, self.flavour.clock().to_owned()));
@@ -55,42 +75,44 @@ impl Rows {
                     columns.extend(self.phase(*other, mark, self.moment(mark)));
                 }
                 columns.extend(self.handlers(keep));
-                vec![self.upsert(table::LEDGER, &["release", "step"], &columns), self.history(event, me)]
+                batch.row(table::LEDGER, LEDGER_KEY, columns);
             }
-            Entry::Replace { id, row: Some(row), event } => {
-                vec![self.replace(id, row), self.history(event, me)]
+            Entry::Replace { id, row: Some(row), event: _ } => {
+                batch.row(table::LEDGER, LEDGER_KEY, self.replace(id, row));
             }
-            Entry::Replace { id, row: None, event } => {
-                let gone = format!("DELETE FROM {} WHERE {}", self.table(table::LEDGER), self.is(id));
-                vec![gone, self.history(event, me)]
+            Entry::Replace { id, row: None, event: _ } => {
+                batch.statement(format!("DELETE FROM {} WHERE {}", self.table(table::LEDGER), self.is(id)));
             }
-            Entry::Keep { id, handlers, event } => {
+            Entry::Keep { id, handlers, event: _ } => {
                 let set: Vec<String> = self
                     .handlers(handlers)
                     .into_iter()
                     .map(|(column, value)| format!("{} = {value}", self.ident(column)))
                     .collect();
-                let kept = format!("UPDATE {} SET {} WHERE {}", self.table(table::LEDGER), set.join(", "), self.is(id));
-                vec![kept, self.history(event, me)]
+                batch.statement(format!(
+                    "UPDATE {} SET {} WHERE {}",
+                    self.table(table::LEDGER),
+                    set.join(", "),
+                    self.is(id)
+                ));
             }
-            Entry::Rename { from, to, name, event } => {
+            Entry::Rename { from, to, name, event: _ } => {
                 let set: Vec<String> = self
                     .key_columns(to, name)
                     .into_iter()
                     .map(|(column, value)| format!("{} = {value}", self.ident(column)))
                     .collect();
-                let renamed =
-                    format!("UPDATE {} SET {} WHERE {}", self.table(table::LEDGER), set.join(", "), self.is(from));
-                vec![renamed, self.history(event, me)]
+                batch.statement(format!(
+                    "UPDATE {} SET {} WHERE {}",
+                    self.table(table::LEDGER),
+                    set.join(", "),
+                    self.is(from)
+                ));
             }
-            Entry::Upgrade { from, event } => {
-                let mut statements = self.upgrade(*from);
-                statements.push(self.history(event, me));
-                statements
-            }
-            Entry::Rollout { release, said, event } => {
+            Entry::Upgrade { from, event: _ } => self.upgrade(*from).into_iter().for_each(|s| batch.statement(s)),
+            Entry::Rollout { release, said, event: _ } => {
                 let key = format!("{ROLLOUT}{release}");
-                let statement = if *said {
+                batch.statement(if *said {
                     // Its time is the target's clock, so the JSON is put together there.
                     let who = serde_json::Value::from(me.who.as_str());
                     let head = self.literal(&format!("{{\"who\":{who},\"at\":"));
@@ -102,15 +124,9 @@ impl Rows {
                         self.ident("key"),
                         self.literal(&key)
                     )
-                };
-                vec![statement, self.history(event, me)]
+                });
             }
         }
-    }
-
-    /// Entries in order.
-    pub fn entries(&self, entries: &[Entry], me: &Me) -> Vec<String> {
-        entries.iter().flat_map(|entry| self.entry(entry, me)).collect()
     }
 
     /// A condition that holds as long as `run` is the one that may write (rule X2).
@@ -172,9 +188,13 @@ impl Rows {
         })
     }
 
-    /// A row for the audit trail.
+    /// A row for the audit trail, by itself.
     pub fn history(&self, event: &Event, me: &Me) -> String {
-        let values = [
+        self.insert(table::HISTORY, &self.event(event, me))
+    }
+
+    fn event(&self, event: &Event, me: &Me) -> Columns {
+        vec![
             ("at", self.flavour.clock().to_owned()),
             ("run_id", self.literal(&me.run)),
             ("command", self.literal(&me.command)),
@@ -188,18 +208,17 @@ impl Rows {
             ("hash", self.optional(event.hash.as_deref())),
             ("outcome", self.literal(event.outcome.name())),
             ("detail", self.optional(event.detail.as_deref())),
-        ];
-        self.insert(table::HISTORY, &values)
+        ]
     }
 
     /// All of a row but its stored handlers.
-    fn replace(&self, id: &StepId, row: &Row) -> String {
+    fn replace(&self, id: &StepId, row: &Row) -> Columns {
         let mut columns = self.key_columns(id, &row.name);
         for &phase in Phase::ALL {
             let one = row.phase(phase);
             columns.extend(self.phase(phase, one, self.moment(one)));
         }
-        self.upsert(table::LEDGER, &["release", "step"], &columns)
+        columns
     }
 
     fn key_columns(&self, id: &StepId, name: &str) -> Vec<(&'static str, String)> {
@@ -243,34 +262,46 @@ impl Rows {
     }
 
     pub(super) fn insert(&self, name: &str, columns: &[(&str, String)]) -> String {
-        let values: Vec<&str> = columns.iter().map(|(_, value)| value.as_str()).collect();
         format!(
-            "INSERT INTO {} ({}) VALUES ({})",
+            "INSERT INTO {} ({}) VALUES {}",
             self.table(name),
             self.idents(columns.iter().map(|(column, _)| *column)),
-            values.join(", ")
+            values(columns)
         )
     }
 
     fn upsert(&self, name: &str, key: &[&str], columns: &[(&str, String)]) -> String {
+        format!("{} {}", self.insert(name, columns), self.or_replace(key, columns))
+    }
+
+    /// The end of an insert that takes the place of the row with the same key.
+    pub(super) fn or_replace(&self, key: &[&str], columns: &[(&str, String)]) -> String {
         let others: Vec<String> =
             columns.iter().filter(|(column, _)| !key.contains(column)).map(|(column, _)| self.ident(column)).collect();
-        format!(
-            "{} {}",
-            self.insert(name, columns),
-            self.flavour.on_conflict(&self.idents(key.iter().copied()), &others)
-        )
+        self.flavour.on_conflict(&self.idents(key.iter().copied()), &others)
     }
 }
 
-/// The phase without what has columns of its own.
+/// The phase without what has columns of its own, and without what a reader takes for granted: most of a ledger is phases that ran
+/// once or had nothing to run, and it is read as a whole.
 fn detail_json(row: &PhaseRow) -> String {
     let mut value = serde_json::to_value(row).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
-        fields.remove("state");
-        fields.remove("at");
+        fields.retain(|name, value| !["state", "at"].contains(&name.as_str()) && !granted(value));
     }
     value.to_string()
+}
+
+/// Whether a field of [`PhaseRow`] is read as this where it is missing.
+fn granted(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(true) | Value::Object(_) => false,
+    }
 }
 
 /// Our own types have string keys and no failing `Serialize`, so this gives JSON always.
@@ -288,4 +319,36 @@ pub fn as_written(guards: &Guards) -> String {
         .map(|(key, value)| format!("{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     named.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{action::Checksum, model::PhaseState};
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn what_a_detail_leaves_out_is_read_as_it_was() {
+        let pending = PhaseRow::pending();
+        assert_eq!(detail_json(&pending), "{}");
+        let full = PhaseRow {
+            state: PhaseState::Pending,
+            empty: true,
+            at: None,
+            who: "ann".to_owned(),
+            seq: 7,
+            checksum: Some(Checksum::of(["x"])),
+            upto: 3,
+            trying: Some(0),
+            partly: true,
+            attempt: 2,
+            hashes: vec![String::new()],
+            error: Some("no".to_owned()),
+        };
+        let first = PhaseRow { trying: Some(0), ..pending.clone() };
+        for row in [pending, full, first] {
+            assert_eq!(serde_json::from_str::<PhaseRow>(&detail_json(&row)).unwrap(), row);
+        }
+    }
 }

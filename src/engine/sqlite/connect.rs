@@ -1,22 +1,23 @@
 //! One connection: opening it, the settings triphase relies on, and answers as cells.
 
-use super::failure;
+use super::{
+    failure,
+    watch::{Reached, Watch},
+};
 use crate::{
     engine::{Failure, Stop, UrlOption, Values, rows::TextRow},
     target::Target,
 };
 use anyhow::anyhow;
 use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, SqliteConnection, TypeInfo as _,
+    ValueRef as _,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 /// How the file is opened.
@@ -167,10 +168,19 @@ pub struct Link {
     watch: Watch,
 }
 
+/// Why a transaction that was sent as one text did not commit.
+#[derive(Debug)]
+pub struct Halt {
+    /// How far it came.
+    pub reached: Reached,
+    /// SQLite's error; none where the text left its transaction open, as the last of it was taken for something else.
+    pub error: Option<sqlx::Error>,
+}
+
 impl Link {
     /// `waits` is set for as long as a statement waits for another connection's lock.
     pub async fn new(mut connection: SqliteConnection, waits: Arc<AtomicBool>) -> Result<Self, sqlx::Error> {
-        let watch = Watch { stop: Arc::default(), waits };
+        let watch = Watch::new(waits);
         watch.install(&mut connection).await?;
         Ok(Self { connection, in_transaction: false, settled: false, watch })
     }
@@ -212,7 +222,30 @@ impl Link {
 
     /// What runs next takes a lock first: until it works, it waits for that.
     pub fn waits(&self, waits: bool) {
-        self.watch.waits.store(waits, Ordering::Relaxed);
+        self.watch.waits(waits);
+    }
+
+    /// Runs a text that begins a transaction, works, and commits, as one message: others are answered statement by statement, and each
+    /// answer wakes this side. Where it fails, the transaction may be open still.
+    ///
+    /// # Errors
+    /// How far it came, and why no further; none where it ended without its COMMIT.
+    pub async fn transact(&mut self, text: String, stop: &Stop) -> Result<(), Halt> {
+        self.in_transaction = true;
+        self.watch.begins();
+        self.watch(stop);
+        let answer = self.connection.begin_with(AssertSqlSafe(text)).await.map(drop);
+        self.unwatch();
+        self.waits(false);
+        match (answer, self.watch.reached()) {
+            // The text ran to its end, and left no transaction open.
+            (Err(sqlx::Error::BeginFailed), Reached::Commit) => {
+                self.in_transaction = false;
+                Ok(())
+            }
+            (Err(error), reached) => Err(Halt { reached, error: Some(error) }),
+            (Ok(()), reached) => Err(Halt { reached, error: None }),
+        }
     }
 
     /// Commits. After an error the transaction is rolled back, where SQLite has not done so itself.
@@ -233,37 +266,6 @@ impl Link {
             let _ = execute(&mut self.connection, "ROLLBACK").await;
             self.in_transaction = false;
         }
-    }
-}
-
-/// Cancels what runs once told to stop (rule X4). It stays with the connection: setting it anew for each statement would cost two more
-/// messages to the thread that has the file.
-#[derive(Clone)]
-struct Watch {
-    stop: Arc<Mutex<Option<Stop>>>,
-    waits: Arc<AtomicBool>,
-}
-
-impl Watch {
-    async fn install(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        /// Virtual-machine instructions between two looks: well under a millisecond.
-        const EVERY: i32 = 1000;
-        let watch = self.clone();
-        connection.lock_handle().await?.set_progress_handler(EVERY, move || {
-            // Only a statement that works comes here.
-            watch.waits.store(false, Ordering::Relaxed);
-            !watch.told_to_stop()
-        });
-        Ok(())
-    }
-
-    fn set(&self, stop: Option<Stop>) {
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = stop;
-    }
-
-    fn told_to_stop(&self) -> bool {
-        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
-        stop.as_ref().is_some_and(|stop| stop.signal().is_some())
     }
 }
 

@@ -1,10 +1,12 @@
 //! The lock, held, and the writes it allows. Every transaction first looks whether this run is still the one that may write (rule X2).
 
 use super::{
-    connect::{Cell, Link, cells, execute, texts},
+    connect::{Cell, Halt, Link, cells, execute, texts},
     failure, foreign_keys,
     lock::FileLock,
-    session::FileSession,
+    session::{FileSession, host_clock},
+    watch::Reached,
+    whole::{self, sets},
 };
 use crate::{
     action::Action,
@@ -133,6 +135,9 @@ impl<'a> FileHold<'a> {
         closes: &[Entry],
         stop: &Stop,
     ) -> Result<Time, Failure> {
+        if let Some(done) = self.whole(link, actions, closes, actions.len(), stop).await {
+            return done;
+        }
         let wish = foreign_keys::of_unit(actions);
         if let Some(on) = wish {
             let pragma = format!("PRAGMA foreign_keys = {}", if on { "ON" } else { "OFF" });
@@ -159,8 +164,42 @@ impl<'a> FileHold<'a> {
         self.close(link, closes, end).await
     }
 
+    /// Actions and entries as one text, in one message; none where they can't be. `at`: the action that a failure of the entries is told
+    /// as.
+    async fn whole(
+        &self,
+        link: &mut Link,
+        actions: &[Action],
+        entries: &[Entry],
+        at: usize,
+        stop: &Stop,
+    ) -> Option<Result<Time, Failure>> {
+        let rows = &self.session.rows;
+        let text = whole::text(rows, &self.me.run, actions, &rows.entries(entries, self.me))?;
+        let Err(Halt { reached, error }) = link.transact(text, stop).await else {
+            failpoint::point("after commit");
+            return Some(Ok(host_clock()));
+        };
+        // Without an error nothing is applied, and what is sent statement by statement will do.
+        let failed = match (error, reached) {
+            (None, _) => None,
+            (Some(error), Reached::Fence) => Some(match self.access(error) {
+                busy @ Failure::Busy(_) => busy,
+                other => self.fence(link).await.err().unwrap_or(other),
+            }),
+            (Some(error), Reached::Action(at)) => Some(failure::action(at, error)),
+            (Some(error), Reached::Ledger) => Some(failure::action(at, error)),
+            (Some(error), Reached::Commit) => Some(failure::commit(at, error)),
+        };
+        link.rollback().await;
+        failed.map(Err)
+    }
+
     /// Entries in a transaction of their own.
     async fn entries(&self, link: &mut Link, entries: &[Entry], at: usize) -> Result<Time, Failure> {
+        if let Some(done) = self.whole(link, &[], entries, at, &Stop::never()).await {
+            return done;
+        }
         let written = match self.begin_fenced(link).await {
             Ok(()) => self.close(link, entries, at).await,
             Err(failed) => Err(failed),
@@ -175,7 +214,6 @@ impl<'a> FileHold<'a> {
         statements.push(self.session.rows.clock_query());
         let answer = texts(&mut link.connection, &statements.join(";")).await.map_err(|e| failure::action(at, e))?;
         let now = clock(&answer);
-        failpoint::point("before commit");
         link.commit().await.map_err(|e| failure::commit(at, e))?;
         failpoint::point("after commit");
         Ok(now)
@@ -238,14 +276,6 @@ async fn watched(link: &mut Link, stop: &Stop, at: usize, action: &Action) -> Re
     // Before any COMMIT or ROLLBACK, which must not be cancelled.
     link.unwatch();
     done
-}
-
-/// Whether an action may change settings: SQLite's are all set by pragmas.
-fn sets(action: &Action) -> bool {
-    match action {
-        Action::Sql { text, .. } | Action::Expect { query: text } => text.to_ascii_lowercase().contains("pragma"),
-        Action::Shell { .. } | Action::Operation { .. } => false,
-    }
 }
 
 async fn run(link: &mut Link, at: usize, action: &Action) -> Result<(), Failure> {

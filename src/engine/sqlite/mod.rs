@@ -11,6 +11,8 @@ mod script;
 mod session;
 #[cfg(test)]
 mod tests;
+mod watch;
+mod whole;
 
 use super::{Access, Answer, Driver, Me, Session, UrlOption};
 use crate::{

@@ -329,7 +329,7 @@ async fn version(connection: &mut SqliteConnection) -> Result<String, sqlx::Erro
 }
 
 /// SQLite's clock is the host's (rule G6), to the millisecond.
-fn host_clock() -> Time {
+pub(super) fn host_clock() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX / 1000).saturating_mul(1000))
 }
