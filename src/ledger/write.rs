@@ -47,7 +47,7 @@ pub struct Event {
 #[expect(clippy::large_enum_variant, reason = "most entries are steps, and there are a handful a unit")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A step's phase becomes `phase_row`; its `at` is set to the target's clock and its `who` to the run's. `keep` adds or
+    /// A step's phase becomes `row`; its `at` is set to the target's clock and its `who` to the run's. `keep` adds or
     /// replaces stored handlers, by verb.
     Step {
         /// Whose.
@@ -113,6 +113,20 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// What the audit trail is told.
+    pub const fn event(&self) -> &Event {
+        match self {
+            Self::Step { event, .. }
+            | Self::Replace { event, .. }
+            | Self::Keep { event, .. }
+            | Self::Rename { event, .. }
+            | Self::Upgrade { event, .. }
+            | Self::Rollout { event, .. } => event,
+        }
+    }
+}
+
 /// What is written once, before a run's first change: the ledger's tables where there are none, the run's own row, and the guards
 /// where the target file names others than the ledger keeps (G10).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,8 +142,8 @@ pub struct Begin {
 pub struct Unit {
     /// Committed before an action that stands alone, in a transaction of their own; else empty.
     pub opens: Vec<Entry>,
-    /// The handler's earlier statements that set the session (`SET`, `USE`), for engines where a handler is more than one unit: what they
-    /// set must hold for the actions, in whatever session these are run.
+    /// The handler's earlier statements that set the session ([`crate::sql::is_setting`]), where the handler is more than one unit: what
+    /// they set must hold for the actions, in whatever session these are run (rule L9).
     pub setup: Vec<String>,
     /// In order. More than one only where all can share a transaction.
     pub actions: Vec<Action>,

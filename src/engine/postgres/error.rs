@@ -1,6 +1,9 @@
 //! What the server's refusals mean.
 
-use super::{super::Failure, wire::Rows};
+use super::{
+    super::{Failure, NothingRan},
+    wire::Rows,
+};
 use anyhow::anyhow;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
@@ -57,6 +60,17 @@ impl Broken {
     /// What the server said, in full.
     pub fn words(&self) -> String {
         words(&self.cause)
+    }
+
+    /// The same as a failure's reason. A refusal of class 42 (manual, appendix A: a name that is not there, no right) is of the statement as
+    /// written where no context comes with it; inside a function or a block there is
+    /// always one (manual, "Error and Notice Message Fields", W).
+    pub fn why(&self) -> anyhow::Error {
+        let said = server(&self.cause).filter(|said| said.code().starts_with("42") && said.r#where().is_none());
+        match said {
+            Some(_) => NothingRan(self.words()).into(),
+            None => anyhow!("{}", self.words()),
+        }
     }
 
     /// For a read of ours, or a write that has no action in it.

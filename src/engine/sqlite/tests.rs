@@ -6,7 +6,7 @@ use super::{Sqlite, lock};
 use crate::{
     action::{Action, Checksum, Handler, Handlers},
     engine::{Access, Driver as _, Failure, Hold, Me, Session, Stop},
-    ledger::{Begin, Entry, Event, Format, Ledger, Outcome, PhaseRow, Row, Unit, Verdict},
+    ledger::{Begin, Entry, Event, Format, Halfway, Ledger, Outcome, PhaseRow, Row, Unit, Verdict},
     model::{Guards, Label, Phase, PhaseState, Span, StepId, Time, Verb, Version},
     target::{Connection, Target},
 };
@@ -77,6 +77,7 @@ fn full(state: PhaseState) -> PhaseRow {
         upto: 3,
         trying: Some(4),
         partly: true,
+        halfway: Some(Halfway { upto: 1, trying: Some(1), hashes: vec!["d".to_owned()] }),
         attempt: 2,
         hashes: vec!["a'b".to_owned(), "c".to_owned()],
         error: Some("no such \"table\"".to_owned()),
