@@ -42,7 +42,7 @@ pub struct Connection {
     /// Database name; for SQLite the file's absolute path, or `:memory:`, which is refused; for a lake its folder's absolute path, or its
     /// object store's URL.
     pub database: String,
-    /// The URL's `?key=value` options, in order. Values may be secret (`sslpassword`), so `Debug` is all that prints them: see [`fmt::Display`].
+    /// The URL's `?key=value` options, in order. A value is nobody's business but the engine's: nothing prints one, `Debug` neither.
     pub query: IndexMap<String, Secret>,
 }
 
@@ -112,5 +112,27 @@ impl Target {
     /// The connection the runner uses.
     pub fn runner(&self) -> &Connection {
         self.admin_connection.as_ref().unwrap_or(&self.connection)
+    }
+}
+
+/// A target of no engine's, for tests.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn fixture(guards: Guards) -> Target {
+    Target {
+        env: Some("dev".into()),
+        connection: Connection { scheme: "fake".into(), database: "fake".into(), ..Connection::default() },
+        admin_connection: None,
+        schema: None,
+        guards,
+        lock_timeout: Span::parse("2s").unwrap(),
+        lock_retry_for: Span::parse("0s").unwrap(),
+        binary: None,
+        binary_args: Vec::new(),
+        vars: Default::default(),
+        storage_options: Default::default(),
+        writers: None,
+        rewriters: Default::default(),
+        project: "/".into(),
     }
 }

@@ -394,6 +394,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_secret_is_in_debug() {
+        let shown = format!("{:?}", parse("ff --conn postgres://a:hunter2@h/d").unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
     fn v(text: &str) -> Version {
         Version::parse(text).unwrap()
     }

@@ -81,7 +81,7 @@ pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Re
         let notes = super::repair::would(&seen);
         return Ok(Outcome { end: End::Done, done: vec![], waits: vec![], notes, next: String::new() });
     }
-    let asks = !seen.entries.is_empty() && facts.ledger.guards.replaced_by(&scene.target.guards).is_protected();
+    let asks = !seen.entries.is_empty() && facts.ledger.in_force(&scene.target.guards).is_protected();
     let mut outcome = work::under(app, scene, async |context| {
         // Asked before the first file is written: who says no finds nothing changed.
         if asks {

@@ -19,6 +19,8 @@ pub struct Scene {
     pub driver: &'static dyn Driver,
     /// The dialect that the target speaks; what the URL promises, where the target can't be asked or it makes no difference.
     pub dialect: Dialect,
+    /// Whether it makes a difference which dialect of its URL's the target speaks.
+    matters: bool,
 }
 
 impl Scene {
@@ -26,20 +28,21 @@ impl Scene {
     pub fn of(app: &App) -> Result<Self, Halt> {
         let choice = Choice {
             project: std::path::absolute(&app.global.path).unwrap_or_else(|_| app.global.path.clone()),
-            conn: app.global.conn.clone(),
+            conn: app.global.conn.as_ref().map(|conn| conn.reveal().to_owned()),
             env: app.global.env.clone(),
             vars: app.vars.clone(),
         };
         let target = config::target(&choice).map_err(Halt::Findings)?;
         let scheme = target.connection.scheme.as_str();
         let driver = engine::driver(scheme).ok_or_else(|| Halt::Findings(vec![no_engine(scheme)]))?;
-        let dialect = if differs(driver.dialect(), &target) {
+        let matters = differs(driver.dialect(), &target);
+        let dialect = if matters {
             // A target that can't be reached is the command's to report.
             app.wait(driver.found(&target))?.unwrap_or_else(|_| driver.dialect())
         } else {
             driver.dialect()
         };
-        Ok(Self { target, driver, dialect })
+        Ok(Self { target, driver, dialect, matters })
     }
 
     /// The same for a command that only looks: where there is nothing to see, it is said what may have been meant.
@@ -56,7 +59,8 @@ impl Scene {
         match load::files(&self.target.project) {
             Ok(files) => {
                 let files = release::Files { vars: self.target.vars.clone(), ..files };
-                release::project(&files, self.dialect)
+                let read_for = self.matters.then_some(self.dialect);
+                Project { read_for, ..release::project(&files, self.dialect) }
             }
             Err(error) => {
                 let folder = self.target.project.join("releases");

@@ -32,7 +32,7 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
         }
         return Ok(code);
     }
-    let units: Vec<Unit> = cut(&look.plan, &look.facts.ledger).into_iter().map(|cut| cut.unit).collect();
+    let units: Vec<Unit> = cut(&look.plan, &look.facts.ledger, look.dialect).into_iter().map(|cut| cut.unit).collect();
     let script = if units.is_empty() {
         "-- nothing to do\n".to_owned()
     } else {

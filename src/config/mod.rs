@@ -12,10 +12,10 @@ use crate::{
     model::{Class, Finding},
     target::Target,
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// Where to look for a target, in the order of rule T2.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Choice {
     /// `--path`: the project folder.
     pub project: PathBuf,
@@ -25,6 +25,18 @@ pub struct Choice {
     pub env: Option<String>,
     /// The process's environment.
     pub vars: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Choice {
+    /// A URL may hold a password, and so may any variable of the environment: their names alone are shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Choice")
+            .field("project", &self.project)
+            .field("conn", &self.conn.as_ref().map(|_| "***"))
+            .field("env", &self.env)
+            .field("vars", &self.vars.keys())
+            .finish()
+    }
 }
 
 /// Finds and reads the target.
@@ -46,4 +58,20 @@ fn text(path: &std::path::Path) -> Result<String, String> {
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|_| "it is no UTF-8 text; save it as UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_in_debug() {
+        let choice = Choice {
+            conn: Some("postgres://a:hunter2@h/d".to_owned()),
+            vars: [("PGPASSWORD".to_owned(), "hunter2".to_owned())].into(),
+            ..Choice::default()
+        };
+        let shown = format!("{choice:?}");
+        assert!(shown.contains("PGPASSWORD") && !shown.contains("hunter2"), "{shown}");
+    }
 }

@@ -33,7 +33,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The target refused an action (index into the unit's actions; one past the last means "at commit"). Nothing of the unit's
-    /// transaction is applied.
+    /// transaction is applied. Of one that commits on its way nothing is applied either where `why` is a [`NothingRan`].
     #[error("{why:#}")]
     Handler {
         /// Which.
@@ -62,6 +62,11 @@ pub enum Failure {
     #[error("{}", .0.message)]
     Refused(Box<Finding>),
 }
+
+/// The server's words where it refused a statement before it began: a name that it does not know, no right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NothingRan(pub String);
 
 impl From<shell::Ended> for Failure {
     /// A file is a unit's only action.

@@ -6,7 +6,7 @@ pub mod drift;
 mod read;
 mod write;
 
-pub use read::{Facts, HistoryRow, Ledger, Leftover, PhaseRow, Row, RunRow, Verdict, after, of};
+pub use read::{Facts, Halfway, HistoryRow, Ledger, Leftover, PhaseRow, Row, RunRow, Verdict, after, of};
 pub use write::{Begin, Entry, Event, Outcome, Unit};
 
 use std::fmt;

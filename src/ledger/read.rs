@@ -40,6 +40,9 @@ pub struct PhaseRow {
     /// It was applied only in part when its rollback began: what is left of the rollback asks each action first.
     #[serde(default)]
     pub partly: bool,
+    /// How far it had come when that rollback began: what there is again, should the rollback be said to be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halfway: Option<Halfway>,
     /// How often the handler at work was begun.
     #[serde(default)]
     pub attempt: u32,
@@ -49,6 +52,19 @@ pub struct PhaseRow {
     /// Why it failed.
     #[serde(default)]
     pub error: Option<String>,
+}
+
+/// How far a handler had come that was applied only in part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halfway {
+    /// How many of its actions are known to have committed.
+    pub upto: u32,
+    /// The action that stood open.
+    #[serde(default)]
+    pub trying: Option<u32>,
+    /// The resume hashes of its actions.
+    #[serde(default)]
+    pub hashes: Vec<String>,
 }
 
 const fn pending() -> PhaseState {
@@ -68,15 +84,18 @@ impl PhaseRow {
             upto: 0,
             trying: None,
             partly: false,
+            halfway: None,
             attempt: 0,
             hashes: Vec::new(),
             error: None,
         }
     }
 
-    /// Whether a statement of it committed, or may have: what has begun here and can't be waved away.
+    /// Whether a statement of it committed, or may have: what has begun here and can't be waved away. So it is with what was applied in
+    /// part when its rollback began: that was said to be undone, and how far it had come may not be known any more.
     pub const fn committed(&self) -> bool {
-        self.upto > 0 || self.trying.is_some()
+        let begun = matches!(self.state, PhaseState::Running | PhaseState::Failed);
+        self.upto > 0 || self.trying.is_some() || (begun && self.partly)
     }
 
     /// A handler of this phase ran to its end ("simdropped" and "dropped" in G3–G6), or stopped with something committed,
@@ -181,6 +200,11 @@ impl Ledger {
     /// A release's steps.
     pub fn of<'a>(&'a self, release: &'a Version) -> impl Iterator<Item = (&'a StepId, &'a Row)> {
         of(&self.steps, release)
+    }
+
+    /// The guards in force: its own, but for those that the target file names (rule G10).
+    pub fn in_force(&self, file: &Guards) -> Guards {
+        self.guards.replaced_by(file)
     }
 
     /// A version as this ledger spells it: whatever was respelt in the files stays the release that it was.

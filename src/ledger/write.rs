@@ -47,7 +47,7 @@ pub struct Event {
 #[expect(clippy::large_enum_variant, reason = "most entries are steps, and there are a handful a unit")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A step's phase becomes `phase_row`; its `at` is set to the target's clock and its `who` to the run's. `keep` adds or
+    /// A step's phase becomes `row`; its `at` is set to the target's clock and its `who` to the run's. `keep` adds or
     /// replaces stored handlers, by verb.
     Step {
         /// Whose.
@@ -142,8 +142,8 @@ pub struct Begin {
 pub struct Unit {
     /// Committed before an action that stands alone, in a transaction of their own; else empty.
     pub opens: Vec<Entry>,
-    /// The handler's earlier statements that set the session (`SET`, `USE`), for engines where a handler is more than one unit: what they
-    /// set must hold for the actions, in whatever session these are run.
+    /// The handler's earlier statements that set the session ([`crate::sql::is_setting`]), where the handler is more than one unit: what
+    /// they set must hold for the actions, in whatever session these are run (rule L9).
     pub setup: Vec<String>,
     /// In order. More than one only where all can share a transaction.
     pub actions: Vec<Action>,

@@ -112,7 +112,7 @@ pub(super) fn back(
 
 /// Whether a statement of the phase has committed, or may have: one that stands open and was not applied has not.
 fn committed(played: &Played<'_>, id: &StepId, phase: Phase, row: &PhaseRow) -> bool {
-    row.upto > 0 || (row.trying.is_some() && played.facts.verdict(id, phase) != Verdict::Not)
+    row.upto > 0 || row.partly || (row.trying.is_some() && played.facts.verdict(id, phase) != Verdict::Not)
 }
 
 /// The later phases that failed with nothing committed, as they are once what they built on is taken back: never begun. One that has

@@ -3,14 +3,14 @@
 use super::{Cut, Plan, Task};
 use crate::{
     action::{Action, Handler, Handlers},
-    ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Unit, Verdict},
-    model::{PhaseState, Verb, Way},
+    ledger::{Entry, Event, Halfway, Ledger, Outcome, PhaseRow, Unit, Verdict},
+    model::{Dialect, PhaseState, Verb, Way},
 };
 use std::collections::BTreeSet;
 
 /// Cuts a plan: a handler that can commit as a whole is one unit; one with statements that stand alone is cut around each of them. What
-/// has nothing to run costs no unit of its own: it goes with its neighbour.
-pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
+/// has nothing to run costs no unit of its own: it goes with its neighbour. `dialect`: what the handlers' statements are read as.
+pub fn cut(plan: &Plan, ledger: &Ledger, dialect: Dialect) -> Vec<Cut> {
     let mut cuts: Vec<Cut> = Vec::new();
     let mut seq = ledger.next_seq();
     let mut waiting: Vec<(usize, Entry)> = Vec::new();
@@ -48,7 +48,8 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
         if several {
             keep.insert(task.verb, running(task));
         }
-        let setting = if several || task.from > 0 { session_statements(&task.handler.actions) } else { Vec::new() };
+        let setting =
+            if several || task.from > 0 { session_statements(dialect, &task.handler.actions) } else { Vec::new() };
         while let Some((first, actions)) = groups.next() {
             let last = groups.peek().is_none();
             let upto = first + u32::try_from(actions.len()).unwrap_or(u32::MAX);
@@ -103,9 +104,9 @@ pub fn cut(plan: &Plan, ledger: &Ledger) -> Vec<Cut> {
 }
 
 /// The statements of a handler that set the session, with their indices.
-fn session_statements(actions: &[Action]) -> Vec<(u32, String)> {
+fn session_statements(dialect: Dialect, actions: &[Action]) -> Vec<(u32, String)> {
     let text = |action: &Action| match action {
-        Action::Sql { text, .. } if crate::sql::sets_session(text) => Some(text.clone()),
+        Action::Sql { text, .. } if crate::sql::is_setting(dialect, text) => Some(text.clone()),
         Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
     };
     (0..).zip(actions).filter_map(|(index, action)| Some((index, text(action)?))).collect()
@@ -152,7 +153,15 @@ fn begun(task: &Task, found: PhaseRow, seq: &mut u64) -> PhaseRow {
     let hashes = task.handler.actions.iter().map(Action::hash).collect();
     let fresh = !resumed || task.from == 0;
     let (upto, attempt) = (task.from, found.attempt + 1);
-    let mut row = PhaseRow { upto, trying: None, partly: task.ask_each, attempt, hashes, error: None, ..found };
+    let halfway = match task.verb.way() {
+        Way::Back if resumed => found.halfway.clone(),
+        Way::Back if task.ask_each => {
+            Some(Halfway { upto: found.upto, trying: found.trying, hashes: found.hashes.clone() })
+        }
+        Way::Back | Way::Forward => None,
+    };
+    let mut row =
+        PhaseRow { upto, trying: None, partly: task.ask_each, halfway, attempt, hashes, error: None, ..found };
     if task.verb.way() == Way::Forward {
         row.empty = task.handler.actions.is_empty();
         row.checksum = (!row.empty).then(|| task.handler.checksum.clone());
@@ -202,9 +211,15 @@ fn ended(task: &Task, row: &PhaseRow, outcome: Outcome) -> Entry {
             trying: None,
             ..row.clone()
         },
-        Way::Back => {
-            PhaseRow { state: PhaseState::RolledBack, upto: 0, trying: None, hashes: Vec::new(), ..row.clone() }
-        }
+        Way::Back => PhaseRow {
+            state: PhaseState::RolledBack,
+            upto: 0,
+            trying: None,
+            partly: false,
+            halfway: None,
+            hashes: Vec::new(),
+            ..row.clone()
+        },
     };
     entry(task, &row, task.keep.clone(), event(task, None, outcome, None))
 }

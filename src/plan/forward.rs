@@ -24,8 +24,6 @@ pub(super) struct Advance {
     pub refused: Vec<Finding>,
     /// The earliest time, where that is all that refuses.
     pub until: Option<Time>,
-    /// A guard that looks at what was rolled back (G7) is among them.
-    pub rolled_back: bool,
 }
 
 /// Plans a phase. `only`: that step alone. `named`: what was rolled back is applied again (G7).
@@ -51,10 +49,7 @@ pub(super) fn advance(
                 }
             }
             Next::OnlyIfNamed if named || !step.has(phase.verb()) => todo.push(step),
-            Next::OnlyIfNamed => {
-                advance.rolled_back = true;
-                advance.refused.push(guards::only_if_named(phase, &step.id, &at.who, at.at));
-            }
+            Next::OnlyIfNamed => advance.refused.push(guards::only_if_named(phase, &step.id, &at.who, at.at)),
             Next::FinishRollback => advance.refused.push(guards::rollback_open(phase, &step.id)),
             Next::MarkRolledBack | Next::RunAsking => unreachable!("the forward half of the table has no such answer"),
         }
@@ -170,7 +165,7 @@ pub(super) fn nothing() -> Handler {
     Handler { checksum: Checksum::of([]), label: Label::None, actions: Vec::new() }
 }
 
-/// The steps of a release that a forward verb has anything to record for.
+/// Whether a forward verb has a handler to run for any step of a release.
 pub(super) fn pending(played: &Played<'_>, release: &Release, verb: Verb) -> bool {
     guards::counted(release).any(|step| {
         let at = played.phase_of(step, verb.phase());

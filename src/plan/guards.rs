@@ -86,7 +86,7 @@ pub(super) fn phase_before(played: &Played<'_>, release: &Release, phase: Phase)
     })
 }
 
-/// G3: steps run in order, and releases too. `todo`: the steps about to run; `all`: not only one that was named.
+/// G3: steps run in order, and releases too. `todo`: the steps about to run.
 pub(super) fn in_order(played: &Played<'_>, release: &Release, phase: Phase, todo: &[&Step]) -> Vec<Finding> {
     const WAY_OUT: &str = "if that is meant: --out-of-order";
     let mut findings = Vec::new();

@@ -5,6 +5,7 @@ mod app_release;
 mod back;
 mod check;
 mod cut;
+mod decide;
 mod ff;
 mod forward;
 mod guards;

@@ -31,7 +31,7 @@ pub(super) struct Played<'a> {
 impl<'a> Played<'a> {
     pub fn new(project: &'a Project, facts: &'a Facts, file: &Guards) -> Self {
         let ledger = &facts.ledger;
-        let guards = ledger.guards.replaced_by(file);
+        let guards = ledger.in_force(file);
         let mut plan = Plan::default();
         plan.begin.create = ledger.format.is_none();
         plan.begin.guards = (guards != ledger.guards).then(|| guards.clone());

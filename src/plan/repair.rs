@@ -2,14 +2,14 @@
 
 use super::{
     Scope,
-    forward::marks,
+    decide::decide,
     stamp::{self, Mark},
 };
 use crate::{
     action::Handler,
     ledger::{Entry, Event, Format, Ledger, Outcome, Row, drift},
     model::{Class, Finding, Phase, PhaseState, StepId, Verb, Version, Way},
-    release::{Project, Step},
+    release::Project,
 };
 
 /// What is said.
@@ -150,13 +150,13 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
     plan
 }
 
-type Word = Result<(Vec<Entry>, String), Finding>;
+pub(super) type Word = Result<(Vec<Entry>, String), Finding>;
 
-fn refuse(class: Class, message: String, way_out: &str) -> Finding {
+pub(super) fn refuse(class: Class, message: String, way_out: &str) -> Finding {
     Finding::new(class, "", message).way_out(way_out)
 }
 
-fn event(id: &StepId, verb: &str, statement: Option<u32>, reason: &str) -> Event {
+pub(super) fn event(id: &StepId, verb: &str, statement: Option<u32>, reason: &str) -> Event {
     Event {
         release: Some(id.release.clone()),
         step: Some(id.step.clone()),
@@ -169,7 +169,7 @@ fn event(id: &StepId, verb: &str, statement: Option<u32>, reason: &str) -> Event
 }
 
 /// The ledger's row of a step, by name or id.
-fn row(ledger: &Ledger, step: &Scope) -> Result<(StepId, Row), Finding> {
+pub(super) fn row(ledger: &Ledger, step: &Scope) -> Result<(StepId, Row), Finding> {
     let Scope::Step(version, name) = step else {
         return Err(refuse(Class::Usage, "a repair is about one step".into(), "name it: vN/step"));
     };
@@ -202,148 +202,12 @@ fn replaced(ledger: &Ledger, repair: &Repair, step: &Scope, verb: Verb, handler:
 }
 
 /// A file that is not valid says nothing of what a step is.
-fn readable(project: &Project, version: &Version) -> Result<(), Finding> {
+pub(super) fn readable(project: &Project, version: &Version) -> Result<(), Finding> {
     if project.is_sound(version) {
         return Ok(());
     }
     let message = format!("the file of release `{version}` is not valid: what its handlers are is not known");
     Err(refuse(Class::Usage, message, "mend it first: triphase check lists what is wrong"))
-}
-
-/// What a person says of a phase must leave the step's phases in their order: one that is done has those before it behind it, one that is
-/// not has none after it (G2).
-fn in_order(id: &StepId, row: &Row, filed: Option<&Step>, phase: Phase, state: PhaseState) -> Option<Finding> {
-    let empty = |phase: Phase| filed.map_or(row.phase(phase).empty, |step| !step.has(phase.verb()));
-    let through = |phase: Phase| match row.phase(phase).state {
-        PhaseState::Done => true,
-        PhaseState::Pending | PhaseState::RolledBack => empty(phase),
-        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => false,
-    };
-    let said = |message, way_out: String| Some(Finding::new(Class::Guard, "G2", message).way_out(way_out));
-    match state {
-        PhaseState::Done => {
-            let behind = Phase::ALL.iter().find(|before| **before < phase && !through(**before))?;
-            said(
-                format!(
-                    "cannot record {phase} of step `{id}` as done: its {behind} is {}, and comes first",
-                    row.phase(*behind).state
-                ),
-                format!(
-                    "run it: triphase {behind} {}; or, if it was done by hand: triphase repair done {id} {behind} --reason …",
-                    id.release
-                ),
-            )
-        }
-        PhaseState::Pending | PhaseState::RolledBack => {
-            let ahead = Phase::ALL.iter().rev().find(|after| **after > phase && row.phase(**after).really())?;
-            let back = ahead
-                .rollback()
-                .map_or_else(String::new, |back| format!("roll it back: triphase {back} {}; or, ", id.release));
-            said(
-                format!(
-                    "cannot record {phase} of step `{id}` as {state}: its {ahead} is {}, and comes after it",
-                    row.phase(*ahead).state
-                ),
-                format!("{back}if that is not so: triphase repair undone {id} {ahead} --reason …"),
-            )
-        }
-        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => None,
-    }
-}
-
-fn decide(
-    project: &Project,
-    ledger: &Ledger,
-    repair: &Repair,
-    step: &Scope,
-    phase: Phase,
-    statement: Option<u32>,
-    done: bool,
-) -> Word {
-    let word = if done { "done" } else { "undone" };
-    let filed = match step {
-        Scope::Step(version, name) => {
-            project.release(version).and_then(|r| r.steps.iter().find(|s| s.id.step == *name || s.name == *name))
-        }
-        Scope::Auto | Scope::Release(_) => None,
-    };
-    if let (Scope::Step(version, _), Some(_), Err(_)) = (step, filed, row(ledger, step)) {
-        readable(project, version)?;
-    }
-    let filed = filed.filter(|step| project.is_sound(&step.id.release));
-    let (id, mut row) = match (row(ledger, step), filed) {
-        (Ok(found), _) => found,
-        (Err(_), Some(filed)) => (ledger.spelt_step(&filed.id), Row::pending(&filed.name)),
-        (Err(finding), None) => return Err(finding),
-    };
-    let before = row.clone();
-    let seq = ledger.next_seq();
-    let at = &mut row.phases[phase.index()];
-    let back = matches!(at.state, PhaseState::RollingBack | PhaseState::RollbackFailed);
-    if let Some(statement) = statement {
-        let Some(open) = at.trying.filter(|open| open + 1 == statement) else {
-            return Err(refuse(
-                Class::Usage,
-                format!("statement {statement} of {phase} of step `{id}` is not an open question"),
-                "see what is open: triphase check",
-            ));
-        };
-        at.trying = None;
-        at.upto = if done { open + 1 } else { open };
-        let all = at.upto as usize == at.hashes.len();
-        at.state = match (back, all) {
-            (false, true) => PhaseState::Done,
-            (false, false) => PhaseState::Failed,
-            (true, true) => PhaseState::RolledBack,
-            (true, false) => PhaseState::RollbackFailed,
-        };
-        if at.state == PhaseState::RolledBack {
-            at.upto = 0;
-            at.hashes.clear();
-        }
-    } else {
-        at.trying = None;
-        at.error = None;
-        at.state = match (back, done) {
-            // What was applied only in part before its rollback began is not done because the rollback is not.
-            (true, false) if at.partly => PhaseState::Failed,
-            (false, true) | (true, false) => PhaseState::Done,
-            (false, false) => PhaseState::Pending,
-            (true, true) => PhaseState::RolledBack,
-        };
-        at.upto = 0;
-        if at.state == PhaseState::Done {
-            at.seq = if at.seq == 0 { seq } else { at.seq };
-            at.empty = filed.map_or(at.empty, |step| !step.has(phase.verb()));
-            at.checksum = filed
-                .and_then(|step| step.checksum(phase).filter(|_| step.has(phase.verb())).cloned())
-                .or(at.checksum.take());
-        }
-    }
-    let changed = at.clone();
-    if statement.is_none()
-        && let Some(finding) = in_order(&id, &before, filed, phase, changed.state)
-    {
-        return Err(finding);
-    }
-    let marks = filed.map_or_else(Vec::new, |step| marks(&row, step, phase));
-    let keep = phase
-        .rollback()
-        // What an operation comes to is derived when it runs, and not known here.
-        .filter(|_| filed.is_none_or(|step| step.operation.is_none()))
-        .filter(|back| changed.state == PhaseState::Done && !row.stored.contains(back))
-        .and_then(|back| filed.and_then(|step| step.handlers.get(&back)).map(|handler| (back, handler.clone())))
-        .into_iter()
-        .collect();
-    let note = match statement {
-        Some(k) => {
-            let said = if done { "applied" } else { "not applied" };
-            format!("statement {k} of {phase} of step `{id}` is recorded as {said}; the phase is {}", changed.state)
-        }
-        None => format!("{phase} of step `{id}` is recorded as {}", changed.state),
-    };
-    let event = event(&id, word, statement.map(|k| k - 1), &repair.reason);
-    Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, marks, keep, event }], note))
 }
 
 fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> Word {

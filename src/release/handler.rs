@@ -107,7 +107,31 @@ fn one(node: &Node<'_>, verb: Verb, ours: bool, reading: &mut Reading<'_>) -> Op
                 .push(node.wrong(&format!("`{verb}`"), "SQL text, a list of actions or a map from engine to either"));
         }
     }
+    if let Some(text) = astray(reading.dialect, &parts.actions).filter(|_| ours) {
+        reading.findings.push(node.refuse(
+            "L9",
+            format!("the search path is changed before a statement that runs by itself, and its names have no schema: {text}"),
+            "write the schema before its names: what became of it is looked for without the handler's search path",
+        ));
+    }
     (reading.findings.len() == before).then(|| parts.handler(verb))
+}
+
+/// A PostgreSQL statement that runs by itself, is told by the catalogue to be applied, and has names that the handler's own search path
+/// leads elsewhere.
+fn astray(dialect: Dialect, actions: &[Action]) -> Option<&str> {
+    let texts = actions.iter().filter_map(|action| match action {
+        Action::Sql { text, alone, .. } => Some((text.as_str(), *alone)),
+        Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => None,
+    });
+    let mut moved = false;
+    for (text, alone) in texts.filter(|_| dialect == Dialect::Postgres) {
+        moved |= sql::moves_path(text);
+        if moved && alone && sql::index_concurrently(text).is_some_and(|of| of.has_bare_names()) {
+            return Some(text);
+        }
+    }
+    None
 }
 
 /// What a handler is put together from.

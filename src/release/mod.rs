@@ -81,6 +81,8 @@ pub struct Project {
     pub findings: Vec<Finding>,
     /// The releases that findings are about: what they hold is not known, and nothing follows from what they seem to lack.
     pub unsound: BTreeSet<Version>,
+    /// The dialect that they were read for, where they would be read otherwise for another one of the same URL's.
+    pub read_for: Option<Dialect>,
 }
 
 impl Project {
@@ -170,7 +172,7 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
             }
         }
     }
-    let mut project = Project { releases: Vec::with_capacity(documents.len()), findings, unsound };
+    let mut project = Project { releases: Vec::with_capacity(documents.len()), findings, unsound, read_for: None };
     let mut ids: HashMap<String, StepId> = HashMap::new();
     for (version, file, document) in &documents {
         let mut found = vec![];

@@ -71,7 +71,7 @@ impl Patience {
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            () = context.stop.pulled() => Err(End::Interrupted(super::SIGINT)),
+            () = context.stop.pulled() => Err(End::Interrupted(context.stop.signal().unwrap_or(super::SIGINT))),
         }
     }
 }

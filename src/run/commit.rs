@@ -3,7 +3,7 @@
 use super::Context;
 use crate::{
     action::Action,
-    engine::{Failure, Hold, Session, Stop},
+    engine::{Failure, Hold, NothingRan, Session, Stop},
     event::{End, Event},
     ledger::{Entry, Unit, Verdict},
     model::{Class, Dialect, Finding, PhaseState, StepId, Time, Verb},
@@ -16,13 +16,14 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How often it is said again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Commits a unit. `Some`: the run ends here, and why; all that must be recorded is.
+/// Commits a unit. `Some`: the run ends here, and why; all that must be recorded is. `begins`: its task was not told of yet.
 pub(super) async fn commit(
     context: &Context<'_>,
     session: &dyn Session,
     hold: &dyn Hold,
     plan: &Plan,
     mut cut: Cut,
+    begins: bool,
     done: &mut Vec<(StepId, Verb)>,
 ) -> Result<Option<End>, Failure> {
     if let Some(signal) = context.stop.signal() {
@@ -39,7 +40,7 @@ pub(super) async fn commit(
     let task = &plan.tasks[cut.task];
     let of = plan.tasks.len();
     let began = Instant::now();
-    if !cut.empties.contains(&cut.task) && cut.first == task.from {
+    if begins && !cut.empties.contains(&cut.task) {
         (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: cut.task, of });
     }
     // Which of the handler's actions those of the unit are, once some were skipped.
@@ -84,7 +85,8 @@ pub(super) async fn commit(
             }
             return Ok(None);
         }
-        Err(Failure::Handler { at, why }) => {
+        Err((Failure::Handler { at, why }, _)) => {
+            let inside = inside && !why.is::<NothingRan>();
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
             let text = cut.unit.actions.get(at).map_or_else(|| "COMMIT".into(), Action::text);
@@ -104,15 +106,15 @@ pub(super) async fn commit(
             }
             End::Failed
         }
-        Err(Failure::Busy(what)) => {
+        Err((Failure::Busy(what), by)) => {
             // A statement that stands alone was announced; that it was not applied is known, and said.
             if !cut.unit.opens.is_empty() {
                 let how = if inside { Broken::Undecided } else { Broken::Failed };
                 record(context, hold, &broken(plan, &cut, Some(cut.first), &what, how)).await?;
             }
-            End::Busy(format!("{} of step `{}`: {what}", task.verb, task.id))
+            End::Busy(format!("{} of step `{}`: {}", task.verb, task.id, blocked(&what, &by)))
         }
-        Err(Failure::Stopped) => {
+        Err((Failure::Stopped, _)) => {
             let signal = context.stop.signal().unwrap_or(2);
             let how = if inside { Broken::Undecided } else { Broken::Interrupted };
             if !cut.clears {
@@ -120,7 +122,7 @@ pub(super) async fn commit(
             }
             End::Interrupted(signal)
         }
-        Err(failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_))) => {
+        Err((failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_)), _)) => {
             return Err(failure);
         }
     };
@@ -203,8 +205,8 @@ async fn record(context: &Context<'_>, hold: &dyn Hold, entry: &crate::ledger::E
     Ok(())
 }
 
-/// Asks each action of a step that is applied only in part, and takes out what is so already. What nothing decides is run where a failure
-/// leaves nothing behind, and is a person's question where it stands alone.
+/// Asks each action of a step that is applied only in part, and takes out what is so already. What nothing decides is a person's question,
+/// but for what comes to no harm where it is not needed.
 async fn skip_applied(
     session: &dyn Session,
     verb: Verb,
@@ -217,7 +219,7 @@ async fn skip_applied(
     for (action, index) in cut.unit.actions.iter().zip(indices.iter()) {
         match super::look::verdict(session, action).await? {
             Verdict::Applied => {}
-            Verdict::Unknown if action.alone() => {
+            Verdict::Unknown if is_question(session.dialect(), action) => {
                 let finding = undecided(verb, id, cut.before.state, *index, action);
                 return Ok(Some(End::Undecided(vec![finding])));
             }
@@ -230,6 +232,15 @@ async fn skip_applied(
     cut.unit.actions = rest;
     *indices = kept;
     Ok(None)
+}
+
+/// Whether an action of which nothing tells whether it is needed is a person's to decide.
+pub(super) fn is_question(dialect: Dialect, action: &Action) -> bool {
+    match action {
+        Action::Sql { text, alone: false, .. } => !crate::sql::harmless_if_needless(dialect, text),
+        Action::Expect { .. } => false,
+        Action::Sql { alone: true, .. } | Action::Shell { .. } | Action::Operation { .. } => true,
+    }
 }
 
 /// What only a person knows of a statement of a rollback that finds its step applied only in part. `found`: the phase before it.
@@ -251,7 +262,12 @@ pub(super) fn undecided(verb: Verb, id: &StepId, found: PhaseState, index: u32, 
         .way_out(format!("look, do by hand what is needed, then: triphase repair {word} {id} {phase} --reason …"))
 }
 
-/// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5).
+/// A refusal for traffic and who was in its way. Their queries may hold what the application keeps: they are told, and never recorded.
+fn blocked(what: &str, by: &[String]) -> String {
+    if by.is_empty() { what.to_owned() } else { format!("{what}; blocked by {}", by.join(", ")) }
+}
+
+/// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5). A failure comes with who was in its way.
 async fn until_committed(
     context: &Context<'_>,
     hold: &dyn Hold,
@@ -259,7 +275,7 @@ async fn until_committed(
     verb: Verb,
     unit: &Unit,
     once: bool,
-) -> Result<Time, Failure> {
+) -> Result<Time, (Failure, Vec<String>)> {
     let limit = context.target.lock_retry_for.length();
     let began = Instant::now();
     let mut pause = Duration::from_millis(100);
@@ -270,25 +286,30 @@ async fn until_committed(
         let mut by = Vec::new();
         let sent = Instant::now();
         let answer = watched(context, hold, id, verb, unit, (began, waited), &mut by).await;
-        let Err(Failure::Busy(mut what)) = answer else { return answer };
-        if !by.is_empty() {
-            what = format!("{what}; blocked by {}", by.join(", "));
-        }
-        if once {
-            return Err(Failure::Busy(what));
-        }
+        let what = match answer {
+            Ok(now) => return Ok(now),
+            Err(Failure::Busy(what)) if once => return Err((Failure::Busy(what), by)),
+            Err(Failure::Busy(what)) => what,
+            Err(
+                failure @ (Failure::Handler { .. }
+                | Failure::Lost(_)
+                | Failure::Fenced(_)
+                | Failure::Stopped
+                | Failure::Access(_)
+                | Failure::Refused(_)),
+            ) => return Err((failure, by)),
+        };
         waited += sent.elapsed().min(context.target.lock_timeout.length());
         if waited + pause >= limit && (again || limit.is_zero()) {
             let setting = &context.target.lock_retry_for;
-            return Err(Failure::Busy(format!(
-                "{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied"
-            )));
+            let given_up = format!("{what}; given up after `lock_retry_for: {setting}`, nothing of it is applied");
+            return Err((Failure::Busy(given_up), by));
         }
-        (context.tell)(Event::Blocked { id: id.clone(), waited, by: vec![what], retry: true });
+        (context.tell)(Event::Blocked { id: id.clone(), waited, by: vec![blocked(&what, &by)], retry: true });
         let paused = Instant::now();
         tokio::select! {
             () = tokio::time::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
-            () = context.stop.pulled() => return Err(Failure::Stopped),
+            () = context.stop.pulled() => return Err((Failure::Stopped, by)),
         }
         waited += paused.elapsed();
         again = true;

@@ -1,12 +1,15 @@
 //! Looks, and changes nothing.
 
-use super::{at_once, commit::undecided};
+use super::{
+    at_once,
+    commit::{is_question, undecided},
+};
 use crate::{
     action::Action,
     engine::{Access, Attempt, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
-    model::{Class, Finding, PhaseState},
+    model::{Class, Dialect, Finding, PhaseState},
     plan::{self, Plan, Request},
     release::Project,
     target::Target,
@@ -23,6 +26,8 @@ pub struct Look {
     pub plan: Plan,
     /// Whether the engine commits a handler and its ledger row together.
     pub atomic: bool,
+    /// What the target speaks.
+    pub dialect: Dialect,
 }
 
 /// Plans, and changes nothing (`plan`, `--noop`, `sql`).
@@ -34,7 +39,7 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
         let session = driver.open(target, Access::Read).await?;
         let (facts, mut plan) = self::plan(session.as_ref(), target, project, request).await?;
         ask_each(session.as_ref(), &facts.ledger, &mut plan).await?;
-        Ok(Look { place: session.place(), facts, plan, atomic: session.atomic() })
+        Ok(Look { place: session.place(), facts, plan, atomic: session.atomic(), dialect: session.dialect() })
     };
     work.await.map_err(at_once)
 }
@@ -47,7 +52,7 @@ async fn ask_each(session: &dyn Session, ledger: &Ledger, plan: &mut Plan) -> Re
         for (index, action) in (0..).zip(&task.handler.actions).skip(task.from as usize) {
             let verdict = verdict(session, action).await?;
             task.asked.insert(index, verdict);
-            if verdict == Verdict::Unknown && action.alone() {
+            if verdict == Verdict::Unknown && is_question(session.dialect(), action) {
                 plan.findings.push(undecided(task.verb, &task.id, found, index, action));
             }
         }
@@ -63,6 +68,7 @@ pub(super) async fn plan(
     request: &Request,
 ) -> Result<(Facts, Plan), Failure> {
     let ledger = session.ledger().await?;
+    spoken(session, project)?;
     let wanted = plan::wants(project, &ledger, request);
     let mut facts = facts(session, ledger, &wanted.stored).await?;
     if !wanted.tables.is_empty() {
@@ -74,6 +80,18 @@ pub(super) async fn plan(
     }
     leave_foreign(session, &facts, &mut plan).await?;
     Ok((facts, plan))
+}
+
+/// Refuses files that were read for another dialect than the target speaks, where that makes a difference (rule F2): the server that a URL
+/// names could not be asked which it is, and then another one answered. A checksum of the wrong handler would be drift ever after.
+pub(super) fn spoken(session: &dyn Session, project: &Project) -> Result<(), Failure> {
+    match project.read_for {
+        Some(read) if read != session.dialect() => Err(Failure::Access(anyhow::anyhow!(
+            "the release files were read for {read}, and {} answers: it could not be asked before",
+            session.place().engine
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What keeps the files of a plan's `shell` actions from being run here (F4): the client is missing, or not told all it needs.

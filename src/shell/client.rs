@@ -209,7 +209,7 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         }
     }
     let mut vars = Vec::new();
-    let mut secrets = secret_options(connection);
+    let mut secrets = Vec::new();
     if let Some(password) = &connection.password {
         vars.extend(row.password.map(|name| (name, password.clone())));
         secrets.push(password.clone());
@@ -251,7 +251,7 @@ pub fn dump(target: &Target) -> Result<Client, Finding> {
     args.push(format!("--lock-wait-timeout={}", target.lock_timeout.length().as_millis()));
     let own = ["--schema-only", "--no-owner", "--no-privileges", "--no-password", "--exclude-table=*.triphase_*"];
     args.extend(own.iter().map(|arg| (*arg).to_owned()));
-    let mut secrets = secret_options(connection);
+    let mut secrets = Vec::new();
     let mut vars = libpq(connection);
     if let Some(password) = &connection.password {
         vars.push(("PGPASSWORD", password.clone()));
@@ -309,11 +309,6 @@ fn libpq(connection: &Connection) -> Vec<(&'static str, Secret)> {
         .iter()
         .filter_map(|(option, name)| connection.query.get(*option).map(|value| (*name, value.clone())))
         .collect()
-}
-
-/// Options that are passwords; others are words like `on`, which messages may hold.
-fn secret_options(connection: &Connection) -> Vec<Secret> {
-    connection.query.iter().filter(|(name, _)| name.contains("password")).map(|(_, value)| value.clone()).collect()
 }
 
 /// A program by its name in `PATH`, or by its path, relative to the project folder.

@@ -104,7 +104,7 @@ fn sqlite(items: &[Item<'_>]) -> bool {
 }
 
 /// A pragma's name, and the value it is given.
-fn pragma<'a>(items: &[Item<'a>]) -> Option<(&'a str, Option<&'a str>)> {
+pub(super) fn pragma<'a>(items: &[Item<'a>]) -> Option<(&'a str, Option<&'a str>)> {
     let mut at = Cursor::new(items);
     if !at.eat(&["PRAGMA"]) {
         return None;

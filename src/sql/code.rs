@@ -132,17 +132,20 @@ impl<'s, 'a> Cursor<'s, 'a> {
     }
 }
 
-/// Where the parenthesis that the slice starts with is closed.
-fn matching(items: &[Item<'_>]) -> Option<usize> {
+/// Where the parenthesis that the slice starts with is closed; none where it starts with no open one.
+pub(super) fn matching(items: &[Item<'_>]) -> Option<usize> {
     let mut depth = 0_usize;
-    items.iter().position(|item| {
+    for (at, item) in items.iter().enumerate() {
         if item.symbol("(") {
             depth += 1;
         } else if item.symbol(")") {
-            depth -= 1;
+            depth = depth.checked_sub(1)?;
         }
-        depth == 0
-    })
+        if depth == 0 {
+            return item.symbol(")").then_some(at);
+        }
+    }
+    None
 }
 
 /// The items outside all parentheses.

@@ -1,7 +1,7 @@
 //! Whether the text so far ends inside the body of a MySQL or MariaDB routine, trigger, event or anonymous block, whose own statements end
 //! with `;`.
 
-use super::code::Item;
+use super::code::{Item, matching};
 
 /// What opens a block where a statement starts; each is closed by an `END` where a statement starts.
 const OPENERS: &[&str] = &["BEGIN", "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"];
@@ -81,15 +81,8 @@ fn body(items: &[Item<'_>]) -> Option<usize> {
         return after("DO");
     }
     // Behind the parameters; characteristics begin no block.
-    let mut depth = 0_usize;
-    let close = items.iter().skip(kind).position(|item| {
-        depth += usize::from(item.symbol("("));
-        item.symbol(")") && {
-            depth -= 1;
-            depth == 0
-        }
-    })?;
-    let parameters = kind + close + 1;
+    let open = kind + items.iter().skip(kind).position(|item| item.symbol("(") || item.symbol(")"))?;
+    let parameters = open + matching(&items[open..])? + 1;
     let labelled = |at: &usize| items.get(at + 1).is_some_and(|next| next.symbol(":"));
     let set = |at: &usize| items[*at].is("SET") && !items[*at - 1].is("CHARACTER");
     let starts = |at: &usize| items[*at].is_any(OPENERS) || items[*at].is_any(SINGLE) || set(at) || labelled(at);
@@ -140,6 +133,9 @@ mod tests {
             "CREATE FUNCTION f() RETURNS int RETURN IF(1, 2, 3)",
             "CREATE EVENT e ON SCHEDULE AT now() DO DELETE FROM t",
             "CREATE TABLE event (begin int, function int)",
+            // No statement that a server takes, and none that may stop the reader.
+            "CREATE PROCEDURE p) BEGIN SELECT 1; END",
+            "CREATE PROCEDURE p(a int BEGIN SELECT 1; END",
             "BEGIN",
             "SELECT 1",
         ] {

@@ -45,6 +45,22 @@ pub enum Concurrent {
     },
 }
 
+impl Concurrent {
+    /// Whether what it is about is named without a schema.
+    pub fn has_bare_names(&self) -> bool {
+        let bare = |name: &Vec<String>| name.len() < 2;
+        match self {
+            Self::Create { table, .. } => bare(table),
+            Self::Drop { names } => names.iter().any(bare),
+            Self::Reindex { kind, name } => {
+                ["INDEX", "TABLE"].contains(&kind.as_str()) && name.as_ref().is_some_and(bare)
+            }
+            Self::Detach { table, partition } => bare(table) || bare(partition),
+            Self::AddValue { type_name, .. } => bare(type_name),
+        }
+    }
+}
+
 /// What tells one index of a table from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {

@@ -2,7 +2,7 @@
 //! applied (rule L4). What can't be told so is said to be unknown.
 
 use super::code::{Cursor, Item, read};
-use super::session::name as plain;
+use super::names::name as plain;
 use crate::model::Dialect;
 
 /// A name, with its database where the text says it.

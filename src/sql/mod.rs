@@ -12,6 +12,8 @@ mod expression;
 mod label;
 #[cfg(feature = "delta")]
 pub mod lake;
+mod names;
+mod needed;
 mod query;
 mod quote;
 mod session;
@@ -25,9 +27,11 @@ pub use concurrent::{Concurrent, Shape, index_concurrently};
 pub use ddl::{Change, Ddl, Named, Object, ddl};
 pub use expression::{expression, names_in, rename_in, replace_in, spell_in};
 pub use label::label;
+pub use names::{called, drops, names};
+pub use needed::harmless_if_needless;
 pub use query::writes;
 pub use quote::{ident, literal};
-pub use session::{names, sets_session};
+pub use session::{is_setting, moves_path, sets_session};
 pub use split::split;
 
 use crate::model::Dialect;

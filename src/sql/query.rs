@@ -1,8 +1,23 @@
 //! Whether a text that should only ask (`expect`, `done_when`) is a query, by its kind of statement. What a function does that it calls is
 //! not in the text.
 
+use super::alone::pragma;
 use super::code::{Item, outer, read};
 use crate::model::Dialect;
+
+/// SQLite's pragmas whose argument says what is asked about (sqlite.org/pragma.html); any other is set by its argument.
+const ASKED_OF: &[&str] = &[
+    "foreign_key_check",
+    "foreign_key_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "quick_check",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+];
 
 /// What keeps a statement from being a query: the word that makes it write, as written; none where it only asks, or can't be read.
 pub fn writes(dialect: Dialect, text: &str) -> Option<String> {
@@ -18,9 +33,11 @@ pub fn writes(dialect: Dialect, text: &str) -> Option<String> {
     if !first.is_any(asks) {
         return word(first);
     }
-    // `PRAGMA x = 1` sets.
+    // `PRAGMA x = 1` sets, and so does `PRAGMA x(1)`.
     if first.is("PRAGMA") {
-        return items.iter().any(|item| item.symbol("=")).then(|| "PRAGMA … =".to_owned());
+        let (name, value) = pragma(&items)?;
+        let asks = value.is_none() || ASKED_OF.iter().any(|known| name.eq_ignore_ascii_case(known));
+        return (!asks).then(|| format!("PRAGMA {name} = …"));
     }
     if let Some(into) = outer(&items).find(|item| item.is("INTO")) {
         return word(into);
@@ -67,6 +84,15 @@ mod tests {
             assert_eq!(writes(Dialect::Postgres, text).as_deref(), expected, "{text}");
         }
         assert_eq!(writes(Dialect::Sqlite, "PRAGMA user_version"), None);
-        assert_eq!(writes(Dialect::Sqlite, "PRAGMA user_version = 3").as_deref(), Some("PRAGMA … ="));
+        for text in ["PRAGMA table_info(t)", "PRAGMA main.foreign_key_check('t')", "PRAGMA integrity_check(1)"] {
+            assert_eq!(writes(Dialect::Sqlite, text), None, "{text}");
+        }
+        for (text, expected) in [
+            ("PRAGMA user_version = 3", "PRAGMA user_version = …"),
+            ("PRAGMA user_version(3)", "PRAGMA user_version = …"),
+            ("pragma main.\"journal_mode\"(wal)", "PRAGMA journal_mode = …"),
+        ] {
+            assert_eq!(writes(Dialect::Sqlite, text).as_deref(), Some(expected), "{text}");
+        }
     }
 }

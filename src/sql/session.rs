@@ -1,15 +1,44 @@
-//! MySQL's and MariaDB's statements that change the session and nothing else: what they set lasts until the session ends, so a handler that
-//! goes on in another session needs them again.
+//! Statements that change the session and nothing else: what they set lasts until the session ends, or until triphase puts its own
+//! settings back. A handler that is cut around a statement by itself needs them again for what follows (rule L9).
 
-use super::code::{Item, read};
+use super::alone;
+use super::code::{Cursor, Item, read};
 use super::tokens::Kind;
 use crate::model::Dialect;
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
-/// What `SET` is followed by where it sets more than the session, or runs a statement.
+/// What `SET` is followed by on MySQL and MariaDB where it sets more than the session, or runs a statement.
 const WIDER: &[&str] = &["GLOBAL", "PERSIST", "PERSIST_ONLY", "PASSWORD", "STATEMENT", "DEFAULT", "RESOURCE"];
 
-/// Whether a statement only sets the session: `SET`, `USE`, `PREPARE`, `DEALLOCATE`; in `/*! */` too, as dumps have them.
+/// What `SET` is followed by on PostgreSQL where it ends with its transaction.
+const BRIEF: &[&str] = &["LOCAL", "TRANSACTION", "CONSTRAINTS"];
+
+/// SQLite's settings that a handler may change and triphase puts back after it; what sets the file, or stands alone, is none of them.
+const PRAGMAS: &[&str] = &[
+    "foreign_keys",
+    "ignore_check_constraints",
+    "legacy_alter_table",
+    "recursive_triggers",
+    "reverse_unordered_selects",
+    "writable_schema",
+];
+
+/// Whether a statement only sets the session. MySQL and MariaDB: as [`sets_session`]. PostgreSQL: `SET`, `RESET`, and `SELECT
+/// set_config(…, false)`, as dumps have it. SQLite: a pragma that triphase puts back.
+pub fn is_setting(dialect: Dialect, text: &str) -> bool {
+    match dialect {
+        Dialect::Mysql | Dialect::Mariadb => sets_session(text),
+        Dialect::Postgres => read(dialect, text).is_some_and(|items| sets_postgres(&items)),
+        Dialect::Sqlite => read(dialect, text).is_some_and(|items| {
+            let set = alone::pragma(&items).and_then(|(name, value)| value.map(|_| name));
+            set.is_some_and(|name| PRAGMAS.iter().any(|known| name.eq_ignore_ascii_case(known)))
+        }),
+        Dialect::Delta => false,
+    }
+}
+
+/// Whether a statement of MySQL or MariaDB only sets the session: `SET`, `USE`, `PREPARE`, `DEALLOCATE`; in `/*! */` too, as dumps have
+/// them.
 pub fn sets_session(text: &str) -> bool {
     let inner = executable(text);
     read(Dialect::Mariadb, &inner).is_some_and(|items| sets(&items))
@@ -31,6 +60,46 @@ pub(super) fn sets(items: &[Item<'_>]) -> bool {
     first.is_any(&["USE", "PREPARE", "DEALLOCATE"])
 }
 
+fn sets_postgres(items: &[Item<'_>]) -> bool {
+    let mut at = Cursor::new(items);
+    if at.eat(&["RESET"]) {
+        return true;
+    }
+    if at.eat(&["SET"]) {
+        return !at.peek().is_some_and(|next| next.is_any(BRIEF));
+    }
+    let held = |value: &Item<'_>| value.is("false") || matches!(value.text, "'f'" | "'false'");
+    configured(items).is_some_and(|call| call.last().is_some_and(held))
+}
+
+/// What stands between the parentheses of a `SELECT set_config(…)` that is nothing else.
+fn configured<'s, 'a>(items: &'s [Item<'a>]) -> Option<&'s [Item<'a>]> {
+    let mut at = Cursor::new(items);
+    if !at.eat(&["SELECT"]) {
+        return None;
+    }
+    if at.eat(&["pg_catalog"]) && !at.symbol(".") {
+        return None;
+    }
+    if !at.eat(&["set_config"]) {
+        return None;
+    }
+    let call = at.parentheses()?;
+    at.peek().is_none_or(|item| item.symbol(";")).then_some(call)
+}
+
+/// Whether a PostgreSQL statement changes where names without a schema are looked for: in its session, or in its transaction.
+pub fn moves_path(text: &str) -> bool {
+    let Some(items) = read(Dialect::Postgres, text) else { return false };
+    let mut at = Cursor::new(&items);
+    if at.eat(&["SET"]) {
+        at.eat_any(&["LOCAL", "SESSION"]);
+        return at.eat_any(&["search_path", "SCHEMA"]);
+    }
+    let path = |name: &Item<'_>| name.text.eq_ignore_ascii_case("'search_path'");
+    at.eat(&["RESET", "search_path"]) || configured(&items).is_some_and(|call| call.first().is_some_and(path))
+}
+
 /// What stands in a text that is one `/*! */` and nothing else; other texts as they are.
 pub(super) fn executable(text: &str) -> Cow<'_, str> {
     let inner = text.strip_prefix("/*!").or_else(|| text.strip_prefix("/*M!")).and_then(|t| t.strip_suffix("*/"));
@@ -42,28 +111,10 @@ pub(super) fn executable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Every word of a statement that could name a table, a view, a routine or a database. `None` where the text can't be read, or hides code
-/// in a comment, or writes a file.
-pub fn names(dialect: Dialect, text: &str) -> Option<BTreeSet<String>> {
-    let items = read(dialect, text)?;
-    if items.iter().any(|item| item.kind == Kind::Hint || item.is_any(&["OUTFILE", "DUMPFILE"])) {
-        return None;
-    }
-    Some(items.iter().filter(|item| matches!(item.kind, Kind::Word | Kind::Name)).map(name).collect())
-}
-
-/// A name without its quotes.
-pub(super) fn name(item: &Item<'_>) -> String {
-    match (item.kind, item.text.strip_prefix('`').and_then(|text| text.strip_suffix('`'))) {
-        (Kind::Name, Some(inner)) => inner.replace("``", "`"),
-        _ => item.text.to_owned(),
-    }
-}
-
 /// SQL modes after which the text that follows would be read in another way than it was cut.
 const UNREADABLE: [&str; 4] = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "ORACLE"];
 
-/// Why a statement is refused that changes how a text is read: what is wrong, and the way out.
+/// Why a statement of MySQL or MariaDB is refused that changes how a text is read: what is wrong, and the way out.
 pub(super) fn unreadable(items: &[Item<'_>]) -> Option<(String, String)> {
     let text = items.iter().map(|item| item.text).collect::<Vec<_>>().join(" ");
     let inner = executable(&text).to_ascii_uppercase();
@@ -112,12 +163,41 @@ mod tests {
     }
 
     #[test]
-    fn names_of_a_statement() {
-        let found = names(Dialect::Mysql, "INSERT INTO `a``b`.t SELECT 'x.y', f(c) FROM u");
-        let found: Vec<String> = found.into_iter().flatten().collect();
-        assert_eq!(found, ["FROM", "INSERT", "INTO", "SELECT", "a`b", "c", "f", "t", "u"]);
-        assert_eq!(names(Dialect::Mysql, "SELECT 1 INTO OUTFILE '/x'"), None);
-        assert_eq!(names(Dialect::Mysql, "INSERT /*! DELAYED */ INTO t VALUES (1)"), None);
+    fn what_sets_the_session_elsewhere() {
+        for (dialect, text, expected) in [
+            (Dialect::Postgres, "SET search_path = tenant, public", true),
+            (Dialect::Postgres, "set session ROLE owner", true),
+            (Dialect::Postgres, "SET SESSION AUTHORIZATION 'owner'", true),
+            (Dialect::Postgres, "RESET ROLE", true),
+            (Dialect::Postgres, "SELECT pg_catalog.set_config('search_path', '', false)", true),
+            (Dialect::Postgres, "SELECT set_config('search_path', '', true)", false),
+            (Dialect::Postgres, "SELECT set_config('a.b', '', false) FROM t", false),
+            (Dialect::Postgres, "SET LOCAL ROLE owner", false),
+            (Dialect::Postgres, "SET CONSTRAINTS ALL DEFERRED", false),
+            (Dialect::Postgres, "UPDATE t SET a = 1", false),
+            (Dialect::Sqlite, "PRAGMA foreign_keys = OFF", true),
+            (Dialect::Sqlite, "pragma main.legacy_alter_table(on)", true),
+            (Dialect::Sqlite, "PRAGMA foreign_keys", false),
+            (Dialect::Sqlite, "PRAGMA user_version = 3", false),
+            (Dialect::Sqlite, "PRAGMA journal_mode = WAL", false),
+            (Dialect::Delta, "SET a = 1", false),
+        ] {
+            assert_eq!(is_setting(dialect, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_moves_names() {
+        for text in [
+            "SET search_path = tenant",
+            "SET LOCAL search_path TO tenant",
+            "SET SCHEMA 'tenant'",
+            "RESET search_path",
+            "SELECT pg_catalog.set_config('search_path', '', false)",
+        ] {
+            assert!(moves_path(text), "{text}");
+        }
+        assert!(!moves_path("SET ROLE owner") && !moves_path("SELECT set_config('role', 'owner', false)"));
     }
 
     #[test]

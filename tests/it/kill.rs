@@ -221,7 +221,8 @@ steps:
       - INSERT INTO log (n) VALUES (41)
     rollback_add:
       - DROP INDEX CONCURRENTLY IF EXISTS log_n_again
-      - DELETE FROM log WHERE n = 41
+      - sql: DELETE FROM log WHERE n = 41
+        done_when: SELECT count(*) = 0 FROM log WHERE n = 41
 ",
         );
         bench

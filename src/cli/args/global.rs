@@ -1,9 +1,15 @@
 //! Flags that every command has.
 
 use super::duration;
-use crate::logging::Format;
+use crate::{logging::Format, target::Secret};
 use clap::Args;
 use std::{path::PathBuf, time::Duration};
+
+/// A URL may hold a password.
+#[expect(clippy::unnecessary_wraps, reason = "what a value parser is")]
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
 
 /// Flags of every command, before or after its name.
 #[derive(Args, Clone, Debug)]
@@ -24,8 +30,8 @@ pub struct Global {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub env: Option<String>,
     /// The target's URL, instead of a file of conf.d
-    #[arg(long, global = true, value_name = "URL")]
-    pub conn: Option<String>,
+    #[arg(long, global = true, value_name = "URL", value_parser = secret)]
+    pub conn: Option<Secret>,
     /// Say what would be done, as plan does; take no lock, write nothing
     #[arg(short, long, global = true)]
     pub noop: bool,

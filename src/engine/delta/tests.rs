@@ -21,7 +21,7 @@ use crate::{
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 fn target(folder: &Path) -> Target {
-    let mut target = crate::plan::tests::fixture::target(Guards::default());
+    let mut target = crate::target::fixture(Guards::default());
     target.connection.scheme = "delta".to_owned();
     target.connection.database = folder.display().to_string();
     target

@@ -7,7 +7,7 @@ mod session;
 
 use crate::{
     engine::{Access, Answer, Driver, Failure, Me, Session, UrlOption},
-    ledger::{Begin, Ledger, RunRow, Unit, apply::Kept},
+    ledger::{Begin, HistoryRow, Ledger, RunRow, Unit, apply::Kept},
     model::{Dialect, Finding, Time},
     ops::Lake,
     target::Target,
@@ -44,6 +44,8 @@ pub(crate) struct State {
     /// The queries that were expected, in order.
     pub asked: Vec<String>,
     pub clock: Time,
+    /// The audit trail.
+    pub history: Vec<HistoryRow>,
     /// The session that has the lock.
     pub lock: Option<(u64, RunRow)>,
     /// Its tables, where it is asked as a lake; acts of operations change them.

@@ -84,8 +84,10 @@ impl Session for Open {
         })
     }
 
-    fn history(&self, _: u32) -> Answer<'_, Vec<HistoryRow>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
+        Box::pin(
+            async move { self.call(|state| Ok(state.history.iter().rev().take(limit as usize).cloned().collect())) },
+        )
     }
 
     fn objects(&self) -> Answer<'_, Vec<Object>> {
@@ -149,6 +151,22 @@ impl Lock<'_> {
         for entry in entries {
             let now = state.clock;
             state.kept.apply(entry, &self.run.who, now);
+            let event = entry.event();
+            state.history.push(HistoryRow {
+                id: i64::try_from(state.history.len()).unwrap(),
+                at: now,
+                run: self.run.run.clone(),
+                command: self.run.command.clone(),
+                who: self.run.who.clone(),
+                tool: String::new(),
+                release: event.release.as_ref().map(ToString::to_string).unwrap_or_default(),
+                step: event.step.clone().unwrap_or_default(),
+                verb: event.verb.clone(),
+                statement: event.statement,
+                hash: event.hash.clone(),
+                outcome: event.outcome.name().to_owned(),
+                detail: event.detail.clone(),
+            });
         }
         Ok(state.clock)
     }

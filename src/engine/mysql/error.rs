@@ -2,6 +2,7 @@
 
 pub(super) use super::super::wire::Trouble;
 
+use crate::sql;
 use sqlx::mysql::MySqlDatabaseError;
 
 /// A table that is not there.
@@ -56,6 +57,24 @@ impl Broken {
                     | 1836
             )
         )
+    }
+
+    /// Whether the server refused a statement that commits on its way before it began. A procedure's own statements may fail with the same
+    /// numbers, so of a call it is told by the routine's name: one that runs can't be missing, or be refused to who runs it. `database`:
+    /// the one that a name without one is of.
+    pub fn refuses(&self, database: &str, text: &str) -> bool {
+        match (self.number(), sql::called(text)) {
+            (Some(1305 | 1370), Some(called)) => {
+                let own = called.schema.as_deref().unwrap_or(database);
+                let name = format!("{own}.{}", called.name).to_lowercase();
+                let mut said = self.words().to_lowercase();
+                said.retain(|c| c != '\'' && c != '`');
+                said.split_whitespace().any(|word| word == name)
+            }
+            // Read and checked before the first of several objects is touched. That one is missing (1051) is not.
+            (Some(1044 | 1064 | 1142), None) => sql::drops(text),
+            (_, _) => false,
+        }
     }
 
     /// Whether ending a session was refused for want of a right.

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Answer, Failure, Hold, Me, Stop, no_operation,
+        Answer, Failure, Hold, Me, NothingRan, Stop, no_operation,
         rows::table,
         unexpected,
         wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, unrecorded},
@@ -267,7 +267,12 @@ impl<'a> Holding<'a> {
 
     /// A statement by itself that failed has left nothing behind, unless a table of it has no transactions, or it is a procedure.
     async fn lone_failure(&self, work: &mut Work, text: &str, broken: &Broken, stop: &Stop) -> Failure {
-        let failure = self.failure(broken, 0, stop);
+        let failure = match self.failure(broken, 0, stop) {
+            Failure::Handler { at, .. } if broken.refuses(&self.open.about.database, text) => {
+                return Failure::Handler { at, why: NothingRan(broken.words()).into() };
+            }
+            failure => failure,
+        };
         if matches!(failure, Failure::Lost(_)) || broken.before_anything() || !probe::is_dml(text) {
             return failure;
         }

@@ -259,13 +259,12 @@ mod tests {
     use crate::{
         ledger::{Event, Outcome, PhaseRow},
         model::{Phase, PhaseState, StepId, Version},
-        plan::tests::fixture,
     };
 
     /// `tests/golden/mysql.sql`. `UPDATE_GOLDEN=1` writes what is made now.
     #[test]
     fn the_script_is_this() {
-        let mut target = fixture::target(crate::model::Guards::default());
+        let mut target = crate::target::fixture(crate::model::Guards::default());
         target.connection.scheme = "mysql".into();
         target.connection.database = "shop".into();
         let id = StepId::new(Version::parse("v1").unwrap(), "one");

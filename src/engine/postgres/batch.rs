@@ -7,6 +7,8 @@ use super::error::Broken;
 pub(super) enum Part {
     /// Transaction, settings, fence.
     Frame,
+    /// A statement of an earlier unit of the handler, which sets the session.
+    Setup,
     /// The unit's action of that index.
     Action(usize),
     /// A ledger row.

@@ -2,7 +2,8 @@
 
 pub(super) use super::super::wire::Trouble;
 
-use super::super::wire::Given;
+use super::super::{NothingRan, wire::Given};
+use anyhow::anyhow;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 /// SQLSTATE of the fence's own exception: the run's row is another run's.
@@ -36,6 +37,17 @@ impl Broken {
         match server(&self.cause)?.position()? {
             PgErrorPosition::Original(at) => at.checked_sub(1),
             PgErrorPosition::Internal { .. } => None,
+        }
+    }
+
+    /// The same as a failure's reason. A refusal of class 42 (manual, appendix A: a name that is not there, no right) is of the statement as
+    /// written where no context comes with it; inside a function or a block there is always one (manual, "Error and Notice Message
+    /// Fields", W).
+    pub fn why(&self) -> anyhow::Error {
+        let said = server(&self.cause).filter(|said| said.code().starts_with("42") && said.r#where().is_none());
+        match said {
+            Some(_) => NothingRan(self.words()).into(),
+            None => anyhow!("{}", self.words()),
         }
     }
 }

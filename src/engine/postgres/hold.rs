@@ -119,6 +119,7 @@ impl<'a> Holding<'a> {
         self.frame(&mut batch, &timeout);
         batch.push(Part::Frame, &fence(&self.pg.rows, &self.me.run));
         batch.extend(Part::Ledger, self.pg.rows.entries(&unit.opens, self.me));
+        batch.extend(Part::Setup, &unit.setup);
         failpoint::point("before a transaction");
         for (at, action) in unit.actions.iter().enumerate() {
             match action {
@@ -150,6 +151,7 @@ impl<'a> Holding<'a> {
     async fn alone(&self, work: &mut Wire, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         if self.lease.is_some() {
             self.heads()?;
+            self.keeps(&unit.setup)?;
         }
         let leaves = left::leaves(text);
         let mut tried = true;
@@ -165,6 +167,11 @@ impl<'a> Holding<'a> {
             // With a timeout it would leave something half done behind, and it blocks nobody while it waits.
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
             self.set(work, &timeout).await?;
+        }
+        for text in &unit.setup {
+            let mut batch = Batch::default();
+            batch.push(Part::Setup, text);
+            self.statement(work, &batch, stop).await?;
         }
         let mut text = text.to_owned();
         if let Some(leaves) = &leaves {
@@ -265,6 +272,17 @@ impl<'a> Holding<'a> {
         )))
     }
 
+    /// Refuses where what a handler has set would not hold for a statement by itself: behind a transaction-mode pooler each may go to another
+    /// server session.
+    fn keeps(&self, setup: &[String]) -> Result<(), Failure> {
+        let Some(text) = setup.last() else { return Ok(()) };
+        Err(Failure::Access(anyhow!(
+            "a transaction-mode pooler stands before {}: what the handler has set (`{text}`) would not hold there for a statement that \
+             can't run in a transaction; name an `admin_connection` that goes around it",
+            self.pg.shown()
+        )))
+    }
+
     /// Clears what an attempt that failed just now left.
     async fn clear_left(&self, work: &mut Wire, leaves: &Leaves, stop: &Stop) -> Result<(), Failure> {
         let clear = leaves.clear(self.pg).await?;
@@ -352,9 +370,14 @@ impl<'a> Holding<'a> {
         if broken.state() == Some(CANCELLED) && stop.signal().is_some() {
             return Failure::Stopped;
         }
-        let why = anyhow!("{}", broken.words());
+        let why = broken.why();
         match part {
             Part::Action(at) => Failure::Handler { at, why },
+            Part::Setup => Failure::Handler {
+                at: 0,
+                why: why
+                    .context("an earlier statement of the handler sets the session, and failed when it was run again"),
+            },
             Part::Commit if count > 0 => Failure::Handler { at: count, why },
             // It could be written before, so the handler has changed what that needs; but a server has its own troubles too: resources,
             // operators, files, itself (manual, appendix A).

@@ -144,6 +144,9 @@ impl Script<'_> {
                 if !unit.opens.is_empty() {
                     self.transaction(&Unit { opens: unit.opens.clone(), ..Unit::default() })?;
                 }
+                for setting in &unit.setup {
+                    self.push(setting);
+                }
                 match leaves {
                     // What an earlier attempt left: psql runs what the query gives.
                     Some(leaves) if leaves.finishes() => {
@@ -172,6 +175,9 @@ impl Script<'_> {
         self.push(&fence(&self.rows, &self.me.run));
         for statement in self.rows.entries(&unit.opens, self.me) {
             self.push(&statement);
+        }
+        for setting in &unit.setup {
+            self.push(setting);
         }
         for action in &unit.actions {
             match action {

@@ -325,7 +325,7 @@ pub fn as_written(guards: &Guards) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{action::Checksum, model::PhaseState};
+    use crate::{action::Checksum, ledger::Halfway, model::PhaseState};
     use pretty_assertions::assert_eq;
 
     #[test]
@@ -342,6 +342,7 @@ mod tests {
             upto: 3,
             trying: Some(0),
             partly: true,
+            halfway: Some(Halfway { upto: 1, trying: None, hashes: vec![] }),
             attempt: 2,
             hashes: vec![String::new()],
             error: Some("no".to_owned()),

@@ -16,9 +16,19 @@ pub fn wish(action: &Action) -> Option<bool> {
     }
 }
 
-/// What foreign keys are to be while a unit runs: the first wish in it.
-pub fn of_unit(actions: &[Action]) -> Option<bool> {
-    actions.iter().find_map(wish)
+/// What foreign keys are to be while a unit runs: off where they are off for any of its actions, as the handler has set them before it
+/// (`setup`) or in it; else as the first wish has them.
+pub fn of_unit(setup: &[String], actions: &[Action]) -> Option<bool> {
+    let before = setup.iter().filter_map(|text| sql::foreign_keys(Dialect::Sqlite, text)).next_back();
+    let mut now = before;
+    for action in actions {
+        match wish(action) {
+            Some(on) => now = Some(on),
+            None if now == Some(false) => return now,
+            None => {}
+        }
+    }
+    before.or_else(|| actions.iter().find_map(wish))
 }
 
 /// Rows whose parent is missing, in words; `None` where there are none.

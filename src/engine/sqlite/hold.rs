@@ -75,12 +75,16 @@ impl<'a> FileHold<'a> {
             self.entries(link, &unit.opens, 0).await?;
             failpoint::point("after opens");
         }
-        if unit.actions.iter().any(sets) {
+        if unit.actions.iter().any(sets) || !unit.setup.is_empty() {
             link.unsettle();
+        }
+        // What the handler has set before holds on, and outside a transaction all of it can be set.
+        for text in &unit.setup {
+            execute(&mut link.connection, text).await.map_err(|e| failure::action(0, e))?;
         }
         let done = match unit.actions.as_slice() {
             [action] if action.alone() => self.alone(link, action, &unit.closes, stop).await,
-            actions => self.together(link, actions, &unit.closes, stop).await,
+            _ => self.together(link, unit, stop).await,
         };
         link.rollback().await;
         // The handler's own settings end with it, whatever became of it.
@@ -128,17 +132,14 @@ impl<'a> FileHold<'a> {
     }
 
     /// Actions and entries in one transaction.
-    async fn together(
-        &self,
-        link: &mut Link,
-        actions: &[Action],
-        closes: &[Entry],
-        stop: &Stop,
-    ) -> Result<Time, Failure> {
-        if let Some(done) = self.whole(link, actions, closes, actions.len(), stop).await {
+    async fn together(&self, link: &mut Link, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let Unit { setup, actions, closes, .. } = unit;
+        let wish = foreign_keys::of_unit(setup, actions);
+        if wish.is_none()
+            && let Some(done) = self.whole(link, actions, closes, actions.len(), stop).await
+        {
             return done;
         }
-        let wish = foreign_keys::of_unit(actions);
         if let Some(on) = wish {
             let pragma = format!("PRAGMA foreign_keys = {}", if on { "ON" } else { "OFF" });
             execute(&mut link.connection, &pragma).await.map_err(|e| self.access(e))?;

@@ -75,6 +75,9 @@ impl Script<'_> {
         for note in &unit.notes {
             self.comment(note);
         }
+        for setting in &unit.setup {
+            self.statement(setting);
+        }
         match unit.actions.as_slice() {
             [action] if action.alone() => {
                 self.check("triphase_fence", &self.rows.fence(&self.me.run));
@@ -82,7 +85,7 @@ impl Script<'_> {
                 self.entries(&unit.closes);
             }
             actions => {
-                let wish = foreign_keys::of_unit(actions);
+                let wish = foreign_keys::of_unit(&unit.setup, actions);
                 if let Some(on) = wish {
                     self.statement(&format!("PRAGMA foreign_keys = {}", if on { "ON" } else { "OFF" }));
                 }
@@ -98,7 +101,7 @@ impl Script<'_> {
             }
         }
         // As in a run: no handler meets what an earlier one set.
-        if unit.actions.iter().any(|a| a.text().to_ascii_lowercase().contains("pragma")) {
+        if !unit.setup.is_empty() || unit.actions.iter().any(|a| a.text().to_ascii_lowercase().contains("pragma")) {
             self.pragmas();
         }
         Ok(())

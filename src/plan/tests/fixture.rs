@@ -1,12 +1,12 @@
 //! Projects for tests, written short: `customer add:A;B simdrop:C`, a release a list of steps. A statement with `!` before it stands
 //! alone; with `?` it stands alone and has a `done_when`; with `=` it is an `expect`.
 
+pub(crate) use crate::target::fixture as target;
 use crate::{
     action::{Action, Checksum, Handler},
-    model::{Finding, Guards, Label, Span, StepId, Verb, Version},
+    model::{Finding, Guards, Label, StepId, Verb, Version},
     plan::{Ask, FfTo, Plan, Request, Scope},
     release::{Project, Release, Step},
-    target::{Connection, Target},
 };
 
 pub(crate) fn v(text: &str) -> Version {
@@ -102,25 +102,6 @@ pub(crate) fn request(text: &str) -> Request {
         from_files: has("--from-files"),
         accept_loss: has("--accept-loss"),
         within: None,
-    }
-}
-
-pub(crate) fn target(guards: Guards) -> Target {
-    Target {
-        env: Some("dev".into()),
-        connection: Connection { scheme: "fake".into(), database: "fake".into(), ..Connection::default() },
-        admin_connection: None,
-        schema: None,
-        guards,
-        lock_timeout: Span::parse("2s").unwrap(),
-        lock_retry_for: Span::parse("0s").unwrap(),
-        binary: None,
-        binary_args: Vec::new(),
-        vars: Default::default(),
-        storage_options: Default::default(),
-        writers: None,
-        rewriters: Default::default(),
-        project: "/".into(),
     }
 }
 

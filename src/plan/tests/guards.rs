@@ -37,7 +37,7 @@ impl World {
         assert_eq!(refusals(&planned.findings), Vec::<String>::new(), "{text}");
         let now = self.kept.ledger.now;
         self.kept.ledger.format = Some(crate::ledger::Format::CURRENT);
-        for cut in cut(&planned, &self.kept.ledger).iter().take(units) {
+        for cut in cut(&planned, &self.kept.ledger, crate::model::Dialect::Sqlite).iter().take(units) {
             self.kept.unit(&cut.unit, "ann@ops", now);
         }
         planned
@@ -72,7 +72,11 @@ fn l1_an_empty_phase_is_recorded_when_run_and_makes_nothing_final() {
     let mut world = World::new("");
     let first = world.run(&files, "ff");
     assert_eq!(tasks(&first), ["add v1/a", "(simdrop v1/a)", "(drop v1/a)"]);
-    assert_eq!(cut(&first, &Default::default()).len(), 1, "empty phases cost no transaction of their own");
+    assert_eq!(
+        cut(&first, &Default::default(), crate::model::Dialect::Sqlite).len(),
+        1,
+        "empty phases cost no transaction of their own"
+    );
     assert_eq!(tasks(&world.run(&files, "ff")), [""; 0]);
     assert_eq!(tasks(&world.run(&files, "rollback_add v1")), ["rollback_add v1/a"]);
 }
@@ -326,7 +330,7 @@ fn g6_a_rollback_that_stops_at_its_first_lone_statement_has_voided_the_rollout()
     let said = crate::model::Rollout { who: "ann@ops".into(), at: world.kept.ledger.now };
     world.kept.ledger.rollouts.insert(v("v1"), said);
     let back = world.plan(&files, "rollback_add v1");
-    for entry in &cut(&back, &world.kept.ledger)[0].unit.opens {
+    for entry in &cut(&back, &world.kept.ledger, crate::model::Dialect::Sqlite)[0].unit.opens {
         world.kept.apply(entry, "ann@ops", Time(0));
     }
     assert!(world.kept.ledger.rollouts.is_empty());
@@ -440,7 +444,7 @@ fn what_never_applied_needs_no_rollback_statement() {
     let mut world = World::new("");
     let begun = world.plan(&files, "add v1");
     world.kept.ledger.format = Some(crate::ledger::Format::CURRENT);
-    for entry in &cut(&begun, &world.kept.ledger)[0].unit.opens {
+    for entry in &cut(&begun, &world.kept.ledger, crate::model::Dialect::Sqlite)[0].unit.opens {
         world.kept.apply(entry, "ann@ops", Time(0));
     }
     let mut facts = world.facts();

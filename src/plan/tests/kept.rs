@@ -76,7 +76,7 @@ fn l4_what_stands_open_in_two_phases_is_decided_in_each() {
         facts.verdicts.insert((id("v1", "a"), Phase::Simdrop), Verdict::Not);
         let planned = plan(&files, &facts, &world.guards, &request(text));
         assert_eq!(refusals(&planned.findings), [""; 0]);
-        for entry in &crate::plan::cut(&planned, &world.kept.ledger)[0].unit.opens {
+        for entry in &crate::plan::cut(&planned, &world.kept.ledger, crate::model::Dialect::Sqlite)[0].unit.opens {
             world.kept.apply(entry, "ann@ops", crate::model::Time(0));
         }
     }

@@ -69,8 +69,8 @@ proptest! {
         let files = files(&shape);
         let mut world = World::new("");
         let planned = world.run(&files, "ff");
-        prop_assert!(cut(&world.plan(&files, "ff"), &world.kept.ledger).is_empty());
-        let closed = crate::plan::cut::closes(&cut(&planned, &Default::default()));
+        prop_assert!(cut(&world.plan(&files, "ff"), &world.kept.ledger, crate::model::Dialect::Sqlite).is_empty());
+        let closed = crate::plan::cut::closes(&cut(&planned, &Default::default(), crate::model::Dialect::Sqlite));
         prop_assert_eq!(closed.len(), planned.tasks.len());
         prop_assert!(closed.values().all(|state| *state == crate::model::PhaseState::Done));
     }
@@ -78,11 +78,11 @@ proptest! {
     #[test]
     fn cut_after_any_unit_planning_again_gives_the_rest(shape in shape()) {
         let files = files(&shape);
-        let whole = cut(&World::new("").plan(&files, "ff"), &Default::default());
+        let whole = cut(&World::new("").plan(&files, "ff"), &Default::default(), crate::model::Dialect::Sqlite);
         for units in 0..=whole.len() {
             let mut world = World::new("");
             world.apply(&files, "ff", units);
-            let rest = cut(&world.plan(&files, "ff"), &world.kept.ledger);
+            let rest = cut(&world.plan(&files, "ff"), &world.kept.ledger, crate::model::Dialect::Sqlite);
             prop_assert_eq!(sent(&rest), sent(&whole[units..]), "after {} units", units);
         }
     }
@@ -100,13 +100,13 @@ proptest! {
             world
         };
         let world = ready();
-        let whole = cut(&world.plan(&files, &last), &world.kept.ledger);
+        let whole = cut(&world.plan(&files, &last), &world.kept.ledger, crate::model::Dialect::Sqlite);
         for units in 0..=whole.len() {
             let mut world = ready();
             world.apply(&files, &last, units);
             let rest = world.plan(&files, &last);
             prop_assert!(rest.tasks.iter().all(|task| !task.ask_each), "a step that was whole is asked nothing");
-            prop_assert_eq!(sent(&cut(&rest, &world.kept.ledger)), sent(&whole[units..]), "after {} units", units);
+            prop_assert_eq!(sent(&cut(&rest, &world.kept.ledger, crate::model::Dialect::Sqlite)), sent(&whole[units..]), "after {} units", units);
         }
     }
 

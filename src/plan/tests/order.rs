@@ -17,7 +17,7 @@ const A: &str = "a add:A simdrop:B drop:C rollback_add:-A rollback_simdrop:-B";
 fn fails(world: &mut World, files: &Project, text: &str) {
     let planned = world.plan(files, text);
     assert_eq!(refusals(&planned.findings), [""; 0], "{text}");
-    let cuts = cut(&planned, &world.kept.ledger);
+    let cuts = cut(&planned, &world.kept.ledger, crate::model::Dialect::Sqlite);
     let entry = broken(&planned, &cuts[0], Some(0), "no", crate::plan::Broken::Failed);
     world.kept.apply(&entry, "ann@ops", world.kept.ledger.now);
 }

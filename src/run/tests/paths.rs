@@ -243,7 +243,7 @@ async fn a_look_at_a_partly_applied_step_shows_what_a_run_runs() {
     let look = super::super::look(&target, &fake, &files, &fixture::request("rollback_add v1")).await.unwrap();
     assert_eq!(look.plan.findings, []);
     assert!(look.plan.tasks[0].skips(0) && !look.plan.tasks[0].skips(1));
-    let units = crate::plan::cut(&look.plan, &look.facts.ledger);
+    let units = crate::plan::cut(&look.plan, &look.facts.ledger, crate::model::Dialect::Sqlite);
     let texts: Vec<_> = units.iter().flat_map(|cut| &cut.unit.actions).map(crate::action::Action::text).collect();
     assert_eq!(texts, ["-A"]);
     let notes: Vec<_> = units.iter().flat_map(|cut| cut.unit.notes.clone()).collect();
@@ -259,4 +259,105 @@ async fn a_look_at_a_partly_applied_step_shows_what_a_run_runs() {
     let ran = command(&fake, &Guards::default(), &files, "rollback_add v2").await;
     assert_eq!(ran.end, End::Undecided(look.plan.findings.clone()));
     assert_eq!(look.plan.tasks.len(), 1, "what would run is shown all the same");
+}
+
+/// L5: a word whose answer was lost is recorded once, and is told to be: whichever answer it was, and whether it came to anything or not.
+#[tokio::test(start_paused = true)]
+async fn a_word_whose_answer_is_lost_is_recorded_once() {
+    let files = project(&[("v1", &["a add:!A;!FAIL rollback_add:!-A"])]);
+    let ready = || async {
+        let fake = Fake::new(false);
+        fake.state().failing = true;
+        assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.exit_code(), 1);
+        fake.fail_at(None);
+        fake
+    };
+    let clean = ready().await;
+    let said = say(&clean, &files, decide("a", Phase::Add, true)).await;
+    assert_eq!((&said.end, said.notes.len()), (&End::Done, 1));
+    let calls = clean.state().calls;
+    let mut decided = 0;
+    for fault in [Fault::Before, Fault::After] {
+        for at in 1..=calls {
+            let fake = ready().await;
+            fake.fail_at(Some((at, fault)));
+            let outcome = say(&fake, &files, decide("a", Phase::Add, true)).await;
+            let words = fake.state().history.iter().filter(|row| row.verb == "repair done").count();
+            match outcome.end {
+                End::Done => {
+                    assert_eq!((words, &outcome.notes), (1, &said.notes), "{fault:?} at {at}");
+                    assert_eq!(states(&fake), states(&clean), "{fault:?} at {at}");
+                    decided += 1;
+                }
+                // Before anything was sent, a target that can't be reached is told as such.
+                ref end => assert!(matches!(end, End::Access(_)) && words == 0 && at < 5, "{fault:?} at {at}: {end:?}"),
+            }
+            assert!(fake.state().lock.is_none(), "{fault:?} at {at}: the lock is kept");
+        }
+    }
+    assert!(decided > 5, "{decided}");
+}
+
+/// F2: files that were read for one server are not run, and no word is recorded by them, where another one answers.
+#[tokio::test(start_paused = true)]
+async fn files_that_were_read_for_another_dialect_are_not_run() {
+    let mut files = project(&[("v1", &["a add:A"])]);
+    files.read_for = Some(crate::model::Dialect::Mariadb);
+    let fake = Fake::new(true);
+    let ran = command(&fake, &Guards::default(), &files, "add v1").await;
+    let said = say(&fake, &files, decide("a", Phase::Add, true)).await;
+    for outcome in [ran, said] {
+        let End::Access(why) = &outcome.end else { panic!("{outcome:?}") };
+        assert!(why.starts_with("the release files were read for mariadb"), "{why}");
+    }
+    assert!(fake.state().log.is_empty() && fake.state().kept.ledger.format.is_none());
+    files.read_for = Some(crate::model::Dialect::Sqlite);
+    assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.end, End::Done);
+}
+
+/// A task is told to begin once, whatever has to be cleared before its handler.
+#[tokio::test(start_paused = true)]
+async fn a_task_is_told_to_begin_once() {
+    let files = project(&[("v1", &["a add:?INDEX1;A2 rollback_add:?-A2;?-INDEX1"])]);
+    let target = fixture::target(Guards::default());
+    let mut cleared = 0;
+    for at in 1..12 {
+        let fake = Fake::new(true);
+        fake.fail_at(Some((at, Fault::DeadBefore)));
+        command(&fake, &Guards::default(), &files, "add v1").await;
+        fake.fail_at(None);
+        cleared += fake.state().halves.len();
+        let told = std::sync::Mutex::new(Vec::new());
+        let tell = |event| {
+            if let crate::event::Event::Started { task, .. } = event {
+                told.lock().unwrap().push(task);
+            }
+        };
+        let context = super::Context { tell: &tell, ..with(&fake, &target) };
+        run(&context, &files, &fixture::request("rollback_add v1")).await;
+        assert!(told.lock().unwrap().len() <= 1, "at {at}: {told:?}");
+    }
+    assert!(cleared > 0);
+}
+
+/// X3: a ledger that the holder keeps to itself must not keep anybody from ending it; nothing says then that the target is not protected.
+#[tokio::test(start_paused = true)]
+async fn unlock_needs_no_ledger_but_then_asks() {
+    let files = project(&[("v1", &["a add:A"])]);
+    let target = fixture::target(Guards::default());
+    for (fault, asked, end) in [(None, 0, true), (Some((2, Fault::Busy)), 1, true), (Some((2, Fault::Busy)), 1, false)]
+    {
+        let fake = Fake::new(true);
+        command(&fake, &Guards::default(), &files, "add v1").await;
+        fake.fail_at(fault);
+        let times = AtomicU32::new(0);
+        let answer = |_: &Where, _: &Asked<'_>| {
+            times.fetch_add(1, Ordering::Relaxed);
+            Ok(end)
+        };
+        let context = super::Context { confirm: &answer, ..with(&fake, &target) };
+        let ended = super::super::unlock(&context, true).await;
+        assert_eq!(ended, if end { Ok("nobody has the lock".to_owned()) } else { Err(End::Declined) });
+        assert_eq!(times.load(Ordering::Relaxed), asked);
+    }
 }

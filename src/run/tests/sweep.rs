@@ -144,7 +144,7 @@ async fn ff_comes_to_the_same_end_whatever_fails() {
 async fn nothing_half_done_stays_whatever_fails() {
     let project = project(&[(
         "v1",
-        &["a add:?INDEX1;A2 rollback_add:-A2;?-INDEX1", "b add:B1;?INDEX2 rollback_add:?-INDEX2;-B1"],
+        &["a add:?INDEX1;A2 rollback_add:?-A2;?-INDEX1", "b add:B1;?INDEX2 rollback_add:?-INDEX2;?-B1"],
     )]);
     let clean = Fake::new(true);
     assert_eq!(to_the_end(&clean, &project, "add v1").await.exit_code(), 0);

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     action::{Action, Checksum, Handler, Handlers},
     engine::Failure,
-    ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Unit},
+    ledger::{Entry, Event, Halfway, Ledger, Outcome, PhaseRow, Unit},
     model::{Label, Phase, PhaseState, Span, StepId, Time, Verb},
     target::{Connection, Target},
 };
@@ -69,6 +69,7 @@ fn full(state: PhaseState) -> PhaseRow {
         upto: 3,
         trying: Some(4),
         partly: true,
+        halfway: Some(Halfway { upto: 1, trying: Some(1), hashes: vec!["d".to_owned()] }),
         attempt: 2,
         hashes: vec!["a'b".to_owned(), "c".to_owned()],
         error: Some("no such \"table\"".to_owned()),

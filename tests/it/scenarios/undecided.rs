@@ -1,0 +1,112 @@
+//! A step that is applied only in part, and rolled back: what nothing tells to be needed is asked, and not run.
+
+use crate::harness::{Bench, Engine, Holder, on_each_engine};
+
+on_each_engine!(
+    a_rollback_of_a_half_applied_step_asks_before_it_changes_rows,
+    what_the_target_refuses_by_itself_is_not_asked,
+    done_when_answers_for_a_rollback,
+    a_misspelt_procedure_is_no_open_question,
+);
+
+/// A step that stopped behind its first statement, with this for a rollback.
+fn half(engine: Engine, back: &str) -> Bench {
+    let bench = Bench::new(engine);
+    bench.db.query("CREATE TABLE account (id integer, cents integer)");
+    bench.db.query("INSERT INTO account VALUES (1, 700)");
+    bench.release(
+        "v1",
+        &format!(
+            "steps:\n  money:\n    add:\n      - sql: ALTER TABLE account ADD COLUMN note integer\n        transaction: false\n      - \
+             UPDATE account SET cents = cents * 100 WHERE nonsense = 1\n    rollback_add:\n{back}"
+        ),
+    );
+    bench.ends(1, "add v1");
+    assert_eq!(bench.states("v1", "money"), "failed pending pending");
+    bench
+}
+
+fn cents(bench: &Bench) -> String {
+    bench.db.value("SELECT cents FROM account")
+}
+
+fn has_note(bench: &Bench) -> bool {
+    bench.db.schema(false).contains("note")
+}
+
+fn a_rollback_of_a_half_applied_step_asks_before_it_changes_rows(engine: Engine) {
+    let bench =
+        half(engine, "      - UPDATE account SET cents = cents / 100\n      - ALTER TABLE account DROP COLUMN note\n");
+    for line in ["plan rollback_add v1", "sql rollback_add v1", "rollback_add v1"] {
+        bench
+            .ends(5, line)
+            .says("statement 1 of rollback_add is needed")
+            .says("UPDATE account SET cents = cents / 100")
+            .says("triphase repair undone v1/money add --reason");
+    }
+    assert_eq!(cents(&bench), "700", "never multiplied, and never divided");
+    assert_eq!(bench.states("v1", "money"), "failed pending pending");
+    // What the message says to do ends it.
+    bench.db.query("ALTER TABLE account DROP COLUMN note");
+    bench.ok("repair undone v1/money add --reason by-hand");
+    assert_eq!(bench.states("v1", "money"), "pending pending pending");
+    bench.ok("rollback_add v1").says("nothing to do");
+}
+
+fn what_the_target_refuses_by_itself_is_not_asked(engine: Engine) {
+    let bench = half(engine, "      - ALTER TABLE account DROP COLUMN note\n");
+    bench.ok("plan rollback_add v1").says("DROP COLUMN note");
+    bench.ok("rollback_add v1");
+    assert!(!has_note(&bench));
+    assert_eq!(bench.states("v1", "money"), "rolled_back pending pending");
+}
+
+fn done_when_answers_for_a_rollback(engine: Engine) {
+    let back = "      - sql: UPDATE account SET cents = cents / 100\n        done_when: SELECT max(cents) < 10000 FROM account\n      - \
+                ALTER TABLE account DROP COLUMN note\n";
+    let bench = half(engine, back);
+    bench.ok("plan rollback_add v1").says("is so already, skipped");
+    bench.ok("rollback_add v1");
+    assert_eq!((cents(&bench).as_str(), has_note(&bench)), ("700", false));
+}
+
+fn a_misspelt_procedure_is_no_open_question(engine: Engine) {
+    if engine == Engine::Sqlite {
+        return;
+    }
+    let bench = Bench::new(engine);
+    bench.db.query("CREATE TABLE log (n integer)");
+    let (head, tail) = match engine {
+        Engine::Postgres => ("LANGUAGE sql AS '", "'"),
+        Engine::Mariadb | Engine::Sqlite => ("", ""),
+    };
+    bench.db.query(&format!("CREATE PROCEDURE spelt() {head}INSERT INTO log VALUES (1){tail}"));
+    let called = |name: &str| {
+        let text = format!("steps:\n  one:\n    add:\n      - sql: CALL {name}()\n        transaction: false\n");
+        bench.release("v1", &text);
+    };
+    called("misspelt");
+    bench.ends(1, "add v1").says("misspelt").hides("how far it came is not known").hides("triphase repair");
+    called("spelt");
+    bench.ok("add v1");
+    assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1");
+}
+
+/// What other sessions are asking belongs on the terminal of whoever waits, and not into the audit trail for good.
+#[test]
+fn what_others_ask_is_told_and_not_recorded() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.target("lock_timeout: 600ms\nlock_retry_for: 1s\n");
+    bench.db.query("CREATE TABLE one (id integer)");
+    bench.release(
+        "v1",
+        "steps:\n  one:\n    add:\n      - sql: ALTER TABLE one ADD COLUMN a integer\n        transaction: false\n",
+    );
+    let holder = Holder::new(&bench.db, "one /* hunter2 */");
+    bench.ends(4, "add v1").says("hunter2").says("blocked by");
+    drop(holder);
+    for kept in ["SELECT detail FROM triphase_history", "SELECT add_detail FROM triphase_ledger"] {
+        let rows = bench.db.query(kept).join("\n");
+        assert!(rows.contains("lock timeout") && !rows.contains("hunter2"), "{rows}");
+    }
+}
