@@ -6,6 +6,9 @@ use sqlx::mysql::MySqlDatabaseError;
 
 /// A table that is not there.
 pub(super) const NO_TABLE: u16 = 1146;
+/// What to do about a ledger some of whose tables are there.
+pub(super) const NOT_WHOLE: &str = "the ledger is not whole: restore its tables from a backup; or drop what is left of them, and say with \
+    `triphase stamp` what is applied";
 /// A user who is not let in.
 pub(super) const ACCESS_DENIED: u16 = 1045;
 /// Another user's session, and no right to end it.
@@ -88,6 +91,14 @@ impl Broken {
     /// What the server said, in full.
     pub fn words(&self) -> String {
         words(&self.0)
+    }
+
+    /// For what is done with the ledger's own tables, once there is one.
+    pub fn of_ledger(&self, doing: &str) -> Failure {
+        if self.number() == Some(NO_TABLE) {
+            return Failure::Access(anyhow!("{doing}: {}; {NOT_WHOLE}", self.words()));
+        }
+        self.access(doing)
     }
 
     /// For a read of ours, or a write that has no action in it.

@@ -234,14 +234,15 @@ impl<'a> Holding<'a> {
             return Err(self.lone_failure(work, text, &broken, stop).await);
         }
         failpoint::point("after a lone statement");
-        self.close_alone(work, &unit.closes, "a statement was applied").await
+        self.close_alone(work, &unit.closes, &format!("this statement was applied: {text}")).await
     }
 
     /// A file for the client (rule F4), between its opens and its closes. The client's session has a lock by the run's name, so that who
     /// takes over ends it too (rule X2).
     async fn shell(&self, work: &mut Work, file: &Path, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         let client = shell::client(&self.open.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
-        let client = client.presets(vec![self.open.settings.of_client(&self.me.run)]);
+        let client =
+            client.presets(vec![self.open.settings.of_client(&self.me.run, &self.open.lock_name, &self.open.id)]);
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
         }
@@ -255,7 +256,7 @@ impl<'a> Holding<'a> {
         failpoint::point("before a lone statement");
         shell::run(&client, text, None, stop.pulled()).await?;
         failpoint::point("after a lone statement");
-        self.close_alone(work, &unit.closes, "a file was run").await
+        self.close_alone(work, &unit.closes, &format!("this file was run: {}", file.display())).await
     }
 
     /// What was done outside of a transaction is recorded. `done`: what it was.
@@ -263,6 +264,11 @@ impl<'a> Holding<'a> {
         let closes = Unit { closes: closes.to_vec(), ..Unit::default() };
         let closed = self.together(work, &closes, &Stop::never()).await;
         failpoint::point("after closes");
+        if let Err(Failure::Access(why)) = &closed
+            && !self.open.has_ledger().await
+        {
+            return Err(Failure::Access(anyhow!("{done}\nand could not be recorded: {why:#}")));
+        }
         closed.map_err(|why| match why {
             lost @ Failure::Lost(_) => lost,
             why @ (Failure::Busy(_)
@@ -272,7 +278,7 @@ impl<'a> Holding<'a> {
             | Failure::Handler { .. }
             | Failure::Refused(_)) => {
                 // It is applied and its row is not: only the target can say so to whoever decides.
-                Failure::Lost(anyhow!("{done} and could not be recorded: {why}"))
+                Failure::Lost(anyhow!("{done}\nand could not be recorded: {why}"))
             }
         })
     }
@@ -328,7 +334,7 @@ impl<'a> Holding<'a> {
 
     /// What a failure means that is the ledger's own.
     fn ledger_failure(&self, broken: &Broken) -> Failure {
-        broken.access(&format!("cannot write the ledger of {}", self.open.shown()))
+        broken.of_ledger(&format!("cannot write the ledger of {}", self.open.shown()))
     }
 
     /// Who has the lock now, if that can be read.

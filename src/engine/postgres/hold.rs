@@ -244,7 +244,9 @@ impl<'a> Holding<'a> {
             client
         } else {
             let timeout = millis(&self.pg.target.lock_timeout);
-            client.presets(self.settings(&timeout).statements(false))
+            let mut presets = vec![self.pg.key.fence_of_client(&self.holder)];
+            presets.extend(self.settings(&timeout).statements(false));
+            client.presets(presets)
         };
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;

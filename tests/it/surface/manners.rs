@@ -75,6 +75,27 @@ fn json_logs_take_all_of_stderr(engine: Engine) {
     }
 }
 
+#[test]
+fn a_mistake_on_the_command_line_is_an_object_with_json() {
+    let bench = Bench::new(Engine::Sqlite);
+    for (line, message, way_out) in [
+        ("--json ad", "unrecognized subcommand 'ad'", "'add'"),
+        ("ff --jsn --json", "unexpected argument '--jsn' found", "'--json'"),
+        ("ff -q -v --json", "cannot be used with", "triphase --help"),
+        ("stamp --json", "required arguments were not provided", "triphase --help"),
+    ] {
+        let run = bench.ends(2, line).says("Usage:");
+        let said: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{line}: {error}: {run:?}"));
+        assert_eq!((&said["type"], &said["exit_code"], &said["end"]), (&"result".into(), &2.into(), &"refused".into()));
+        let finding = &said["findings"][0];
+        assert!(finding["message"].as_str().unwrap().contains(message), "{finding}");
+        assert!(finding["way_out"].as_str().unwrap().contains(way_out), "{finding}");
+    }
+    // Without it, text alone; and help is no mistake.
+    assert_eq!(bench.ends(2, "ff --jsn").stdout, "");
+    assert!(bench.ok("ff --help --json").stdout.contains("Usage:"));
+}
+
 /// Every command that prints much, for what a pipe gets.
 const PRINT: &[&str] =
     &["show", "show --objects", "history", "current", "check", "plan ff", "sql ff", "--help", "man", "schema output"];
