@@ -538,6 +538,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "delta")]
     fn line(finding: &Finding) -> String {
         let place = finding.place.as_ref().unwrap();
         let (line, column) = (place.line(), place.column());

@@ -12,7 +12,8 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
     let played = Played::new(project, facts, &Guards::default());
     let mut findings = project.findings.clone();
     findings.extend(facts.ledger.format.and_then(repair::old_format));
-    if project.releases.is_empty() && !facts.ledger.steps.is_empty() {
+    // Of a target that nothing ever ran on too: a gate that looks into the wrong folder must not open.
+    if project.releases.is_empty() {
         if findings.is_empty() {
             findings.push(no_releases());
         }
