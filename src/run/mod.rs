@@ -109,10 +109,7 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
         },
         End::Busy(_) | End::Interrupted(_) => "run the same command again".into(),
         End::Fenced(_) => "see how far it came: triphase show; then run the same command again".into(),
-        End::Access(_) => {
-            "see that the target can be reached, and its ledger read and written; then run the same command again"
-                .into()
-        }
+        End::Access(_) => "see that the target can be reached, then run the same command again".into(),
         End::Declined => "nothing was changed".into(),
     };
     Outcome { end, done: state.done, waits: state.waits, notes: state.notes, next }

@@ -234,7 +234,7 @@ impl<'a> Holding<'a> {
             return Err(self.lone_failure(work, text, &broken, stop).await);
         }
         failpoint::point("after a lone statement");
-        self.close_alone(work, &unit.closes, &format!("this statement was applied: {text}")).await
+        self.close_alone(work, &unit.closes, &format!("`{text}` was applied")).await
     }
 
     /// A file for the client (rule F4), between its opens and its closes. The client's session has a lock by the run's name, so that who
@@ -256,7 +256,7 @@ impl<'a> Holding<'a> {
         failpoint::point("before a lone statement");
         shell::run(&client, text, None, stop.pulled()).await?;
         failpoint::point("after a lone statement");
-        self.close_alone(work, &unit.closes, &format!("this file was run: {}", file.display())).await
+        self.close_alone(work, &unit.closes, &format!("`{}` was run", file.display())).await
     }
 
     /// What was done outside of a transaction is recorded. `done`: what it was.
@@ -267,7 +267,7 @@ impl<'a> Holding<'a> {
         if let Err(Failure::Access(why)) = &closed
             && !self.open.has_ledger().await
         {
-            return Err(Failure::Access(anyhow!("{done}\nand could not be recorded: {why:#}")));
+            return Err(Failure::Access(anyhow!("{done} and could not be recorded: {why:#}")));
         }
         closed.map_err(|why| match why {
             lost @ Failure::Lost(_) => lost,
@@ -278,7 +278,7 @@ impl<'a> Holding<'a> {
             | Failure::Handler { .. }
             | Failure::Refused(_)) => {
                 // It is applied and its row is not: only the target can say so to whoever decides.
-                Failure::Lost(anyhow!("{done}\nand could not be recorded: {why}"))
+                Failure::Lost(anyhow!("{done} and could not be recorded: {why}"))
             }
         })
     }

@@ -39,8 +39,7 @@ fn a_handler_that_drops_the_ledger_is_told_so() {
             .release("v1", &format!("steps:\n  one:\n    add:\n      - CREATE TABLE t (id integer)\n      - {drop}\n"));
         bench
             .ends(8, "ff")
-            .says(&format!("this statement was applied: {drop}"))
-            .says("could not be recorded")
+            .says(&format!("`{drop}` was applied and could not be recorded"))
             .says("the ledger is not whole: restore its tables from a backup");
     }
 }
