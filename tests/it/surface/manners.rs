@@ -241,3 +241,15 @@ fn a_file_of_variables_is_read_on_request_only() {
     bench.write("bad.env", "A=1\nSECRET hunter2\n");
     bench.ends(2, "show --env-file bad.env").says("number 2").hides("hunter2");
 }
+
+#[test]
+fn a_question_that_gets_no_answer_ends_its_line() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    bench.ok("ff v1");
+    bench.ok("add v2");
+    bench.target("protected: true\n");
+    let text = on_a_terminal(&bench, 100, "rollback_add v2");
+    assert!(text.contains("type the target's name to go on: "), "{text}");
+    assert!(text.lines().any(|line| line == "not confirmed: nothing was changed"), "{text}");
+}
