@@ -8,7 +8,7 @@ use crate::{
     run::Asked,
 };
 use std::{
-    io::{self, BufRead as _, IsTerminal as _},
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
     sync::mpsc::{RecvTimeoutError, channel},
     time::Duration,
 };
@@ -30,7 +30,12 @@ pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) 
         });
     }
     app.tell(|err| question(err, name, place, what, app.err));
-    Ok(line(stop).is_some_and(|typed| typed.trim() == name))
+    let typed = line(stop);
+    if typed.as_ref().is_none_or(|typed| !typed.ends_with('\n')) {
+        // The question's line was left open.
+        app.tell(|err| writeln!(err));
+    }
+    Ok(typed.is_some_and(|typed| typed.trim() == name))
 }
 
 /// Whether this is asked about on every target, protected or not (rule D8).

@@ -23,6 +23,7 @@ mod signals;
 mod sql;
 mod stamp;
 mod unlock;
+mod usage;
 mod work;
 
 use app::{App, Halt};
@@ -40,11 +41,7 @@ pub fn main() -> ExitCode {
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
     let (cli, unread) = match env_file::parse(&arguments, &mut vars) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            // Help and version are printed by the same way. Who reads them may have gone away: that is no error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return ExitCode::from(usage::refuse(&error, &arguments)),
     };
     let mut app = App::new(cli.global, vars, me::command(&arguments));
     let started =

@@ -42,6 +42,12 @@ pub(super) fn decide(
         (at.error, at.partly, at.halfway) = (None, false, None);
     }
     let changed = at.clone();
+    let was = before.phase(phase);
+    let same = (changed.state, changed.empty, &changed.checksum) == (was.state, was.empty, &was.checksum);
+    if statement.is_none() && same && was.trying.is_none() {
+        // Said again, it would only take the place of who did it, and when.
+        return Ok((vec![], format!("{phase} of step `{id}` is {} already: nothing is recorded", changed.state)));
+    }
     if statement.is_none()
         && let Some(finding) = in_order(&id, &before, filed, phase, changed.state)
     {

@@ -6,6 +6,7 @@ use crate::{
     ledger::RunRow,
     model::{StepId, Verb},
 };
+use std::time::Duration;
 
 /// What the lines need to know besides the event.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +42,10 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
         }
         Event::Statement { .. } => return None,
         Event::Blocked { id, waited, by, retry } => {
-            let then = if *retry { "; gave way, and tries again" } else { "" };
-            let mut text = format!("  {} {id} blocked for {}{then}", paint.warn("!"), span(*waited));
+            let (then, by_whom) = if *retry { ("; gave way, and tries again", "") } else { ("", "by ") };
+            let mut text = format!("  {} {id} blocked for {}{then}", paint.warn("!"), span(whole(*waited)));
             for one in by {
-                text.push_str(&format!("\n      by {}", indent(one, 9)));
+                text.push_str(&format!("\n      {by_whom}{}", indent(one, 9)));
             }
             text
         }
@@ -56,13 +57,19 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
         }
         Event::Failed { id, verb, index, text, committed, partly, at_commit, error } => {
             let of = if view.of == 0 { String::new() } else { format!(" of {}", view.of) };
-            let stays = match (committed, partly) {
-                (0, false) => "nothing of it is applied".to_owned(),
-                (0, true) => UNSURE.to_owned(),
-                (1, false) => "the statement before it is committed and stays".to_owned(),
-                (1, true) => format!("the statement before it is committed and stays; {UNSURE}"),
-                (n, false) => format!("the {n} statements before it are committed and stay"),
-                (n, true) => format!("the {n} statements before it are committed and stay; {UNSURE}"),
+            // Between what is committed and the one that failed lie those of its transaction, which went with it.
+            let kept = match (*committed, committed == index) {
+                (0, _) => None,
+                (1, true) => Some("the statement before it is committed and stays".to_owned()),
+                (1, false) => Some("the first statement is committed and stays".to_owned()),
+                (n, true) => Some(format!("the {n} statements before it are committed and stay")),
+                (n, false) => Some(format!("the first {n} statements are committed and stay")),
+            };
+            let stays = match (kept, partly) {
+                (None, false) => "nothing of it is applied".to_owned(),
+                (None, true) => UNSURE.to_owned(),
+                (Some(kept), false) => kept,
+                (Some(kept), true) => format!("{kept}; {UNSURE}"),
             };
             let place = match at_commit {
                 true => "at commit, after its last statement".to_owned(),
@@ -92,6 +99,11 @@ pub fn warning(text: &str, paint: Paint) -> String {
     format!("{}: {}", paint.warn("warning"), indent(text, 2))
 }
 
+/// A wait in whole seconds: how long it took to look is nobody's news.
+fn whole(waited: Duration) -> Duration {
+    if waited < Duration::from_secs(1) { waited } else { Duration::from_secs(waited.as_secs()) }
+}
+
 /// `add v1/customers`.
 pub fn what(id: &StepId, verb: Verb) -> String {
     format!("{verb} {id}")
@@ -107,7 +119,6 @@ mod tests {
 
     use super::*;
     use crate::model::{Time, Version};
-    use std::time::Duration;
 
     fn id() -> StepId {
         StepId::new(Version::parse("v1").unwrap(), "customers")
@@ -144,6 +155,19 @@ mod tests {
             "  ✗ add v1/customers\nerror: add v1/customers failed at statement 2 of 3\n    ALTER TABLE t\n    ADD c int\n  \
              = the server says: no such table: t\n  = the statement before it is committed and stays; the ledger says: failed\n"
         );
+    }
+
+    #[test]
+    fn a_failure_in_a_transaction_says_what_came_before_that() {
+        let failed = |committed, index| {
+            let text = "INSERT".to_owned();
+            let error = "no".to_owned();
+            let (id, verb) = (id(), Verb::Add);
+            plain(&Event::Failed { id, verb, index, text, committed, partly: false, at_commit: false, error }).unwrap()
+        };
+        assert!(failed(5, 6).contains("= the first 5 statements are committed and stay;"));
+        assert!(failed(1, 2).contains("= the first statement is committed and stays;"));
+        assert!(failed(5, 5).contains("= the 5 statements before it are committed and stay;"));
     }
 
     #[test]

@@ -15,7 +15,10 @@ use std::io::{self, Write};
 /// Where the writer fails.
 pub fn write(out: &mut impl Write, plan: &Plan, atomic: bool, paint: Paint) -> io::Result<()> {
     if !atomic && !plan.tasks.is_empty() {
-        writeln!(out, "every statement commits by itself on this engine")?;
+        writeln!(
+            out,
+            "on this engine a handler does not commit as a whole: what fails leaves the statements before it"
+        )?;
     }
     for task in &plan.tasks {
         step(out, task, paint)?;
@@ -178,7 +181,7 @@ pub(super) mod tests {
         write(&mut out, &plan, false, Paint::PLAIN).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "every statement commits by itself on this engine\nsimdrop v1/customers (way back: lossy)\n  \
+            "on this engine a handler does not commit as a whole: what fails leaves the statements before it\nsimdrop v1/customers (way back: lossy)\n  \
              1. commit to `raw/events`\n         hide column `note` as `_tp_1_note`  -- instant\n  \
              2. commit to `raw/events`\n         hide column `note` as `_tp_1_note`  -- blocking: appends of delta-rs that omit `_tp_1_note`\n"
         );

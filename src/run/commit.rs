@@ -282,10 +282,12 @@ async fn until_committed(
     // What was waited, not what was worked: a handler may take long before it comes to the table that is in use.
     let mut waited = Duration::ZERO;
     let mut again = false;
+    // When it was last said who blocks.
+    let mut said = None;
     loop {
         let mut by = Vec::new();
         let sent = Instant::now();
-        let answer = watched(context, hold, id, verb, unit, (began, waited), &mut by).await;
+        let answer = watched(context, hold, id, verb, unit, (began, waited), (&mut by, &mut said)).await;
         let what = match answer {
             Ok(now) => return Ok(now),
             Err(Failure::Busy(what)) if once => return Err((Failure::Busy(what), by)),
@@ -325,7 +327,7 @@ async fn watched(
     verb: Verb,
     unit: &Unit,
     (began, waited): (Instant, Duration),
-    blocked: &mut Vec<String>,
+    (blocked, blocked_said): (&mut Vec<String>, &mut Option<Instant>),
 ) -> Result<Time, Failure> {
     let mut work = hold.commit(unit, &context.stop);
     let mut said = Instant::now();
@@ -347,7 +349,11 @@ async fn watched(
             free = Instant::now();
         } else {
             blocked.clone_from(&by);
-            (context.tell)(Event::Blocked { id: id.clone(), waited: waited + free.elapsed(), by, retry: false });
+            // Not each second anew: each attempt that gives way says it too.
+            if blocked_said.is_none_or(|said| said.elapsed() >= HEARTBEAT) {
+                *blocked_said = Some(Instant::now());
+                (context.tell)(Event::Blocked { id: id.clone(), waited: waited + free.elapsed(), by, retry: false });
+            }
         }
         if said.elapsed() >= HEARTBEAT {
             said = Instant::now();

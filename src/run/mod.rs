@@ -60,6 +60,10 @@ pub struct Context<'a> {
 /// The signal that is assumed where none is known.
 const SIGINT: i32 = 2;
 
+/// A run that had a ledger finds none.
+const LEDGER_GONE: &str = "the ledger's tables are gone, which were there when this run began: a statement of it, or somebody else, has dropped \
+    them. Restore them from a backup; or go on without what they knew: say with `triphase stamp` what is applied";
+
 /// Runs a request.
 pub async fn run(context: &Context<'_>, project: &Project, request: &Request) -> Outcome {
     let mut state = Going::default();
@@ -282,6 +286,9 @@ fn same(yes: &plan::Task, task: &plan::Task) -> bool {
 
 /// A run that comes back from a lost answer: its row in the ledger is its own until another run takes it, or `unlock` takes it away.
 fn fenced(context: &Context<'_>, facts: &Facts, state: &Going) -> Option<Failure> {
+    if state.begun && facts.ledger.format.is_none() {
+        return Some(Failure::Access(anyhow::anyhow!("{LEDGER_GONE}")));
+    }
     let by = facts.ledger.run.as_ref();
     let ours = by.is_some_and(|run| run.run == context.me.run);
     (state.begun && !ours).then(|| Failure::Fenced(by.filter(|run| !run.run.is_empty()).cloned()))

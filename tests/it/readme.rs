@@ -1,8 +1,9 @@
-//! README.md's console blocks, run in order in a copy of the sample project, and compared with what they show.
+//! The console blocks of README.md and of docs/concepts.md, run in order in a copy of the sample project, and compared with what they
+//! show. A page's YAML blocks that begin with the name of a release file are that file.
 //!
-//! A line `$ triphase …` is a command, `$ echo $?` the exit code of the one before; what follows is what both streams say, in their order.
-//! `$ cd …` goes to another project of the repository, and `$ mkdir …` makes a folder there.
-//! `…` stands for anything within a line; on a line by itself, for any number of lines. Other commands (`$ git …`) are for people.
+//! A line `$ triphase …` is a command, `$ sqlite3 …` another, `$ echo $?` the exit code of the one before; what follows is what both streams
+//! say, in their order. `$ cd …` goes to another project of the repository, and `$ mkdir …` makes a folder there. `…` stands for anything
+//! within a line; on a line by itself, for any number of lines. Other commands (`$ git …`) are for people.
 
 use std::{
     fs,
@@ -23,12 +24,30 @@ struct Shown {
 
 #[test]
 fn the_commands_of_the_readme_say_what_it_shows() {
+    said_as_shown("README.md");
+}
+
+/// Its captures are of a terminal of 100 columns.
+#[test]
+fn the_captures_of_the_concepts_are_what_a_person_sees() {
+    said_as_shown("docs/concepts.md");
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/concepts.md")).unwrap();
+    for line in blocks(&text).iter().flat_map(|shown| &shown.said) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+fn said_as_shown(page: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let project = tempfile::tempdir().unwrap();
     for folder in ["releases", "conf.d", "examples"] {
         copy(&root.join(folder), &project.path().join(folder));
     }
-    let shown = blocks(&fs::read_to_string(root.join("README.md")).unwrap());
+    let text = fs::read_to_string(root.join(page)).unwrap();
+    for (file, release) in releases(&text) {
+        fs::write(project.path().join(file), release).unwrap();
+    }
+    let shown = blocks(&text);
     let mut at = project.path().to_owned();
     let mut code = 0;
     let mut ran = 0;
@@ -43,13 +62,20 @@ fn the_commands_of_the_readme_say_what_it_shows() {
             at.push(folder);
             continue;
         } else if let Some(folder) = command.strip_prefix("mkdir ") {
-            fs::create_dir(at.join(folder)).unwrap();
+            let folder = at.join(folder);
+            // Whoever tried the example in this checkout left one.
+            if folder.exists() {
+                fs::remove_dir_all(&folder).unwrap();
+            }
+            fs::create_dir(folder).unwrap();
             continue;
         } else if let Some(arguments) = command.strip_prefix("triphase ") {
-            let (status, text) = run(&at, &words(arguments));
+            let (status, text) = run(&at, env!("CARGO_BIN_EXE_triphase"), &words(arguments));
             code = status;
             ran += 1;
             text
+        } else if let Some(arguments) = command.strip_prefix("sqlite3 ") {
+            run(project.path(), "sqlite3", &words(arguments)).1
         } else {
             continue;
         };
@@ -57,11 +83,18 @@ fn the_commands_of_the_readme_say_what_it_shows() {
         let expected: Vec<&str> = said.iter().map(String::as_str).collect();
         assert!(
             lines_match(&expected, &found),
-            "README.md:{line}: `$ {command}` shows\n{}\n--- and says\n{text}",
+            "{page}:{line}: `$ {command}` shows\n{}\n--- and says\n{text}",
             expected.join("\n")
         );
     }
-    assert!(ran > 0, "README.md shows no command");
+    assert!(ran > 0, "{page} shows no command");
+}
+
+/// The release files that a page shows.
+fn releases(text: &str) -> Vec<(String, String)> {
+    let begun = text.split("```yaml\n# releases/").skip(1);
+    let blocks = begun.map(|rest| rest.split_once("\n```").unwrap().0.split_once('\n').unwrap());
+    blocks.map(|(file, release)| (format!("releases/{file}"), format!("{release}\n"))).collect()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -98,23 +131,25 @@ fn blocks(text: &str) -> Vec<Shown> {
     shown
 }
 
-/// A command line's words; what stands in single quotes is one.
+/// A command line's words; what stands in quotes, of either kind, is one.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
-    for (at, part) in line.split('\'').enumerate() {
-        if at % 2 == 1 {
-            words.push(part.to_owned());
-        } else {
-            words.extend(part.split_whitespace().map(str::to_owned));
-        }
+    let mut rest = line.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (word, after) = match first {
+            '\'' | '"' => rest[1..].split_once(first).unwrap(),
+            _ => rest.split_once(' ').unwrap_or((rest, "")),
+        };
+        words.push(word.to_owned());
+        rest = after.trim_start();
     }
     words
 }
 
 /// The exit code, and both streams in one, as on a terminal.
-fn run(project: &Path, arguments: &[String]) -> (i32, String) {
+fn run(project: &Path, program: &str, arguments: &[String]) -> (i32, String) {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_triphase"));
+    let mut command = Command::new(program);
     command
         .args(arguments)
         .current_dir(project)
@@ -162,4 +197,5 @@ fn wildcards_stand_for_what_changes() {
         words("repair accept v1/a --reason 'not  there'"),
         ["repair", "accept", "v1/a", "--reason", "not  there"]
     );
+    assert_eq!(words("dev.db \"SELECT 'a b'\""), ["dev.db", "SELECT 'a b'"]);
 }

@@ -1,13 +1,17 @@
 //! `unlock`: ends who holds the lock.
 
 use super::{
-    super::{Failure, Me, holder},
+    super::{Failure, Me, holder, rows::table},
     error::{Broken, Trouble as _},
     lock,
     session::Open,
-    settings::literal,
+    settings::{BEGIN, COMMIT, ROLLBACK, literal},
+    wire::Wire,
 };
-use crate::model::{Class, Finding};
+use crate::{
+    ledger::{Event, Outcome},
+    model::{Class, Finding},
+};
 use anyhow::anyhow;
 
 /// Ends the holder's sessions. A live one needs `force`.
@@ -26,6 +30,7 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
         (Some(user), Some(host)) => format!("connection {id} of user {user} from {host}"),
         _ => format!("connection {id}"),
     };
+    let known = last.is_some();
     let run = last.filter(|last| last.holder == id).map(|last| last.run);
     let who = run.as_ref().map_or_else(|| session.clone(), |run| format!("{} ({session})", holder(run)));
     if !force {
@@ -56,8 +61,43 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
     if wire.one(&free).await.map_err(reading)?.first() != Some("1") {
         return Err(Failure::Busy(format!("{session} was killed, and has not given its lock back yet")));
     }
-    Ok(match run {
-        Some(run) => format!("ended {session}; ended {}", holder(&run)),
+    let mut record = Vec::new();
+    let done = match run {
+        Some(run) => {
+            // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
+            record.push(format!(
+                "UPDATE {} SET epoch = epoch + 1, lease_until = NULL, run_id = '' WHERE id = 1 AND run_id = {}",
+                open.rows.table(table::RUN),
+                literal(&run.run)
+            ));
+            format!("ended {session}; ended {}", holder(&run))
+        }
         None => format!("ended {session}"),
-    })
+    };
+    if known {
+        let event = Event {
+            release: None,
+            step: None,
+            verb: "unlock".to_owned(),
+            statement: None,
+            hash: None,
+            outcome: Outcome::Recorded,
+            detail: Some(done.clone()),
+        };
+        record.push(open.rows.history(&event, me));
+        write(&mut wire, record).await.map_err(|b| b.of_ledger(&format!("{done}, which could not be recorded")))?;
+    }
+    Ok(done)
+}
+
+/// Writes what happened, in one transaction.
+async fn write(wire: &mut Wire, mut statements: Vec<String>) -> Result<(), Broken> {
+    statements.insert(0, BEGIN.to_owned());
+    statements.push(COMMIT.to_owned());
+    let written = wire.all(&statements).await;
+    if written.is_err() {
+        // What went wrong is told by the error; the transaction ends here or with the session.
+        let _ = wire.one(ROLLBACK).await;
+    }
+    written.map(drop)
 }

@@ -227,7 +227,7 @@ impl<'a> Holding<'a> {
             return Err(self.lone_failure(work, text, &broken, stop).await);
         }
         failpoint::point("after a lone statement");
-        self.close_alone(work, &unit.closes, "a statement was applied").await
+        self.close_alone(work, &unit.closes, &format!("`{text}` was applied")).await
     }
 
     /// Writes the opens of what commits by itself. It may begin then: nobody has said to stop, and the lock is still ours.
@@ -249,12 +249,13 @@ impl<'a> Holding<'a> {
     /// takes over ends it too (rule X2).
     async fn shell(&self, work: &mut Work, file: &Path, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         let client = shell::client(&self.open.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
-        let client = client.presets(vec![self.open.settings.of_client(&self.me.run)]);
+        let client =
+            client.presets(vec![self.open.settings.of_client(&self.me.run, &self.open.lock_name, &self.open.id)]);
         self.announce(work, unit, stop).await?;
         failpoint::point("before a lone statement");
         shell::run(&client, text, None, stop.pulled()).await?;
         failpoint::point("after a lone statement");
-        self.close_alone(work, &unit.closes, "a file was run").await
+        self.close_alone(work, &unit.closes, &format!("`{}` was run", file.display())).await
     }
 
     /// What was done outside of a transaction is recorded. `done`: what it was.
@@ -262,6 +263,11 @@ impl<'a> Holding<'a> {
         let closes = Unit { closes: closes.to_vec(), ..Unit::default() };
         let closed = self.together(work, &closes, &Stop::never()).await;
         failpoint::point("after closes");
+        if let Err(Failure::Access(why)) = &closed
+            && !self.open.has_ledger().await
+        {
+            return Err(Failure::Access(anyhow!("{done} and could not be recorded: {why:#}")));
+        }
         closed.map_err(|why| unrecorded(done, why))
     }
 
@@ -307,7 +313,7 @@ impl<'a> Holding<'a> {
 
     /// What a failure means that is the ledger's own.
     fn ledger_failure(&self, broken: &Broken) -> Failure {
-        broken.access(&format!("cannot write the ledger of {}", self.open.shown()))
+        broken.of_ledger(&format!("cannot write the ledger of {}", self.open.shown()))
     }
 
     /// Who has the lock now, if that can be read.

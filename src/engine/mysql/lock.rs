@@ -51,7 +51,11 @@ async fn held(wire: &mut Wire, open: &Open) -> Result<Held, Failure> {
     let last = last(wire, &open.rows).await?;
     // The row is the holder's only once it has begun.
     let by = last.filter(|last| id.as_deref() == Some(last.holder.as_str())).map(|last| last.run);
-    let what = id.map_or_else(|| "the lock".to_owned(), |id| format!("the lock, held by connection {id}"));
+    let what = match (id, &by) {
+        // It was given back this moment, or the run's row says more.
+        (None, _) | (Some(_), Some(_)) => "the lock".to_owned(),
+        (Some(id), None) => format!("the lock, held by connection {id}"),
+    };
     Ok(Held { by, what })
 }
 

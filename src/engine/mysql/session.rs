@@ -124,12 +124,19 @@ impl Open {
     }
 
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
-        let reading = |b: Broken| b.access("cannot read the ledger");
+        let reading = |b: Broken| b.of_ledger("cannot read the ledger");
         let mut wire = self.lock.lock().await;
         let now = wire.one(&self.rows.clock_query()).await.map_err(reading)?.time()?;
         let none = Ledger { now, ..Ledger::default() };
         let format = match wire.one(&self.rows.format_query()).await {
-            Err(broken) if broken.number() == Some(NO_TABLE) => return Ok(none),
+            Err(broken) if broken.number() == Some(NO_TABLE) => {
+                // Only all of it missing is no ledger: made anew, what was done would be done again.
+                return if self.is_unfinished(&mut wire).await.map_err(reading)? {
+                    Ok(none)
+                } else {
+                    Err(reading(broken))
+                };
+            }
             other => other.map_err(reading)?,
         };
         if format.count == 0 && self.is_unfinished(&mut wire).await.map_err(reading)? {
@@ -138,6 +145,18 @@ impl Open {
         let format = self.rows.format(&format.rows)?;
         let given = wire.one(&self.rows.ledger_query()).await.map_err(reading)?;
         self.rows.ledger(format, &given.rows)
+    }
+
+    /// Whether every table of the ledger is there, as far as that can be asked.
+    pub(super) async fn has_ledger(&self) -> bool {
+        let mut wire = self.lock.lock().await;
+        for name in [table::META, table::RUN, table::LEDGER, table::HISTORY] {
+            let asked = wire.one(&format!("SELECT 1 FROM {} LIMIT 0", self.rows.table(name))).await;
+            if asked.is_err_and(|broken| broken.number() == Some(NO_TABLE)) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether a first run was killed while it made the tables: nothing was ever recorded in them.

@@ -39,6 +39,10 @@ pub(super) const STRICT: &str = "STRICT_TRANS_TABLES";
 /// The mode without which a table gets another storage engine than it asks for, where that one is not there: a ledger without
 /// transactions would be none.
 pub(super) const SUBSTITUTES_NOTHING: &str = "NO_ENGINE_SUBSTITUTION";
+/// What a client says that comes too late.
+const FENCED: &str = "the run that started this client has the lock no more";
+/// How long a client waits for the one before it to be gone, in seconds.
+const CLIENT_WAIT: u32 = 10;
 /// How long a session may be idle while the other one works, in seconds: the longest that every server takes.
 const IDLE: u32 = 2_147_483;
 
@@ -104,9 +108,18 @@ impl Settings {
         )
     }
 
-    /// The same for the client's own session: a client begins with one statement. It names the session after its run.
-    pub fn of_client(&self, run: &str) -> String {
-        format!("{}, @triphase_run = GET_LOCK({}, 0)", self.set(), literal(&client_name(run)))
+    /// The same for the client's own session: a client begins with one statement. It names the session after its run, and fails where the
+    /// connection `holder` has lost `lock` meanwhile, or an earlier client does not go: who takes over has the lock before it looks for the name
+    /// (rule X2), so one of the two sees the other. No expression of MySQL's fails with words of one's own; a setting that is given them as
+    /// its value does.
+    pub fn of_client(&self, run: &str, lock: &str, holder: &str) -> String {
+        format!(
+            "{}, lc_time_names = IF(GET_LOCK({}, {CLIENT_WAIT}) = 1 AND coalesce(IS_USED_LOCK({}), 0) = {holder}, @@lc_time_names, {})",
+            self.set(),
+            literal(&client_name(run)),
+            literal(lock),
+            literal(FENCED)
+        )
     }
 
     /// The statements that set them. Plain ASCII, and readable in every SQL mode: they come after whatever a handler has set.

@@ -247,7 +247,9 @@ impl<'a> Holding<'a> {
             client
         } else {
             let timeout = millis(&self.pg.target.lock_timeout);
-            client.presets(self.settings(&timeout).statements(false))
+            let mut presets = vec![self.pg.key.fence_of_client(&self.holder)];
+            presets.extend(self.settings(&timeout).statements(false));
+            client.presets(presets)
         };
         self.announce(work, unit, stop).await?;
         failpoint::point("before a lone statement");

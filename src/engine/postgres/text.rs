@@ -145,6 +145,16 @@ impl Key {
             self.1.cast_unsigned()
         )
     }
+
+    /// Fails in a client's session once process `holder` has the lock no more: who takes over has it before it looks for the client's name
+    /// (rule X2), so one of the two sees the other.
+    pub fn fence_of_client(self, holder: &str) -> String {
+        format!(
+            "DO $triphase$BEGIN IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = {holder} AND {}) THEN \
+             RAISE EXCEPTION 'the run that started this client has the lock no more'; END IF; END$triphase$",
+            self.held()
+        )
+    }
 }
 
 #[cfg(test)]

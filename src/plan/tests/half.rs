@@ -92,3 +92,9 @@ fn l2_only_a_rollback_is_replaced_and_by_something() {
     let replaced = said(Verb::RollbackAdd, "X");
     assert_eq!(replaced.notes, ["the stored rollback_add handler of step `v1/a` is replaced (1 statement)"]);
 }
+
+#[test]
+fn check_refuses_a_folder_without_releases() {
+    let found = check(&project(&[]), &World::new("").facts());
+    assert_eq!(refusals(&found), ["F1: no releases found in releases/"]);
+}

@@ -168,3 +168,21 @@ fn what_a_person_says_is_done_has_no_error_left() {
     world.kept.apply(&entry, "ann@ops", crate::model::Time(0));
     assert_eq!((row(&world).state, row(&world).error), (PhaseState::Done, None));
 }
+
+#[test]
+fn what_is_so_already_is_not_recorded_again() {
+    let files = project(&[("v1", &["a add:A rollback_add:-A"])]);
+    let mut world = World::new("");
+    let said = |world: &World, files: &Project, done| {
+        let about = About::Decide { step: step(), phase: Phase::Add, statement: None, done };
+        repair(files, &world.kept.ledger, &Repair { about, reason: "so".into() })
+    };
+    assert_eq!(said(&world, &files, false).notes, ["add of step `v1/a` is pending already: nothing is recorded"]);
+    world.run(&files, "add v1");
+    let plan = said(&world, &files, true);
+    assert_eq!((plan.entries.len(), plan.findings.len()), (0, 0));
+    assert_eq!(plan.notes, ["add of step `v1/a` is done already: nothing is recorded"]);
+    // An edit is something to record, and so is another word.
+    let edited = project(&[("v1", &["a add:B rollback_add:-A"])]);
+    assert_eq!((said(&world, &edited, true).entries.len(), said(&world, &files, false).entries.len()), (1, 1));
+}

@@ -10,6 +10,26 @@ use std::{
 pub struct Holder(Child);
 
 impl Holder {
+    /// Locks rows of a table on a server.
+    pub fn row(db: &Db, table: &str, condition: &str) -> Self {
+        let (mut command, held) = match db {
+            Db::Sqlite { .. } => panic!("SQLite locks no rows"),
+            Db::Postgres { url } => {
+                let mut command = Command::new("psql");
+                command.args(["-X", "-q", "-A", "-t", "-d", &url.with_password()]);
+                (command, "CASE WHEN count(*) > 0 THEN 'held' END")
+            }
+            Db::Mariadb { url } => {
+                let mut command = super::db::bare(url);
+                command.args(["--batch", "--raw", "--skip-column-names", "--unbuffered"]);
+                (command, "if(count(*) > 0, 'held', '')")
+            }
+        };
+        let rows = format!("SELECT 1 FROM {table} WHERE {condition} FOR UPDATE");
+        let script = format!("START TRANSACTION; SELECT {held} FROM ({rows}) AS locked;\n");
+        Self::begin(&mut command, &script)
+    }
+
     /// Locks a table (PostgreSQL), its definition (MariaDB), or the file against writers (SQLite).
     pub fn new(db: &Db, table: &str) -> Self {
         let (mut command, script) = match db {
@@ -31,6 +51,11 @@ impl Holder {
                 (command, format!("START TRANSACTION; SELECT if(count(*) >= 0, 'held', '') FROM {table} FOR UPDATE;\n"))
             }
         };
+        Self::begin(&mut command, &script)
+    }
+
+    /// Starts the client with a script that ends by saying `held`.
+    fn begin(command: &mut Command, script: &str) -> Self {
         let mut session = Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
         session.0.stdin.as_mut().unwrap().write_all(script.as_bytes()).unwrap();
         let mut line = String::new();

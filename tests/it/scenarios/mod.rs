@@ -13,6 +13,7 @@ mod init;
 mod lock;
 mod mysql;
 mod mysql_client;
+mod mysql_ledger;
 mod phases;
 mod readonly;
 pub mod releases;

@@ -352,10 +352,15 @@ fn a_live_holder_is_ended_by_force_alone() {
     bench.ok("unlock --force").says("ended");
     until("the end of the wait", || waiting(&bench).is_none());
     drop(holder);
-    // It finds its sessions gone, and goes round again.
-    command.end(child).exits(0);
-    assert_eq!(bench.states("v2", "two"), "done done done");
+    // It finds its sessions gone, and comes back to a lock that is not its own any more.
+    command.end(child).exits(4).says("this run's no more");
+    assert_eq!(bench.states("v2", "two"), "running pending pending");
+    let recorded = "SELECT count(*) FROM triphase_history WHERE verb = 'unlock' AND outcome = 'recorded' AND detail LIKE 'ended %'";
+    assert_eq!(bench.db.value(recorded), "1");
     bench.ok("unlock").says("nothing to do");
+    assert_eq!(bench.db.value(recorded), "1", "there was nothing to record");
+    bench.ok("ff --wait-lock 0s");
+    assert_eq!(bench.states("v2", "two"), "done done done");
 }
 
 #[test]

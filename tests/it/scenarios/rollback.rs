@@ -16,6 +16,7 @@ on_each_engine!(
     a_later_release_must_go_first,
     a_step_that_failed_with_nothing_committed_needs_no_statement,
     what_failed_in_vain_is_pending_again,
+    check_names_a_rollback_that_must_be_finished_first,
 );
 
 fn add_and_back_and_add_again(engine: Engine) {
@@ -191,4 +192,19 @@ fn what_failed_in_vain_is_pending_again(engine: Engine) {
     bench.ok("simdrop v1");
     assert_eq!(bench.states("v1", "a"), "done done pending");
     assert_eq!(bench.db.value("SELECT count(*) FROM triphase_history WHERE outcome = 'failed'"), "1");
+}
+
+/// What is to be added again once that is done is not to be told yet: it would be refused.
+fn check_names_a_rollback_that_must_be_finished_first(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release(
+        "v1",
+        "steps:\n  one:\n    add: CREATE TABLE t (id integer)\n    rollback_add: DROP TABLE elsewhere\n",
+    );
+    bench.ok("add v1");
+    bench.ends(1, "rollback_add v1");
+    bench.ends(3, "check").says("rollback_add of step `v1/one` has begun").says("1 finding").hides("triphase add v1");
+    bench.db.query("CREATE TABLE elsewhere (id integer)");
+    bench.ok("rollback_add v1");
+    bench.ends(3, "check").says("triphase add v1");
 }

@@ -1,7 +1,7 @@
 //! `shell` actions: a file is run by the database's own client, outside of any transaction of ours.
 
 use crate::harness::{Bench, Engine, on_each_engine, signal, until};
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 on_each_engine!(
     a_file_is_run_by_the_engines_own_client,
@@ -255,6 +255,50 @@ fn a_client_does_not_come_back_in_another_session() {
         !all.any(|cwd| fs::read_link(cwd).is_ok_and(|cwd| cwd == here))
     });
     assert!(!bench.db.has_table("late"), "a client went on in a session that nobody knows");
+}
+
+/// A client that a killed run has started, and that comes to the server only when the next run has looked for it.
+#[test]
+fn a_client_that_comes_late_is_refused() {
+    for (engine, name, args) in [
+        (
+            Engine::Mariadb,
+            "mariadb",
+            "'--no-defaults', '--protocol=tcp', '--host={host}', '--port={port}', '--user={username}', '{database}'",
+        ),
+        (
+            Engine::Postgres,
+            "psql",
+            "'-X', '-w', '--host={host}', '--port={port}', '--username={username}', '--dbname={database}', '--file={filename}'",
+        ),
+    ] {
+        let bench = Bench::new(engine);
+        bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
+        bench.write("sql/one.sql", "CREATE TABLE late (id integer);\n");
+        let wrapper = format!(
+            "#!/bin/sh\ntouch started\nuntil [ -e go ]; do sleep 0.05; done\n{name} \"$@\" 2>said\necho $? >ended\n"
+        );
+        bench.write(&format!("bin/{name}"), &wrapper);
+        fs::set_permissions(bench.dir().join("bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        bench.target(&format!("binary: bin/{name}\nbinary_args: [{args}]\n"));
+        let command = bench.command("add v1");
+        let child = command.spawn();
+        until("the client is started", || bench.dir().join("started").exists());
+        signal(&child, "KILL");
+        command.end(child);
+        bench.ends(5, "add v1").says("triphase repair undone v1/one add 1");
+        bench.write("go", "");
+        until("the client has ended", || {
+            fs::read_to_string(bench.dir().join("ended")).is_ok_and(|code| code.ends_with('\n'))
+        });
+        let said = fs::read_to_string(bench.dir().join("said")).unwrap();
+        assert!(said.contains("the run that started this client has the lock no more"), "{name}: {said}");
+        assert!(!bench.db.has_table("late"), "{name}");
+        // One that comes in time is let in.
+        bench.ok("repair undone v1/one add 1 --reason looked");
+        bench.ok("add v1");
+        assert!(bench.db.has_table("late"), "{name}");
+    }
 }
 
 fn a_script_for_a_client_can_not_have_it(engine: Engine) {

@@ -66,3 +66,67 @@ fn every_class_and_exit_code_is_explained() {
         assert!(section, "docs/errors.md has no section for exit code {code}");
     }
 }
+
+/// Messages that are the server's own words.
+const THE_SERVERS: &[&str] = &["CREATE command denied to user …"];
+
+/// The messages that the page's tables explain.
+fn messages(page: &str) -> Vec<String> {
+    let mut found = vec![];
+    let mut column = None;
+    for line in page.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        match column {
+            _ if !line.starts_with('|') => column = None,
+            None => column = cells.iter().position(|cell| *cell == "message"),
+            Some(column) => found.extend(cells.get(column).map_or_else(Vec::new, |cell| spans(cell))),
+        }
+    }
+    found
+}
+
+/// A text's code spans, in one backtick or two.
+fn spans(text: &str) -> Vec<String> {
+    let mut found = vec![];
+    let mut rest = text;
+    while let Some(at) = rest.find('`') {
+        let fence = if rest[at..].starts_with("``") { "``" } else { "`" };
+        let Some((span, after)) = rest[at + fence.len()..].split_once(fence) else { break };
+        found.push(span.trim().to_owned());
+        rest = after;
+    }
+    found
+}
+
+/// A source's texts as a reader gets them: one line each, without what is filled in.
+fn plain(source: &str) -> String {
+    let joined: String = source.split("\\\n").map(str::trim_start).collect::<Vec<_>>().concat();
+    let mut plain = String::new();
+    let mut rest = joined.as_str();
+    while let Some((before, after)) = rest.split_once('{') {
+        plain.push_str(before);
+        plain.push('…');
+        let end = after.find('}').filter(|end| *end < 60 && !after[..*end].contains('\n'));
+        rest = end.map_or(after, |end| &after[end + 1..]);
+    }
+    plain + rest
+}
+
+#[test]
+fn every_message_that_is_explained_is_said() {
+    let page = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let mut texts = vec![];
+    sources(&root().join("src"), &mut texts);
+    let said: Vec<String> = texts.iter().map(|text| plain(text)).collect();
+    let messages = messages(&page);
+    assert!(messages.len() > 100, "{messages:?}");
+    for message in messages {
+        // Words that are a name are another in the next message; half of the pairs of all others stand in one text or another.
+        let named = |word: &str| word.contains(|c: char| c.is_ascii_digit() || "`/…_".contains(c));
+        let words: Vec<&str> = message.split_whitespace().collect();
+        let pairs = words.split(|word| named(word)).flat_map(|words| words.windows(2)).map(|pair| pair.join(" "));
+        let (known, unknown): (Vec<_>, Vec<_>) = pairs.partition(|pair| said.iter().any(|text| text.contains(pair)));
+        let found = known.len() >= unknown.len();
+        assert!(found || THE_SERVERS.contains(&message.as_str()), "nothing says `{message}`");
+    }
+}

@@ -75,6 +75,27 @@ fn json_logs_take_all_of_stderr(engine: Engine) {
     }
 }
 
+#[test]
+fn a_mistake_on_the_command_line_is_an_object_with_json() {
+    let bench = Bench::new(Engine::Sqlite);
+    for (line, message, way_out) in [
+        ("--json ad", "unrecognized subcommand 'ad'", "'add'"),
+        ("ff --jsn --json", "unexpected argument '--jsn' found", "'--json'"),
+        ("ff -q -v --json", "cannot be used with", "triphase --help"),
+        ("stamp --json", "required arguments were not provided", "triphase --help"),
+    ] {
+        let run = bench.ends(2, line).says("Usage:");
+        let said: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{line}: {error}: {run:?}"));
+        assert_eq!((&said["type"], &said["exit_code"], &said["end"]), (&"result".into(), &2.into(), &"refused".into()));
+        let finding = &said["findings"][0];
+        assert!(finding["message"].as_str().unwrap().contains(message), "{finding}");
+        assert!(finding["way_out"].as_str().unwrap().contains(way_out), "{finding}");
+    }
+    // Without it, text alone; and help is no mistake.
+    assert_eq!(bench.ends(2, "ff --jsn").stdout, "");
+    assert!(bench.ok("ff --help --json").stdout.contains("Usage:"));
+}
+
 /// Every command that prints much, for what a pipe gets.
 const PRINT: &[&str] =
     &["show", "show --objects", "history", "current", "check", "plan ff", "sql ff", "--help", "man", "schema output"];
@@ -240,4 +261,16 @@ fn a_file_of_variables_is_read_on_request_only() {
     bench.ends(2, "show --env-file nowhere").says("cannot read the file of variables");
     bench.write("bad.env", "A=1\nSECRET hunter2\n");
     bench.ends(2, "show --env-file bad.env").says("number 2").hides("hunter2");
+}
+
+#[test]
+fn a_question_that_gets_no_answer_ends_its_line() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    bench.ok("ff v1");
+    bench.ok("add v2");
+    bench.target("protected: true\n");
+    let text = on_a_terminal(&bench, 100, "rollback_add v2");
+    assert!(text.contains("type the target's name to go on: "), "{text}");
+    assert!(text.lines().any(|line| line == "not confirmed: nothing was changed"), "{text}");
 }
