@@ -9,6 +9,13 @@ use crate::{
 };
 use std::time::Duration;
 
+/// How long a run tries to reach a target again that was there when it began: the time of a failover.
+pub const RECONNECT_FOR: Duration = Duration::from_secs(30);
+
+/// What to do where a target can't be reached, read or written.
+pub const OUT_OF_REACH: &str = "see that the target is up, and that its connection (target file, --conn or DATABASE_URL) and its user's \
+                                rights are right; then run the same command again";
+
 /// One thing a run tells.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -99,7 +106,7 @@ pub enum Event {
         /// The server's words.
         error: String,
     },
-    /// No answer came; the run goes round again.
+    /// No answer came; the run goes round again, and tries to connect for up to [`RECONNECT_FOR`].
     Reconnecting {
         /// Why.
         why: String,

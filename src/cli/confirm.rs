@@ -41,18 +41,13 @@ fn final_here(what: &Asked<'_>) -> bool {
     }
 }
 
-/// What will happen, what a person must know of it, and the question.
+/// What will happen, and the question. What the plan warns of stands above it: the run has told it.
 fn question(out: &mut impl io::Write, name: &str, place: &Where, what: &Asked<'_>, paint: Paint) -> io::Result<()> {
     let why = if final_here(what) { "gets a change that nothing takes back" } else { "is protected" };
     writeln!(out, "target {} {why}: {}", paint.strong(name), report::place(place))?;
     writeln!(out, "this is about to run:")?;
     match what {
-        Asked::Plan(plan) => {
-            report::plan::brief(out, plan, paint)?;
-            for warning in &plan.warnings {
-                writeln!(out, "{}", report::events::warning(warning, paint))?;
-            }
-        }
+        Asked::Plan(plan) => report::plan::brief(out, plan, paint)?,
         Asked::Change(words) => writeln!(out, "  {words}")?,
     }
     write!(out, "type the target's name to go on: ")
@@ -73,26 +68,5 @@ fn line(stop: &Stop) -> Option<String> {
             Err(RecvTimeoutError::Timeout) if stop.signal().is_none() => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-    use super::*;
-    use crate::plan::Plan;
-
-    #[test]
-    fn what_the_plan_warns_of_is_read_before_the_answer() {
-        let plan = Plan { warnings: vec!["later release `v2` is added already".into()], ..Plan::default() };
-        let place = Where { engine: "e".into(), host: "h".into(), database: "d".into(), schema: String::new() };
-        let mut out = vec![];
-        question(&mut out, "prod", &place, &Asked::Plan(&plan), Paint::PLAIN).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(
-            text.ends_with("warning: later release `v2` is added already\ntype the target's name to go on: "),
-            "{text}"
-        );
     }
 }

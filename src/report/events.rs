@@ -2,7 +2,7 @@
 
 use super::{Paint, indent, place, span};
 use crate::{
-    event::Event,
+    event::{Event, RECONNECT_FOR},
     ledger::RunRow,
     model::{StepId, Verb},
 };
@@ -80,7 +80,8 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
             )
         }
         Event::Reconnecting { why } => {
-            format!("no answer from the target ({why}); connecting again to see what was done")
+            let seconds = RECONNECT_FOR.as_secs();
+            format!("no answer from the target ({why}); connecting again, for up to {seconds} s, to see what was done")
         }
     };
     Some(text + "\n")

@@ -1,6 +1,6 @@
 //! Looks, and changes nothing.
 
-use super::{commit::undecided, ended};
+use super::{at_once, commit::undecided};
 use crate::{
     action::Action,
     engine::{Access, Attempt, Driver, Failure, Object, Session, Where, rows::TextRow},
@@ -36,7 +36,7 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
         ask_each(session.as_ref(), &facts.ledger, &mut plan).await?;
         Ok(Look { place: session.place(), facts, plan, atomic: session.atomic() })
     };
-    work.await.map_err(end)
+    work.await.map_err(at_once)
 }
 
 /// Asks each action of a step that is applied only in part, as a run will when it comes there: what is shown or scripted is what would
@@ -171,7 +171,7 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
             .collect();
         Ok((session.place(), facts(session.as_ref(), ledger, &open).await?))
     };
-    work.await.map_err(end)
+    work.await.map_err(at_once)
 }
 
 /// Rows that are not the ledger's (`import`, `init`): the answers to each of the queries that `ask` makes, once it is known where they go.
@@ -193,7 +193,7 @@ pub async fn rows(
         }
         Ok((place, answers))
     };
-    work.await.map_err(end)
+    work.await.map_err(at_once)
 }
 
 /// The audit trail's newest rows, newest first (`history`).
@@ -205,7 +205,7 @@ pub async fn history(target: &Target, driver: &dyn Driver, limit: u32) -> Result
         let session = driver.open(target, Access::Read).await?;
         Ok((session.place(), session.history(limit).await?))
     };
-    work.await.map_err(end)
+    work.await.map_err(at_once)
 }
 
 /// What triphase keeps in the target (`show --objects`).
@@ -217,9 +217,5 @@ pub async fn objects(target: &Target, driver: &dyn Driver) -> Result<(Where, Vec
         let session = driver.open(target, Access::Read).await?;
         Ok((session.place(), session.objects().await?))
     };
-    work.await.map_err(end)
-}
-
-fn end(failure: Failure) -> End {
-    ended(failure, &mut super::Going::default()).unwrap_or_else(End::Access)
+    work.await.map_err(at_once)
 }

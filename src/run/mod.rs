@@ -2,6 +2,7 @@
 //!
 //! An answer that was lost (L5) is a crash that we survived: the run goes round again from `open`. There is no second way to recover.
 
+mod again;
 mod commit;
 mod lock;
 mod look;
@@ -12,14 +13,15 @@ pub use look::{Look, history, ledger, look, objects, rows, unready};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
-    event::{End, Event, Outcome},
+    event::{End, Event, OUT_OF_REACH, Outcome},
     ledger::{Facts, Unit},
     model::{Class, Finding, StepId, Verb, Way},
     plan::{self, Plan, Repair, Request},
     release::Project,
     target::Target,
 };
-use std::time::Duration;
+use again::{Again, Patience, ROUNDS};
+use std::{collections::BTreeSet, time::Duration};
 
 /// Where a run tells what happens to it.
 pub type Tell<'a> = &'a (dyn Fn(Event) + Send + Sync);
@@ -58,26 +60,16 @@ pub struct Context<'a> {
 /// The signal that is assumed where none is known.
 const SIGINT: i32 = 2;
 
-/// How often a run goes round again after lost answers that brought it no step further.
-const ROUNDS: u32 = 5;
-
 /// Runs a request.
 pub async fn run(context: &Context<'_>, project: &Project, request: &Request) -> Outcome {
     let mut state = Going::default();
-    let mut rounds = 0;
+    let mut patience = Patience::default();
     let end = loop {
-        let before = state.done.len();
         match round(context, project, request, &mut state).await {
             Ok(end) => break end,
-            Err(why) => {
-                rounds = if state.done.len() > before { 1 } else { rounds + 1 };
-                if rounds > ROUNDS {
-                    break End::Access(why);
-                }
-                (context.tell)(Event::Reconnecting { why });
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(200 * u64::from(rounds))) => {}
-                    () = context.stop.pulled() => break End::Interrupted(SIGINT),
+            Err(again) => {
+                if let Err(end) = patience.wait(context, again, state.done.len()).await {
+                    break end;
                 }
             }
         }
@@ -105,7 +97,7 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
         },
         End::Busy(_) | End::Interrupted(_) => "run the same command again".into(),
         End::Fenced(_) => "see how far it came: triphase show; then run the same command again".into(),
-        End::Access(_) => "see that the target can be reached, then run the same command again".into(),
+        End::Access(_) => OUT_OF_REACH.into(),
         End::Declined => "nothing was changed".into(),
     };
     Outcome { end, done: state.done, waits: state.waits, notes: state.notes, next }
@@ -115,6 +107,8 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
 #[derive(Default)]
 struct Going {
     told_host: bool,
+    /// The warnings that were told.
+    warned: BTreeSet<String>,
     /// The run's row in the ledger was written.
     begun: bool,
     /// The tasks that a person said yes to.
@@ -131,16 +125,16 @@ struct Going {
     advice: Option<String>,
 }
 
-/// One round: `Err` is a lost answer.
-async fn round(context: &Context<'_>, project: &Project, request: &Request, state: &mut Going) -> Result<End, String> {
+/// One round: `Err` is a lost answer, or a target that is away for a while.
+async fn round(context: &Context<'_>, project: &Project, request: &Request, state: &mut Going) -> Result<End, Again> {
     let opened = tokio::select! {
         opened = context.driver.open(context.target, crate::engine::Access::Write) => opened,
         () = context.stop.pulled() => Err(Failure::Stopped),
     };
     let session = match opened {
         Ok(session) => session,
-        // It was there a moment ago: a server that restarts is given the time of a few rounds.
-        Err(Failure::Access(why)) if state.told_host => return Err(format!("{why:#}")),
+        // It was there a moment ago.
+        Err(Failure::Access(why)) if state.told_host => return Err(Again::Away(format!("{why:#}"))),
         Err(failure) => return ended(failure, state),
     };
     let session = session.as_ref();
@@ -180,6 +174,8 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
     let hold = match lock::lock(context, session).await {
         Ok(Ok(hold)) => hold,
         Ok(Err(end)) => return Ok(end),
+        // This run could write here: what refuses now is a standby that is not promoted yet, or a server that is about to stop.
+        Err(Failure::Access(why)) if state.begun => return Err(Again::Away(format!("{why:#}"))),
         Err(failure) => return ended(failure, state),
     };
     let outcome = locked(context, project, request, session, hold.as_ref(), state).await;
@@ -191,9 +187,9 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
 }
 
 /// The way out of a failure that is not a handler's.
-fn ended(failure: Failure, state: &mut Going) -> Result<End, String> {
+fn ended(failure: Failure, state: &mut Going) -> Result<End, Again> {
     match failure {
-        Failure::Lost(why) if state.told_host => Err(format!("{why:#}")),
+        Failure::Lost(why) if state.told_host => Err(Again::Lost(format!("{why:#}"))),
         Failure::Lost(why) => Ok(End::Access(format!("{why:#}"))),
         Failure::Handler { why, .. } => Ok(End::Access(format!("{why:#}"))),
         Failure::Busy(what) => Ok(End::Busy(what)),
@@ -202,6 +198,12 @@ fn ended(failure: Failure, state: &mut Going) -> Result<End, String> {
         Failure::Access(why) => Ok(End::Access(format!("{why:#}"))),
         Failure::Refused(finding) => Ok(End::Refused(vec![*finding])),
     }
+}
+
+/// The same for what does not go round again.
+fn at_once(failure: Failure) -> End {
+    let ended = ended(failure, &mut Going::default());
+    ended.unwrap_or_else(|(Again::Lost(why) | Again::Away(why))| End::Access(why))
 }
 
 /// Ends here: refused, or nothing to run. Before the lock, open decisions alone are no reason: the run that makes them may be alive.
@@ -233,13 +235,20 @@ fn nothing_to_do(
     if !plan.tasks.is_empty() {
         return None;
     }
-    for warning in &plan.warnings {
-        (context.tell)(Event::Warning(warning.clone()));
-    }
+    warn(context, plan, state);
     state.waits.clone_from(&plan.waits);
     state.notes = if state.done.is_empty() { plan.notes.clone() } else { Vec::new() };
     state.advice = Some(plan::advice(project, facts, &context.target.guards));
     Some(End::Done)
+}
+
+/// Tells what the plan warns of, each once: it is planned before the lock and under it, and after each lost answer.
+fn warn(context: &Context<'_>, plan: &Plan, state: &mut Going) {
+    for warning in &plan.warnings {
+        if state.warned.insert(warning.clone()) {
+            (context.tell)(Event::Warning(warning.clone()));
+        }
+    }
 }
 
 /// Asks where the guards in force ask for it (G9): drops and rollbacks that run something on a protected target; on every target, what
@@ -254,6 +263,8 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
     if !plan.tasks.iter().any(|task| task.asks() || (protected && final_or_back(task))) {
         return None;
     }
+    // Read before the answer.
+    warn(context, plan, state);
     match (context.confirm)(&session.place(), &Asked::Plan(plan)) {
         Ok(true) => {
             state.confirmed = Some(plan.tasks.clone());
@@ -305,9 +316,7 @@ async fn locked(
             }
         }
     }
-    for warning in &plan.warnings {
-        (context.tell)(Event::Warning(warning.clone()));
-    }
+    warn(context, &plan, state);
     (context.tell)(Event::Planned(Box::new(plan.clone())));
     lock::patiently(context, async || hold.begin(&plan.begin).await).await?;
     state.begun = true;
@@ -346,12 +355,9 @@ async fn locked(
 /// Records a person's word in the ledger (`repair`, `rollout`, `stamp`, `import`), under the lock; runs nothing.
 pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -> Outcome {
     let mut notes = Vec::new();
-    let end = match word(context, project, repair, &mut notes).await {
-        Ok(end) => end,
-        Err(Failure::Lost(why)) => End::Access(format!("{why:#}")),
-        Err(failure) => ended(failure, &mut Going::default()).unwrap_or_else(End::Access),
-    };
-    Outcome { end, done: Vec::new(), waits: Vec::new(), notes, next: "triphase show".into() }
+    let end = word(context, project, repair, &mut notes).await.unwrap_or_else(at_once);
+    let next = if matches!(end, End::Access(_)) { OUT_OF_REACH } else { "triphase show" };
+    Outcome { end, done: Vec::new(), waits: Vec::new(), notes, next: next.into() }
 }
 
 async fn word(
@@ -465,6 +471,6 @@ pub async fn unlock(context: &Context<'_>, force: bool) -> Result<String, End> {
     };
     match work.await {
         Ok(answer) => answer,
-        Err(failure) => Err(ended(failure, &mut Going::default()).unwrap_or_else(End::Access)),
+        Err(failure) => Err(at_once(failure)),
     }
 }

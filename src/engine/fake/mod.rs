@@ -61,6 +61,8 @@ pub(crate) struct State {
     /// The process was killed: nothing of it is heard of any more.
     dead: bool,
     sessions: u64,
+    /// How many connections are refused once there was one.
+    pub away: u32,
     /// Sessions whose connection is cut.
     cut: Vec<u64>,
 }
@@ -166,6 +168,10 @@ impl Driver for Fake {
     fn open<'a>(&'a self, _: &'a Target, _: Access) -> Answer<'a, Box<dyn Session>> {
         Box::pin(async {
             let mut state = self.state();
+            if state.sessions > 0 && state.away > 0 {
+                state.away -= 1;
+                return Err(Failure::Access(anyhow!("connection refused")));
+            }
             state.sessions += 1;
             let id = state.sessions;
             state.call(id, |_| Ok(()))?;

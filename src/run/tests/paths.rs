@@ -6,14 +6,17 @@ use crate::{
         Where,
         fake::{Fake, Fault},
     },
-    event::End,
+    event::{End, Event},
     model::{Guards, Phase, PhaseState},
     plan::{
         About, Scope,
         tests::fixture::{guards, project},
     },
 };
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 fn decide(step: &str, phase: Phase, done: bool) -> About {
     About::Decide { step: Scope::Step(fixture::v("v1"), step.into()), phase, statement: None, done }
@@ -88,9 +91,9 @@ async fn a_failure_that_can_not_be_recorded_is_told_all_the_same() {
             };
             // The last call gives the lock back, the one before it records.
             fake.fail_at(Some((calls - 1, fault)));
-            let said = std::sync::Mutex::new(Vec::new());
+            let said = Mutex::new(Vec::new());
             let tell = |event| {
-                if let crate::event::Event::Warning(text) = event {
+                if let Event::Warning(text) = event {
                     said.lock().unwrap().push(text);
                 }
             };
@@ -175,6 +178,32 @@ async fn a_protected_target_asks_before_drops_and_rollbacks() {
         0,
         "the ledger's guard asks, and yes is said"
     );
+}
+
+/// G9: what a person must know stands above the question, and is not said again under the lock.
+#[tokio::test(start_paused = true)]
+async fn what_the_plan_warns_of_is_told_once_and_before_the_question() {
+    let files = project(&[("v1", &["a add:A simdrop:B rollback_simdrop:-B"]), ("v2", &["b add:C"])]);
+    let fake = Fake::new(true);
+    let target = fixture::target(guards("protected: true\nrequire_previous: simdropped"));
+    for text in ["add v1", "simdrop v1", "add v2"] {
+        assert_eq!(run(&with(&fake, &target), &files, &fixture::request(text)).await.end, End::Done);
+    }
+    let warned = Mutex::new(Vec::new());
+    let tell = |event| {
+        if let Event::Warning(text) = event {
+            warned.lock().unwrap().push(text);
+        }
+    };
+    let expected = ["later release `v2` is added already: see that it does without what `v1` hid"];
+    let yes = |_: &Where, _: &Asked<'_>| {
+        assert_eq!(*warned.lock().unwrap(), expected);
+        Ok(true)
+    };
+    let context = super::Context { confirm: &yes, tell: &tell, ..with(&fake, &target) };
+    assert_eq!(run(&context, &files, &fixture::request("rollback_simdrop v1")).await.end, End::Done);
+    assert_eq!(*warned.lock().unwrap(), expected);
+    assert_eq!(fake.state().log, ["A", "B", "C", "-B"]);
 }
 
 /// G9: what was said yes to is what is written, though somebody wrote between the question and the lock.
