@@ -44,6 +44,11 @@ pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlErro
 /// it, statements that end with `;`.
 fn whole(dialect: Dialect, text: &str) -> Result<Vec<Statement>, Vec<SqlError>> {
     let found = super::code::read(dialect, text);
+    if let Some(items) = &found
+        && let Some((at, message)) = unbalanced(dialect, items)
+    {
+        return Err(vec![error(at, message.to_owned(), "see the parentheses of this statement")]);
+    }
     if let Some([first, .., last]) = found.as_deref()
         && compound::has_body(found.as_deref().unwrap_or_default())
     {
@@ -203,6 +208,10 @@ impl<'a> Splitter<'a> {
             self.errors.push(SqlError { rule: "L3", message, way_out, span });
             return Next::Token;
         }
+        if let Some((at, message)) = unbalanced(self.dialect, &items) {
+            self.errors.push(error(at, message.to_owned(), "see the parentheses of this statement"));
+            return Next::Token;
+        }
         let alone = alone::alone(self.dialect, &items);
         self.statements.push(Statement { text: self.text[span.clone()].to_owned(), span, alone });
         Next::Token
@@ -224,6 +233,28 @@ impl<'a> Splitter<'a> {
         }
         self.end_of_statement();
     }
+}
+
+/// A parenthesis that is never closed, or closes nothing. Every server's grammar has them in pairs, so the statement can't run; a lake's
+/// statements are read whole, and refused with the reader's own words.
+fn unbalanced(dialect: Dialect, items: &[Item<'_>]) -> Option<(Range<usize>, &'static str)> {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Mysql | Dialect::Mariadb => {}
+        Dialect::Delta => return None,
+    }
+    // What stands in `/*! */` is read by some versions, and may close what is open.
+    if items.iter().any(|item| item.kind == Kind::Hint) {
+        return None;
+    }
+    let mut open = vec![];
+    for item in items {
+        if item.symbol("(") {
+            open.push(item.span.clone());
+        } else if item.symbol(")") && open.pop().is_none() {
+            return Some((item.span.clone(), "this parenthesis closes none"));
+        }
+    }
+    open.pop().map(|span| (span, "this parenthesis is never closed"))
 }
 
 /// Whether the statement so far is in a body, whose own statements end with `;`.
@@ -330,6 +361,8 @@ mod tests {
             (Sqlite, "/* /* */ a; b", vec!["a", "b"]),
             (Mysql, "a 'b\\';'; c # d;\n; e", vec!["a 'b\\';'", "c", "e"]),
             (Mysql, "/*!40101 SET x */; a", vec!["/*!40101 SET x */", "a"]),
+            (Mysql, "a (b /*!50100 (c */); d", vec!["a (b /*!50100 (c */)", "d"]),
+            (Mysql, "a (b /*!50100 ) */; d", vec!["a (b /*!50100 ) */", "d"]),
             (
                 Mysql,
                 "CREATE PROCEDURE p() BEGIN IF a THEN b; END IF; BEGIN c; END; CASE x WHEN 1 THEN d; END CASE; END; e",
@@ -366,6 +399,13 @@ mod tests {
             (Mysql, "LOCK TABLES t WRITE", "F9", "LOCK TABLES", 0..19),
             (Postgres, "a 'b", "", "string", 2..3),
             (Postgres, "a (b; c", "", "parenthesis", 0..7),
+            (Postgres, "a (b)); c", "", "closes none", 5..6),
+            (Sqlite, "CREATE TABLE t (a int, b text; SELECT 1", "", "never closed", 15..16),
+            (Sqlite, "SELECT 1)", "", "closes none", 8..9),
+            (Sqlite, "CREATE TRIGGER x BEGIN a (1; END; b", "", "never closed", 25..26),
+            (Mysql, "a; INSERT INTO t VALUES (1, (2)", "", "never closed", 24..25),
+            (Mysql, "CREATE PROCEDURE p() BEGIN SELECT (1; END; b", "", "never closed", 34..35),
+            (Mysql, "DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT (1; END//", "", "never closed", 47..48),
             (Sqlite, "CREATE TRIGGER x BEGIN a; b;", "", "body", 0..28),
             (Postgres, "CREATE FUNCTION f() BEGIN ATOMIC a;", "", "body", 0..35),
             (Sqlite, "a\0b", "", "NUL", 1..2),

@@ -3,8 +3,8 @@
 use super::{Named, Refused, Set, path, refused};
 use deltalake::datafusion::sql::sqlparser::{
     ast::{
-        Assignment, AssignmentTarget, Expr, ObjectName, Query, TableAlias, TableFactor, TableWithJoins, Visit, VisitMut,
-        Visitor, VisitorMut,
+        Assignment, AssignmentTarget, Expr, ObjectName, Query, TableAlias, TableFactor, TableWithJoins, Visit,
+        VisitMut, Visitor, VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
