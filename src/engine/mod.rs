@@ -13,6 +13,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod wire;
 
 use crate::{
     action::{Action, Handlers},
@@ -312,6 +313,18 @@ pub fn no_operation(engine: Dialect, action: &Action) -> Finding {
         format!("{engine} runs no declarative operations: {}", action.text()),
     )
     .way_out("replace the stored handler by SQL: triphase repair handler vN/step VERB --file F --reason …")
+}
+
+/// Why an `expect` failed. `found`: what its query gave instead.
+fn unexpected(found: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("expected one row with one value, true or not zero; found {found}")
+}
+
+/// Why a client's file is no part of a script.
+fn no_file_in_scripts(file: &std::path::Path) -> Finding {
+    let message = format!("`shell: {}` can't be part of a script", file.display());
+    Finding::new(crate::model::Class::Usage, "F4", message)
+        .way_out("run it by triphase, or write its statements as `sql` or `sql_file`")
 }
 
 /// The engines of this binary.

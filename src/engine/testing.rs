@@ -1,11 +1,11 @@
 //! What the engines' tests share: who runs, what is committed, how a try for the lock ended, and waiting for a database to say something.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::{Failure, Held, Hold, Me, Session};
+use super::{Failure, Held, Hold, Me, Session, Stop};
 use crate::{
     action::Action,
     ledger::{Begin, Entry, Event, Outcome, PhaseRow, Unit},
-    model::{Guards, Phase, PhaseState, Span, StepId, Verb, Version},
+    model::{Class, Guards, Phase, PhaseState, Span, StepId, Verb, Version},
     plan::tests::fixture,
     target::{Connection, Secret, Target},
 };
@@ -138,6 +138,32 @@ pub(super) fn alone(text: &str) -> Unit {
 /// The ledger's word on step `a`.
 pub(super) async fn state(session: &dyn Session) -> PhaseState {
     session.ledger().await.unwrap().steps[&step("a")].phase(Phase::Add).state
+}
+
+/// Two sessions of one place, and one of another place with a lock of its own: one at a time has the lock, and is named.
+pub(super) async fn the_lock_is_one(session: &dyn Session, other: &dyn Session, elsewhere: &dyn Session) {
+    let (a, b) = (me('a'), me('b'));
+    let hold = had(session.try_lock(&a).await);
+    assert_eq!(busy(other.try_lock(&b).await).by, None, "who has not begun has written no name");
+    hold.begin(&CREATE).await.unwrap();
+    assert_eq!(busy(other.try_lock(&b).await).by.unwrap().run, a.run);
+    had(elsewhere.try_lock(&b).await).release().await.unwrap();
+    hold.release().await.unwrap();
+    had(other.try_lock(&b).await).release().await.unwrap();
+    assert!(other.evict(&b, false).await.unwrap().contains("no one holds"));
+}
+
+/// `unlock` refuses to end a live holder without force, and ends it with.
+pub(super) async fn unlock_needs_force(session: &dyn Session, other: &dyn Session) {
+    let (a, b) = (me('a'), me('b'));
+    let hold = had(session.try_lock(&a).await);
+    hold.begin(&CREATE).await.unwrap();
+    let Failure::Refused(finding) = failed(other.evict(&b, false).await) else { panic!("not refused") };
+    assert_eq!(finding.class, Class::Guard);
+    assert!(finding.message.contains(&a.run), "{}", finding.message);
+    assert!(other.evict(&b, true).await.unwrap().contains(&a.run));
+    assert!(matches!(failed(hold.commit(&unit(vec![sql("SELECT 1")]), &Stop::never()).await), Failure::Lost(_)));
+    had(other.try_lock(&b).await).release().await.unwrap();
 }
 
 /// Waits for an event, looking again and again; a test that waits in vain fails by name instead of hanging.

@@ -67,9 +67,9 @@ fn no_finding_holds_a_secret() {
     }
 }
 
-// What is said names the engines of the default build.
+/// `tests/malformed/targets/<name>.yaml` is refused with `<name>.txt`. `UPDATE_GOLDEN=1` writes what is said now. What is said names the
+/// engines of the default build.
 #[cfg(feature = "delta")]
-/// `tests/malformed/targets/<name>.yaml` is refused with `<name>.txt`. `UPDATE_GOLDEN=1` writes what is said now.
 #[test]
 fn malformed_targets_are_refused_at_their_place() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed/targets");
@@ -89,6 +89,7 @@ fn malformed_targets_are_refused_at_their_place() {
     }
 }
 
+#[cfg(feature = "delta")]
 fn line(finding: &Finding) -> String {
     let place = finding.place.as_ref().unwrap();
     let (line, column) = (place.line(), place.column());

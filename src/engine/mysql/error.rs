@@ -1,7 +1,7 @@
 //! What the server's refusals mean. The numbers are those of both manuals' error references; MariaDB's own begin at 1900.
 
-use super::super::Failure;
-use anyhow::anyhow;
+pub(super) use super::super::wire::Trouble;
+
 use sqlx::mysql::MySqlDatabaseError;
 
 /// A table that is not there.
@@ -26,23 +26,6 @@ impl Broken {
     /// The same of an error by itself.
     pub fn number_of(error: &sqlx::Error) -> Option<u16> {
         server(error).map(MySqlDatabaseError::number)
-    }
-
-    /// Whether the connection is gone, and with it the answer.
-    pub fn gone(&self) -> bool {
-        match self.number() {
-            // Shutdown (1053, 1080), aborted (1152, 1158 to 1161, 1184), killed (1927 MariaDB, 3169 MySQL), idle for too long (4031 MySQL).
-            Some(number) => {
-                matches!(number, 1053 | 1077..=1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | 4031)
-            }
-            None => true,
-        }
-    }
-
-    /// Whether traffic was in the way: lock not had in time, deadlock, a row or a definition that changed meanwhile, or a cancel that was
-    /// meant for the statement before.
-    pub fn busy(&self) -> bool {
-        matches!(self.number(), Some(1020 | 1205 | 1213 | 1412 | 3572)) || self.cancelled()
     }
 
     /// Whether the statement was cancelled (`KILL QUERY`).
@@ -84,21 +67,27 @@ impl Broken {
     pub fn no_session(&self) -> bool {
         self.number() == Some(NO_SESSION)
     }
+}
 
-    /// What the server said, in full.
-    pub fn words(&self) -> String {
-        words(&self.0)
+impl Trouble for Broken {
+    fn gone(&self) -> bool {
+        match self.number() {
+            // Shutdown (1053, 1080), aborted (1152, 1158 to 1161, 1184), killed (1927 MariaDB, 3169 MySQL), idle for too long (4031 MySQL).
+            Some(number) => {
+                matches!(number, 1053 | 1077..=1080 | 1152 | 1158..=1161 | 1184 | 1927 | 3169 | 4031)
+            }
+            None => true,
+        }
     }
 
-    /// For a read of ours, or a write that has no action in it.
-    pub fn access(&self, doing: &str) -> Failure {
-        if self.gone() {
-            Failure::Lost(anyhow!("{doing}: {}", self.words()))
-        } else if self.busy() {
-            Failure::Busy(format!("{doing}: {}", self.words()))
-        } else {
-            Failure::Access(anyhow!("{doing}: {}", self.words()))
-        }
+    // Lock not had in time, deadlock, a row or a definition that changed meanwhile, or a cancel that was
+    // meant for the statement before.
+    fn busy(&self) -> bool {
+        matches!(self.number(), Some(1020 | 1205 | 1213 | 1412 | 3572)) || self.cancelled()
+    }
+
+    fn words(&self) -> String {
+        words(&self.0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Failure, Me, holder},
-    error::Broken,
+    error::{Broken, Trouble as _},
     lock,
     session::Open,
     settings::literal,

@@ -1,14 +1,19 @@
 //! The lock, and with it the way to write.
 
 use super::{
-    super::{Answer, Failure, Hold, Me, Stop, no_operation, rows::table},
+    super::{
+        Answer, Failure, Hold, Me, Stop, no_operation,
+        rows::table,
+        unexpected,
+        wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, unrecorded},
+    },
     blockers,
     error::Broken,
     lock, probe,
-    session::{Open, time},
-    settings::{BEGIN, COMMIT, ROLLBACK, Settings, literal, next_epoch, take},
+    session::Open,
+    settings::{BEGIN, COMMIT, ROLLBACK, Settings, literal, take},
     tables,
-    wire::{Rows as Given, Wire, truth},
+    wire::{Wire, truth},
 };
 use crate::{
     action::Action,
@@ -18,7 +23,7 @@ use crate::{
     shell, sql,
 };
 use anyhow::anyhow;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 use tokio::sync::Mutex;
 
 /// The connection that does the work.
@@ -177,10 +182,7 @@ impl<'a> Holding<'a> {
                 Action::Expect { query } => {
                     let given = work.wire.query(query).await.map_err(|b| self.failure(&b, at, stop))?;
                     if let Err(found) = truth(&given) {
-                        return Err(Failure::Handler {
-                            at,
-                            why: anyhow!("expected one row with one value, true or not zero; found {found}"),
-                        });
+                        return Err(Failure::Handler { at, why: unexpected(found) });
                     }
                 }
                 Action::Shell { .. } => {}
@@ -219,16 +221,7 @@ impl<'a> Holding<'a> {
             // Announced, it would be taken for the statement's own once that is cut short.
             return Err(Failure::Handler { at: 0, why: anyhow!("{made} already exists, and is not this statement's") });
         }
-        if !unit.opens.is_empty() {
-            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
-        }
-        failpoint::point("after opens");
-        if stop.signal().is_some() {
-            return Err(Failure::Stopped);
-        }
-        if !self.still_held(true).await? {
-            return Err(self.fenced().await);
-        }
+        self.announce(work, unit, stop).await?;
         failpoint::point("before a lone statement");
         if let Err(broken) = self.send(&mut work.wire, text, stop).await {
             return Err(self.lone_failure(work, text, &broken, stop).await);
@@ -237,11 +230,8 @@ impl<'a> Holding<'a> {
         self.close_alone(work, &unit.closes, "a statement was applied").await
     }
 
-    /// A file for the client (rule F4), between its opens and its closes. The client's session has a lock by the run's name, so that who
-    /// takes over ends it too (rule X2).
-    async fn shell(&self, work: &mut Work, file: &Path, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
-        let client = shell::client(&self.open.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
-        let client = client.presets(vec![self.open.settings.of_client(&self.me.run)]);
+    /// Writes the opens of what commits by itself. It may begin then: nobody has said to stop, and the lock is still ours.
+    async fn announce(&self, work: &mut Work, unit: &Unit, stop: &Stop) -> Result<(), Failure> {
         if !unit.opens.is_empty() {
             self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
         }
@@ -252,6 +242,15 @@ impl<'a> Holding<'a> {
         if !self.still_held(true).await? {
             return Err(self.fenced().await);
         }
+        Ok(())
+    }
+
+    /// A file for the client (rule F4), between its opens and its closes. The client's session has a lock by the run's name, so that who
+    /// takes over ends it too (rule X2).
+    async fn shell(&self, work: &mut Work, file: &Path, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        let client = shell::client(&self.open.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
+        let client = client.presets(vec![self.open.settings.of_client(&self.me.run)]);
+        self.announce(work, unit, stop).await?;
         failpoint::point("before a lone statement");
         shell::run(&client, text, None, stop.pulled()).await?;
         failpoint::point("after a lone statement");
@@ -263,18 +262,7 @@ impl<'a> Holding<'a> {
         let closes = Unit { closes: closes.to_vec(), ..Unit::default() };
         let closed = self.together(work, &closes, &Stop::never()).await;
         failpoint::point("after closes");
-        closed.map_err(|why| match why {
-            lost @ Failure::Lost(_) => lost,
-            why @ (Failure::Busy(_)
-            | Failure::Fenced(_)
-            | Failure::Access(_)
-            | Failure::Stopped
-            | Failure::Handler { .. }
-            | Failure::Refused(_)) => {
-                // It is applied and its row is not: only the target can say so to whoever decides.
-                Failure::Lost(anyhow!("{done} and could not be recorded: {why}"))
-            }
-        })
+        closed.map_err(|why| unrecorded(done, why))
     }
 
     /// A statement by itself that failed has left nothing behind, unless a table of it has no transactions, or it is a procedure.
@@ -292,25 +280,11 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// Sends an author's statement. Once told to stop, cancels it, over and over: a cancel that comes between two statements is forgotten.
+    /// Sends an author's statement, which a stop cancels.
     async fn send(&self, wire: &mut Wire, text: &str, stop: &Stop) -> Result<(), Broken> {
-        let sent = wire.run(text);
-        tokio::pin!(sent);
-        tokio::select! {
-            given = &mut sent => return given,
-            () = stop.pulled() => {}
-        }
-        loop {
-            let cancelled = self.open.ask_one(&format!("KILL QUERY {}", self.id)).await;
-            if let Err(broken) = cancelled {
-                tracing::warn!(why = broken.words(), "cannot cancel the statement in flight");
-                return sent.await;
-            }
-            tokio::select! {
-                given = &mut sent => return given,
-                () = tokio::time::sleep(Duration::from_millis(200)) => {}
-            }
-        }
+        let (open, kill) = (self.open, format!("KILL QUERY {}", self.id));
+        let kill = kill.as_str();
+        cancelled_by(stop, wire.run(text), || async move { open.ask_one(kill).await.map(|_| ()) }).await
     }
 
     /// What a handler's failure means.
@@ -335,7 +309,7 @@ impl<'a> Holding<'a> {
     async fn fenced(&self) -> Failure {
         let mut wire = self.open.lock.lock().await;
         let last = lock::last(&mut wire, &self.open.rows).await.ok().flatten();
-        Failure::Fenced(last.map(|l| l.run).filter(|run| run.run != self.me.run && !run.run.is_empty()))
+        fenced(self.me, last.map(|last| last.run))
     }
 
     /// Whether the lock is still ours, and the ledger's row with it: asked before each statement that commits by itself (rule X2).
@@ -396,13 +370,5 @@ fn session_text(action: &Action) -> Option<&str> {
 async fn roll_back(wire: &mut Wire) {
     if let Err(broken) = wire.one(ROLLBACK).await {
         tracing::debug!(why = broken.words(), "rolling back");
-    }
-}
-
-/// The clock is asked right before the commit.
-fn clock(given: &[Given]) -> Result<Time, Failure> {
-    match given {
-        [.., clock, _] => time(clock),
-        _ => Err(Failure::Lost(anyhow!("the server's answer to a commit was cut short"))),
     }
 }

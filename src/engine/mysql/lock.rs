@@ -4,7 +4,7 @@
 
 use super::{
     super::{Failure, Held, rows::Rows},
-    error::{Broken, NO_TABLE},
+    error::{Broken, NO_TABLE, Trouble as _},
     session::Open,
     settings::{client_name, literal, work_name},
     wire::Wire,

@@ -1,7 +1,12 @@
 //! Whether a statement that commits by itself has been applied (rule L4): its `done_when`, else what `information_schema` says of what the
 //! statement makes, removes or renames. Nothing is guessed: what that does not tell is a person's question.
 
-use super::{super::Failure, error::Broken, session::Open, settings::literal};
+use super::{
+    super::Failure,
+    error::{Broken, Trouble as _},
+    session::Open,
+    settings::literal,
+};
 use crate::{
     action::Action,
     ledger::Verdict,

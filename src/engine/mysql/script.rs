@@ -3,20 +3,21 @@
 
 use super::{
     super::{
-        Me,
+        Me, no_file_in_scripts, no_operation,
         rows::{Rows, TOOL, table},
+        wire::next_epoch,
     },
     connect,
     differ::demand,
     settings::{
-        BEGIN, COMMIT, NAMES, STRICT, SUBSTITUTES_NOTHING, UNREADABLE, client_name, ident, literal, lock_name,
-        next_epoch, seconds, take, work_name,
+        BEGIN, COMMIT, NAMES, STRICT, SUBSTITUTES_NOTHING, UNREADABLE, client_name, ident, literal, lock_name, seconds,
+        take, work_name,
     },
 };
 use crate::{
     action::Action,
     ledger::{Begin, Entry, Ledger, Unit},
-    model::{Class, Dialect, Finding},
+    model::{Dialect, Finding},
     sql,
     target::Target,
 };
@@ -222,15 +223,8 @@ impl Script<'_> {
             match action {
                 Action::Sql { text, .. } => self.handler(text),
                 Action::Expect { query } => self.expect(query),
-                Action::Operation { .. } => return Err(crate::engine::no_operation(Dialect::Mysql, action)),
-                Action::Shell { file, .. } => {
-                    return Err(Finding::new(
-                        Class::Usage,
-                        "F4",
-                        format!("`shell: {}` can't be part of a script", file.display()),
-                    )
-                    .way_out("run it by triphase, or write its statements as `sql` or `sql_file`"));
-                }
+                Action::Operation { .. } => return Err(no_operation(Dialect::Mysql, action)),
+                Action::Shell { file, .. } => return Err(no_file_in_scripts(file)),
             }
         }
         if !unit.closes.is_empty() {

@@ -4,6 +4,7 @@ use super::{
     super::{
         Answer, Failure, Held, Hold, Me, Object, Session, Where,
         rows::{Rows, TextRow, table},
+        wire::{Given, Trouble as _, to_end},
     },
     connect,
     differ::Version,
@@ -13,12 +14,12 @@ use super::{
     lock, probe,
     settings::{READ, ROLLBACK, Settings, is_strict, lock_name, mode, seconds},
     tables,
-    wire::{Rows as Given, Wire, truth},
+    wire::{Wire, truth},
 };
 use crate::{
     action::{Action, Handlers},
     ledger::{HistoryRow, Ledger, Verdict},
-    model::{Class, Dialect, Finding, StepId, Time},
+    model::{Class, Dialect, Finding, StepId},
     target::Target,
 };
 use anyhow::anyhow;
@@ -125,7 +126,7 @@ impl Open {
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
         let reading = |b: Broken| b.access("cannot read the ledger");
         let mut wire = self.lock.lock().await;
-        let now = time(&wire.one(&self.rows.clock_query()).await.map_err(reading)?)?;
+        let now = wire.one(&self.rows.clock_query()).await.map_err(reading)?.time()?;
         let none = Ledger { now, ..Ledger::default() };
         let format = match wire.one(&self.rows.format_query()).await {
             Err(broken) if broken.number() == Some(NO_TABLE) => return Ok(none),
@@ -214,11 +215,9 @@ impl Open {
         }
         let spare = spare.filter(|(run, _)| *run == me.run).map(|(_, wire)| wire);
         let before = before.filter(|last| !last.run.run.is_empty());
-        let mut runs = vec![me.run.as_str()];
-        runs.extend(before.as_ref().map(|last| last.run.run.as_str()).filter(|run| *run != me.run));
-        for run in runs {
+        for run in to_end(me, before.as_ref().map(|last| &last.run)) {
             if let Some(what) = lock::end(wire, run).await? {
-                return Ok(Err((Held { by: before.map(|last| last.run), what }, spare)));
+                return Ok(Err((Held { by: before.as_ref().map(|last| last.run.clone()), what }, spare)));
             }
         }
         let mut work = match spare {
@@ -311,13 +310,4 @@ impl Session for Open {
     fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String> {
         Box::pin(evict::evict(self, me, force))
     }
-}
-
-/// The moment that the clock gave.
-pub(super) fn time(given: &Given) -> Result<Time, Failure> {
-    given
-        .first()
-        .and_then(|text| text.parse().ok())
-        .map(Time)
-        .ok_or_else(|| Failure::Access(anyhow!("the server's clock can't be read")))
 }

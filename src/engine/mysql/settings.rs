@@ -152,11 +152,6 @@ pub(super) fn take(rows: &Rows) -> [String; 2] {
     ]
 }
 
-/// Moves the row's count of takings on.
-pub(super) fn next_epoch(rows: &Rows) -> String {
-    format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN))
-}
-
 /// The name of a database's lock. Named locks are the whole server's, compare without case, and have 64 characters at most.
 pub(super) fn lock_name(database: &str) -> String {
     let digest = Sha256::digest(database.as_bytes());

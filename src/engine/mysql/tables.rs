@@ -1,7 +1,12 @@
 //! Which statements can share a transaction with their ledger row (rule L4): those all of whose tables are transactional. It goes by every
 //! word of a statement that is some table's name, so it may find too many, and never too few.
 
-use super::{super::Failure, error::Broken, settings::literal, wire::Wire};
+use super::{
+    super::Failure,
+    error::{Broken, Trouble as _},
+    settings::literal,
+    wire::Wire,
+};
 use crate::{action::Action, model::Dialect, sql};
 use std::collections::BTreeSet;
 

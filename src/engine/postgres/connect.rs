@@ -5,7 +5,8 @@ use super::{
         Failure, UrlOption, Values,
         tls::{self, Tried},
     },
-    error::words,
+    error::{IDLE_TOO_LONG, Trouble as _, words},
+    text::NEVER_IDLE_OUT,
     wire::Wire,
 };
 use crate::target::{Connection, Target};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// How long connecting may take where `connect_timeout` says nothing.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a session is opened whose first text came too late for its role's `idle_session_timeout`.
+const OPENINGS: u32 = 5;
 
 /// The options of connection URLs (PostgreSQL's manual, libpq, "Parameter Key Words"), as far as they are known here. Users and
 /// databases have keys of their own.
@@ -35,8 +38,24 @@ pub(super) const OPTIONS: &[UrlOption] = &[
     UrlOption { name: "sslrootcert", values: Values::Any },
 ];
 
-/// Opens a connection to where `target`'s runner goes, known to others on the server as `name`.
+/// Opens a connection to where `target`'s runner goes, known to others on the server as `name`, that may be idle as long as it is needed.
+/// That can't be asked for with the connection: a pooler refuses settings that it does not know, and a server before version 14 this one.
 pub(super) async fn connect(target: &Target, name: &str) -> Result<Wire, Failure> {
+    let mut openings = 1;
+    loop {
+        let mut wire = open(target, name).await?;
+        match wire.all(NEVER_IDLE_OUT.to_owned()).await {
+            Ok(_) => return Ok(wire),
+            Err(broken) if broken.state() == Some(IDLE_TOO_LONG) && openings < OPENINGS => openings += 1,
+            Err(broken) => {
+                let to = target.runner();
+                return Err(Failure::Access(anyhow!("cannot connect to {to}: {}", broken.words())));
+            }
+        }
+    }
+}
+
+async fn open(target: &Target, name: &str) -> Result<Wire, Failure> {
     let to = target.runner();
     let (options, patience) = options(to).map_err(|why| Failure::Access(anyhow!("cannot connect to {to}: {why}")))?;
     let options = options.application_name(name).disable_statement_logging();

@@ -1,7 +1,8 @@
 //! What the server's refusals mean.
 
-use super::{super::Failure, wire::Rows};
-use anyhow::anyhow;
+pub(super) use super::super::wire::Trouble;
+
+use super::super::wire::Given;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 /// SQLSTATE of the fence's own exception: the run's row is another run's.
@@ -10,6 +11,8 @@ pub(super) const FENCED: &str = "TP001";
 pub(super) const NO_TABLE: &str = "42P01";
 /// SQLSTATE of a missing right.
 pub(super) const NO_RIGHT: &str = "42501";
+/// SQLSTATE of a session that was idle for longer than `idle_session_timeout`.
+pub(super) const IDLE_TOO_LONG: &str = "57P05";
 /// SQLSTATE of a cancelled statement.
 pub(super) const CANCELLED: &str = "57014";
 
@@ -17,7 +20,7 @@ pub(super) const CANCELLED: &str = "57014";
 #[derive(Debug)]
 pub(super) struct Broken {
     /// What the statements before it gave.
-    pub results: Vec<Rows>,
+    pub results: Vec<Given>,
     /// Why.
     pub cause: sqlx::Error,
 }
@@ -35,39 +38,28 @@ impl Broken {
             PgErrorPosition::Internal { .. } => None,
         }
     }
+}
 
-    /// Whether the connection is gone, and with it the answer.
-    pub fn gone(&self) -> bool {
+impl Trouble for Broken {
+    fn gone(&self) -> bool {
         match self.state() {
             // Shut down, crashed, terminated, database dropped, idle for too long; idle in a transaction, or in one, for too long; the
             // pooler's word for a lost server.
             Some(state) => {
-                matches!(state, "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04")
+                matches!(state, "57P01" | "57P02" | "57P03" | "57P04" | IDLE_TOO_LONG | "25P03" | "25P04")
                     || state.starts_with("08")
             }
             None => true,
         }
     }
 
-    /// Whether traffic was in the way: lock not had in time, deadlock, serialization failure.
-    pub fn busy(&self) -> bool {
+    // Lock not had in time, deadlock, serialization failure.
+    fn busy(&self) -> bool {
         matches!(self.state(), Some("55P03" | "40P01" | "40001"))
     }
 
-    /// What the server said, in full.
-    pub fn words(&self) -> String {
+    fn words(&self) -> String {
         words(&self.cause)
-    }
-
-    /// For a read of ours, or a write that has no action in it.
-    pub fn access(&self, doing: &str) -> Failure {
-        if self.gone() {
-            Failure::Lost(anyhow!("{doing}: {}", self.words()))
-        } else if self.busy() {
-            Failure::Busy(format!("{doing}: {}", self.words()))
-        } else {
-            Failure::Access(anyhow!("{doing}: {}", self.words()))
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Failure, Me, holder, rows::table},
-    error::Broken,
+    error::{Broken, Trouble as _},
     lock,
     pooler::Mode,
     session::Pg,

@@ -1,15 +1,20 @@
 //! The lock, and with it the way to write: a unit is one transaction, and mostly one round trip.
 
 use super::{
-    super::{Answer, Failure, Hold, Me, Stop, rows::table},
+    super::{
+        Answer, Failure, Hold, Me, Stop, no_operation,
+        rows::table,
+        unexpected,
+        wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, unrecorded},
+    },
     batch::{Batch, Part},
     error::{Broken, CANCELLED, FENCED},
     lease::{self, Lease},
     left::{self, Leaves},
     lock, probe,
-    session::{Pg, time, truth},
+    session::{Pg, truth},
     text::{BEGIN, CLOCK, Settings, demand, fence, literal, millis, take},
-    wire::{Rows as Given, Wire},
+    wire::Wire,
 };
 use crate::{
     action::Action,
@@ -19,7 +24,7 @@ use crate::{
     shell,
 };
 use anyhow::anyhow;
-use std::{path::Path, time::Duration};
+use std::path::Path;
 use tokio::sync::Mutex;
 
 /// The lock, while it is had.
@@ -73,10 +78,7 @@ impl<'a> Holding<'a> {
             );
             batch.push(Part::Ledger, &demand(&held, "the lock is another run's now", FENCED));
             batch.extend(Part::Ledger, rows.begin(&again, self.me, &format!("{} {}", self.holder, self.pid)));
-            batch.push(
-                Part::Ledger,
-                &format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN)),
-            );
+            batch.push(Part::Ledger, &next_epoch(rows));
         }
         batch.push(Part::Ledger, CLOCK);
         batch.push(Part::Commit, "COMMIT");
@@ -100,7 +102,7 @@ impl<'a> Holding<'a> {
             [Action::Sql { text, alone: true, .. }] => self.alone(&mut work, text, unit, stop).await,
             [Action::Shell { file, text }] => self.shell(&mut work, file, text, unit, stop).await,
             [action @ Action::Operation { .. }] => {
-                Err(Failure::Refused(Box::new(crate::engine::no_operation(Dialect::Postgres, action))))
+                Err(Failure::Refused(Box::new(no_operation(Dialect::Postgres, action))))
             }
             _ => self.together(&mut work, unit, stop).await,
         }
@@ -126,10 +128,7 @@ impl<'a> Holding<'a> {
                     let given = self.transaction(work, &std::mem::take(&mut batch), stop, count).await?;
                     if let Some(Err(found)) = given.last().map(truth) {
                         self.roll_back(work).await;
-                        return Err(Failure::Handler {
-                            at,
-                            why: anyhow!("expected one row with one value, true or not zero; found {found}"),
-                        });
+                        return Err(Failure::Handler { at, why: unexpected(found) });
                     }
                 }
                 Action::Shell { .. } | Action::Operation { .. } => {}
@@ -161,16 +160,7 @@ impl<'a> Holding<'a> {
             };
             leaves.refuse_taken(self.pg, tried).await?;
         }
-        if !unit.opens.is_empty() {
-            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
-        }
-        failpoint::point("after opens");
-        if stop.signal().is_some() {
-            return Err(Failure::Stopped);
-        }
-        if !self.still_held().await? {
-            return Err(self.fenced().await);
-        }
+        self.announce(work, unit, stop).await?;
         if self.lease.is_none() {
             // With a timeout it would leave something half done behind, and it blocks nobody while it waits.
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
@@ -219,18 +209,24 @@ impl<'a> Holding<'a> {
         .await;
         failpoint::point("after closes");
         match closed {
-            Err(
-                why @ (Failure::Busy(_)
-                | Failure::Fenced(_)
-                | Failure::Access(_)
-                | Failure::Stopped
-                | Failure::Refused(_)),
-            ) => {
-                // The statement is applied and its row is not: only the target can say so to whoever decides.
-                Err(Failure::Lost(anyhow!("a statement was applied and could not be recorded: {why}")))
-            }
-            other @ (Ok(_) | Err(Failure::Handler { .. } | Failure::Lost(_))) => other,
+            other @ (Ok(_) | Err(Failure::Handler { .. })) => other,
+            Err(why) => Err(unrecorded("a statement was applied", why)),
         }
+    }
+
+    /// Writes the opens of what commits by itself. It may begin then: nobody has said to stop, and the lock is still ours.
+    async fn announce(&self, work: &mut Wire, unit: &Unit, stop: &Stop) -> Result<(), Failure> {
+        if !unit.opens.is_empty() {
+            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
+        }
+        failpoint::point("after opens");
+        if stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
+        if !self.still_held().await? {
+            return Err(self.fenced().await);
+        }
+        Ok(())
     }
 
     /// A file for the client (rule F4), between its opens and its closes. The client's session has the run's name, so that who takes over
@@ -246,31 +242,14 @@ impl<'a> Holding<'a> {
             let timeout = millis(&self.pg.target.lock_timeout);
             client.presets(self.settings(&timeout).statements(false))
         };
-        if !unit.opens.is_empty() {
-            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
-        }
-        failpoint::point("after opens");
-        if stop.signal().is_some() {
-            return Err(Failure::Stopped);
-        }
-        if !self.still_held().await? {
-            return Err(self.fenced().await);
-        }
+        self.announce(work, unit, stop).await?;
         failpoint::point("before a lone statement");
         shell::run(&client, text, None, stop.pulled()).await?;
         failpoint::point("after a lone statement");
         let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
         let closed = self.together(work, &closes, &Stop::never()).await;
         failpoint::point("after closes");
-        closed.map_err(|failure| match failure {
-            lost @ Failure::Lost(_) => lost,
-            why @ (Failure::Handler { .. }
-            | Failure::Busy(_)
-            | Failure::Fenced(_)
-            | Failure::Access(_)
-            | Failure::Stopped
-            | Failure::Refused(_)) => Failure::Lost(anyhow!("a file was run and could not be recorded: {why}")),
-        })
+        closed.map_err(|why| unrecorded("a file was run", why))
     }
 
     /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema.
@@ -348,29 +327,16 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// Sends one text. Once told to stop, cancels it, over and over: a cancel that comes between two statements is forgotten.
+    /// Sends one text, which a stop cancels.
     async fn send(&self, work: &mut Wire, batch: &Batch, stop: &Stop) -> Result<Vec<Given>, Broken> {
         let sent = work.few(batch.text(), 2);
-        tokio::pin!(sent);
-        tokio::select! {
-            given = &mut sent => return given,
-            () = stop.pulled() => {}
-        }
         if self.lease.is_some() {
             // Whose process that is, only the pooler knows: the statement is waited for.
             return sent.await;
         }
-        loop {
-            let cancelled = self.pg.lock.lock().await.all(format!("SELECT pg_cancel_backend({})", self.pid)).await;
-            if let Err(broken) = cancelled {
-                tracing::warn!(why = broken.words(), "cannot cancel the statement in flight");
-                return sent.await;
-            }
-            tokio::select! {
-                given = &mut sent => return given,
-                () = tokio::time::sleep(Duration::from_millis(200)) => {}
-            }
-        }
+        let (wire, cancel) = (&self.pg.lock, format!("SELECT pg_cancel_backend({})", self.pid));
+        let cancel = cancel.as_str();
+        cancelled_by(stop, sent, || async move { wire.lock().await.all(cancel.to_owned()).await.map(|_| ()) }).await
     }
 
     async fn failure(&self, broken: &Broken, part: Part, stop: &Stop, count: usize) -> Failure {
@@ -408,7 +374,7 @@ impl<'a> Holding<'a> {
     async fn fenced(&self) -> Failure {
         let mut wire = self.pg.lock.lock().await;
         let last = lock::last(&mut wire, &self.pg.rows, &millis(&self.pg.target.lock_timeout)).await.ok().flatten();
-        Failure::Fenced(last.map(|l| l.run).filter(|run| run.run != self.me.run && !run.run.is_empty()))
+        fenced(self.me, last.map(|last| last.run))
     }
 
     /// Whether the lock is still ours: asked before each statement that commits by itself (rule X2).
@@ -480,13 +446,5 @@ impl Hold for Holding<'_> {
             failpoint::point("after release");
             given
         })
-    }
-}
-
-/// The clock is asked right before the commit.
-fn clock(given: &[Given]) -> Result<Time, Failure> {
-    match given {
-        [.., clock, _] => time(clock),
-        _ => Err(Failure::Lost(anyhow!("the server's answer to a commit was cut short"))),
     }
 }

@@ -5,7 +5,7 @@ use super::{
         Failure, Held, Me,
         rows::{Rows, table},
     },
-    error::Broken,
+    error::{Broken, Trouble as _},
     lock::{self, Last},
     pooler::Mode,
     text::{BEGIN, Key, literal, take as take_row},

@@ -1,7 +1,7 @@
 //! What a concurrent statement leaves on the target where it is cut short, by a crash or by its own failure, and how that is cleared
 //! (rule L3).
 
-use super::{super::Failure, probe::quoted, session::Pg, text::literal};
+use super::{super::Failure, error::Trouble as _, probe::quoted, session::Pg, text::literal};
 use crate::{
     action::Action,
     ledger::Leftover,

@@ -5,7 +5,7 @@ use super::{
         Failure, Held, Me,
         rows::{Rows, table},
     },
-    error::{Broken, NO_RIGHT, NO_TABLE},
+    error::{Broken, NO_RIGHT, NO_TABLE, Trouble as _},
     pooler::Mode,
     text::{Key, literal, waits_for},
     wire::Wire,

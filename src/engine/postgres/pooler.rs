@@ -1,7 +1,7 @@
 //! Whether something between us and the server changes the server's process under us: a pooler in transaction mode. Found by
 //! behaviour, because a pooler need not say what it is.
 
-use super::{error::Broken, wire::Wire};
+use super::{super::wire::Given, error::Broken, text::NO_LIMIT, wire::Wire};
 
 /// How the lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +17,10 @@ pub(super) enum Mode {
 pub(super) async fn mode(first: &mut Wire, second: &mut Wire) -> Result<Mode, Broken> {
     const PID: &str = "SELECT pg_backend_pid()::text";
     let ours = pid(first.all(PID.to_owned()).await?);
-    let theirs = pid(second.all(format!("BEGIN; {PID}")).await?);
+    let theirs = pid(second.all(format!("BEGIN; {NO_LIMIT}; {PID}")).await?);
     let again = pid(first.all(PID.to_owned()).await?);
     second.all("ROLLBACK".to_owned()).await?;
-    let held = pid(first.all(format!("BEGIN; {PID}")).await?);
+    let held = pid(first.all(format!("BEGIN; {NO_LIMIT}; {PID}")).await?);
     let other = pid(second.all(PID.to_owned()).await?);
     first.all("ROLLBACK".to_owned()).await?;
     let steady = ours == again && again == held && theirs == other && ours != theirs;
@@ -29,6 +29,6 @@ pub(super) async fn mode(first: &mut Wire, second: &mut Wire) -> Result<Mode, Br
     Ok(mode)
 }
 
-fn pid(results: Vec<super::wire::Rows>) -> Option<String> {
+fn pid(results: Vec<Given>) -> Option<String> {
     results.last().and_then(|r| r.first().map(str::to_owned))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::Failure,
-    error::Broken,
+    error::{Broken, Trouble as _},
     left::leaves,
     session::Pg,
     text::{ident, literal},

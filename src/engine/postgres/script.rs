@@ -3,7 +3,7 @@
 
 use super::{
     super::{
-        Me,
+        Me, no_file_in_scripts, no_operation,
         rows::{Rows, TOOL, table},
     },
     left::leaves,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     action::Action,
     ledger::{Begin, Ledger, Unit},
-    model::{Class, Dialect, Finding},
+    model::{Dialect, Finding},
     target::Target,
 };
 
@@ -177,15 +177,8 @@ impl Script<'_> {
             match action {
                 Action::Sql { text, .. } => self.push(text),
                 Action::Expect { query } => self.push(&expect(query)),
-                Action::Operation { .. } => return Err(crate::engine::no_operation(Dialect::Postgres, action)),
-                Action::Shell { file, .. } => {
-                    return Err(Finding::new(
-                        Class::Usage,
-                        "F4",
-                        format!("`shell: {}` can't be part of a script", file.display()),
-                    )
-                    .way_out("run it by triphase, or write its statements as `sql` or `sql_file`"));
-                }
+                Action::Operation { .. } => return Err(no_operation(Dialect::Postgres, action)),
+                Action::Shell { file, .. } => return Err(no_file_in_scripts(file)),
             }
         }
         if !unit.actions.is_empty() {

@@ -4,6 +4,7 @@ use super::{
     super::{
         Answer, Failure, Held, Hold, Me, Object, Session, Where,
         rows::{Rows, TextRow, table},
+        wire::{Given, Trouble as _, to_end},
     },
     connect,
     error::{Broken, NO_TABLE},
@@ -13,13 +14,13 @@ use super::{
     left, lock,
     pooler::{self, Mode},
     probe,
-    text::{CLOCK, Key, READ, ident, literal, millis, never_idle_out, waits_for},
-    wire::{Rows as Given, Wire},
+    text::{CLOCK, Key, NO_LIMIT, READ, ident, literal, millis, waits_for},
+    wire::Wire,
 };
 use crate::{
     action::{Action, Handlers},
     ledger::{HistoryRow, Ledger, Leftover, Verdict},
-    model::{Class, Dialect, Finding, StepId, Time},
+    model::{Class, Dialect, Finding, StepId},
     target::Target,
 };
 use anyhow::anyhow;
@@ -81,15 +82,16 @@ impl Pg {
     pub(super) async fn read(&self, queries: &[&str]) -> Result<Vec<Given>, Broken> {
         let mut wire = self.lock.lock().await;
         let limit = waits_for(&millis(&self.target.lock_timeout));
-        let text = format!("{READ};\n{limit};\n{}\n;\nCOMMIT", queries.join("\n;\n"));
+        let head = [READ, NO_LIMIT, limit.as_str()];
+        let text = format!("{}\n;\n{}\n;\nCOMMIT", head.join(";\n"), queries.join("\n;\n"));
         match wire.all(text).await {
-            Ok(mut results) => Ok(results.drain(2..queries.len() + 2).collect()),
+            Ok(mut results) => Ok(results.drain(head.len()..queries.len() + head.len()).collect()),
             Err(mut broken) => {
                 if !broken.gone() {
                     // Nothing to save: what matters is what broke it.
                     let _ = wire.all("ROLLBACK".to_owned()).await;
                 }
-                broken.results.drain(..broken.results.len().min(2));
+                broken.results.drain(..broken.results.len().min(head.len()));
                 Err(broken)
             }
         }
@@ -107,7 +109,7 @@ impl Pg {
                 }
             }
             Err(broken) => match broken.results.as_slice() {
-                [clock] if broken.state() == Some(NO_TABLE) => Ok(Ledger { now: time(clock)?, ..Ledger::default() }),
+                [clock] if broken.state() == Some(NO_TABLE) => Ok(Ledger { now: clock.time()?, ..Ledger::default() }),
                 // A ledger of another format: that says more than what broke.
                 [_, format] => {
                     let format = self.rows.format(&format.rows)?;
@@ -145,10 +147,7 @@ impl Pg {
 
     /// Sets what a handler would find, for the transaction.
     fn alike(&self) -> String {
-        format!(
-            "SELECT set_config('search_path', {}, true), set_config('statement_timeout', '0', true)",
-            literal(&self.about.path)
-        )
+        format!("SELECT set_config('search_path', {}, true)", literal(&self.about.path))
     }
 
     async fn try_for_lock<'a>(&'a self, me: &'a Me) -> Result<Result<Box<dyn Hold + 'a>, Held>, Failure> {
@@ -209,11 +208,6 @@ impl Pg {
         work: &mut Wire,
         me: &Me,
     ) -> Result<Result<(String, String), Held>, Failure> {
-        if let Some(text) = never_idle_out(self.about.number) {
-            for wire in [&mut *wire, &mut *work] {
-                wire.all(text.to_owned()).await.map_err(|b| b.access("cannot set up the session"))?;
-            }
-        }
         let holder = process(wire).await?;
         let pid = process(work).await?;
         let last = match lock::take(wire, &self.rows, self.key, me, &millis(&self.target.lock_timeout)).await? {
@@ -246,11 +240,9 @@ impl Pg {
             )));
         }
         let before = last.filter(|l| !l.run.run.is_empty());
-        let mut runs = vec![me.run.as_str()];
-        runs.extend(before.as_ref().map(|l| l.run.run.as_str()).filter(|run| *run != me.run));
-        for run in runs {
+        for run in to_end(me, before.as_ref().map(|last| &last.run)) {
             if let Some(what) = lock::end(wire, run, pid, Mode::Session).await? {
-                return Ok(Some(Held { by: before.map(|l| l.run), what }));
+                return Ok(Some(Held { by: before.as_ref().map(|last| last.run.clone()), what }));
             }
         }
         Ok(None)
@@ -328,32 +320,14 @@ impl Session for Pg {
 
 /// The one value that an answer must be, if it is true; else what it is.
 pub(super) fn truth(given: &Given) -> Result<(), String> {
-    match (given.count, given.rows.first().map(Vec::as_slice)) {
-        (1, Some([Some(value)])) => {
-            let number = || given.kind != "TEXT" && value.parse::<f64>().is_ok_and(|n| n != 0.0);
-            let yes = given.kind == "BOOL" && value == "t";
-            if yes || number() {
-                return Ok(());
-            }
-            let shown = match (given.kind.as_str(), value.as_str()) {
-                ("BOOL", "f") => "false",
-                (_, other) => other,
-            };
-            Err(shown.to_owned())
-        }
-        (1, Some([None])) => Err("NULL".to_owned()),
-        (1, Some(columns)) => Err(format!("{} columns", columns.len())),
-        (rows, _) => Err(format!("{rows} rows")),
+    let value = given.only()?;
+    let number = || given.kind != "TEXT" && value.parse::<f64>().is_ok_and(|n| n != 0.0);
+    match (given.kind.as_str(), value) {
+        ("BOOL", "t") => Ok(()),
+        ("BOOL", "f") => Err("false".to_owned()),
+        _ if number() => Ok(()),
+        (_, other) => Err(other.to_owned()),
     }
-}
-
-/// The moment that [`CLOCK`] gave.
-pub(super) fn time(given: &Given) -> Result<Time, Failure> {
-    given
-        .first()
-        .and_then(|text| text.parse().ok())
-        .map(Time)
-        .ok_or_else(|| Failure::Access(anyhow!("the server's clock can't be read")))
 }
 
 async fn process(wire: &mut Wire) -> Result<String, Failure> {
@@ -381,8 +355,9 @@ async fn about(wire: &mut Wire, target: &Target, schema: &str) -> Result<About, 
          (current_schema() IS NOT DISTINCT FROM {name})::text, \
          (SELECT (has_schema_privilege(oid, 'CREATE'))::text FROM pg_catalog.pg_namespace WHERE nspname = {name})"
     );
-    let given = wire.all(query).await.map_err(|b| Failure::Access(anyhow!("cannot connect to {to}: {}", b.words())))?;
-    let Some(given) = given.first() else { return Err(Failure::Access(anyhow!("{to} gave no answer"))) };
+    let text = format!("BEGIN;\n{NO_LIMIT};\n{query};\nCOMMIT");
+    let given = wire.all(text).await.map_err(|b| Failure::Access(anyhow!("cannot connect to {to}: {}", b.words())))?;
+    let Some(given) = given.get(2) else { return Err(Failure::Access(anyhow!("{to} gave no answer"))) };
     let text = |index: usize| given.column(index).unwrap_or_default().to_owned();
     let version = text(1).split(' ').next().unwrap_or_default().to_owned();
     let number = text(0).parse().unwrap_or(u32::MAX);

@@ -77,10 +77,13 @@ impl Settings<'_> {
     }
 }
 
-/// Lifts the limit on how long a session may be idle (version 14): the one that holds the lock is, as long as a handler works.
-pub(super) fn never_idle_out(version: u32) -> Option<&'static str> {
-    (version >= 140_000).then_some("SELECT set_config('idle_session_timeout', '0', false)")
-}
+/// Lifts the limit on how long a session may be idle, where there is one (version 14): a session waits while a plan is made, and while a
+/// person reads it; the one that holds the lock waits as long as a handler works.
+pub(super) const NEVER_IDLE_OUT: &str = "SELECT CASE WHEN current_setting('idle_session_timeout', true) <> '0' \
+     THEN set_config('idle_session_timeout', '0', false) END";
+/// Lifts the other limits until the transaction's end: what triphase reads by itself is short, and must be read whoever it works as.
+pub(super) const NO_LIMIT: &str =
+    "SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)";
 
 /// A statement that fails unless `condition` holds.
 pub(super) fn demand(condition: &str, message: &str, state: &str) -> String {
@@ -161,6 +164,5 @@ mod tests {
             }
             assert!(at(version).contains("set_config('client_encoding', 'UTF8', false)"));
         }
-        assert_eq!((never_idle_out(130_000), never_idle_out(140_000).is_some()), (None, true));
     }
 }

@@ -48,8 +48,7 @@ async fn rows_and_their_ledger_row_commit_together() {
     assert_eq!(session.history(1).await.unwrap()[0].detail.as_deref(), Some(DETAIL));
     // And what it has set still holds for its next statement, and for no other handler.
     let setup = vec!["SET NAMES latin1".to_owned(), "SET sql_mode = 'PIPES_AS_CONCAT'".to_owned()];
-    let goes_on =
-        Unit { setup, ..unit(vec![expect("SELECT @@sql_mode = 'PIPES_AS_CONCAT'")]) };
+    let goes_on = Unit { setup, ..unit(vec![expect("SELECT @@sql_mode = 'PIPES_AS_CONCAT'")]) };
     hold.commit(&goes_on, &Stop::never()).await.unwrap();
     let next = unit(vec![expect("SELECT @@sql_mode LIKE '%STRICT%'")]);
     hold.commit(&next, &Stop::never()).await.unwrap();

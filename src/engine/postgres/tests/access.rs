@@ -85,3 +85,18 @@ async fn no_connection_is_said_without_secrets() {
         );
     }
 }
+
+/// A session waits while a plan is read by a person, before it has the lock; and what triphase reads by itself takes as long as it takes.
+#[tokio::test]
+async fn limits_of_a_database_are_lifted_with_the_connection() {
+    let (target, mut wire) = fresh().await;
+    let limits = ["idle_session_timeout", "statement_timeout", "idle_in_transaction_session_timeout"];
+    for limit in limits {
+        wire.all(format!("ALTER DATABASE {} SET {limit} = '10s'", target.connection.database)).await.unwrap();
+    }
+    let session = open(&target).await;
+    for limit in limits {
+        let rows = session.rows(&format!("SELECT current_setting('{limit}')")).await.unwrap().unwrap();
+        assert_eq!(rows, [[Some("0".to_owned())]], "{limit}");
+    }
+}

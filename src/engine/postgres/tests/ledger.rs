@@ -19,7 +19,7 @@ async fn a_ledger_of_an_older_major_is_read_for_its_upgrade() {
     let session = open(&target).await;
     let me = me('u');
     let hold = had(session.try_lock(&me).await);
-    hold.begin(&Begin { create: true, guards: None }).await.unwrap();
+    hold.begin(&CREATE).await.unwrap();
     hold.commit(&Unit { closes: vec![entry("a", PhaseState::Done)], ..Unit::default() }, &Stop::never()).await.unwrap();
     // `engine::rows` knows major 0 in tests alone.
     wire.all("UPDATE triphase_meta SET value = '0.9' WHERE key = 'format'".to_owned()).await.unwrap();
@@ -36,6 +36,6 @@ async fn a_ledger_of_an_older_major_is_read_for_its_upgrade() {
     };
     let entry = Entry::Upgrade { from: old.format.unwrap(), event };
     hold.commit(&Unit { closes: vec![entry], ..Unit::default() }, &Stop::never()).await.unwrap();
-    assert_eq!(open(&target).await.ledger().await.unwrap().format, Some(crate::ledger::Format::CURRENT));
+    assert_eq!(open(&target).await.ledger().await.unwrap().format, Some(Format::CURRENT));
     hold.release().await.unwrap();
 }

@@ -4,16 +4,18 @@ use super::{
     super::{
         super::{
             Failure, Stop,
-            testing::{AGAIN, CREATE, alone, busy, failed, had, me, sql, state, unit, until},
+            testing::{
+                AGAIN, CREATE, alone, busy, failed, had, me, sql, state, the_lock_is_one, unit, unlock_needs_force,
+                until,
+            },
         },
-        connect, lock,
+        connect,
+        error::Trouble as _,
+        lock,
     },
     fresh, one, open, pooled,
 };
-use crate::{
-    model::{Class, PhaseState},
-    target::Target,
-};
+use crate::{model::PhaseState, target::Target};
 use pretty_assertions::assert_eq;
 
 #[tokio::test]
@@ -40,35 +42,16 @@ async fn a_run_that_lost_its_lock_writes_nothing() {
 #[tokio::test]
 async fn the_lock_is_one_and_its_holder_is_named() {
     let (target, mut wire) = fresh().await;
-    let (session, other) = (open(&target).await, open(&target).await);
-    let (a, b) = (me('a'), me('b'));
-    let hold = had(session.try_lock(&a).await);
-    assert_eq!(busy(other.try_lock(&b).await).by, None);
-    hold.begin(&CREATE).await.unwrap();
-    assert_eq!(busy(other.try_lock(&b).await).by.unwrap().run, a.run);
     // Another schema has another lock.
     wire.all("CREATE SCHEMA s".to_owned()).await.unwrap();
     let elsewhere = Target { schema: Some("s".into()), ..target.clone() };
-    let third = open(&elsewhere).await;
-    had(third.try_lock(&b).await).release().await.unwrap();
-    hold.release().await.unwrap();
-    had(other.try_lock(&b).await).release().await.unwrap();
-    assert!(other.evict(&b, false).await.unwrap().contains("no one holds"));
+    the_lock_is_one(&*open(&target).await, &*open(&target).await, &*open(&elsewhere).await).await;
 }
 
 #[tokio::test]
 async fn unlock_ends_a_live_holder_only_by_force() {
     let (target, _wire) = fresh().await;
-    let (session, other) = (open(&target).await, open(&target).await);
-    let (a, b) = (me('a'), me('b'));
-    let hold = had(session.try_lock(&a).await);
-    hold.begin(&CREATE).await.unwrap();
-    let Failure::Refused(finding) = failed(other.evict(&b, false).await) else { panic!("not refused") };
-    assert_eq!(finding.class, Class::Guard);
-    assert!(finding.message.contains(&a.run), "{}", finding.message);
-    assert!(other.evict(&b, true).await.unwrap().contains(&a.run));
-    assert!(matches!(failed(hold.commit(&unit(vec![sql("SELECT 1")]), &Stop::never()).await), Failure::Lost(_)));
-    had(other.try_lock(&b).await).release().await.unwrap();
+    unlock_needs_force(&*open(&target).await, &*open(&target).await).await;
 }
 
 #[tokio::test]

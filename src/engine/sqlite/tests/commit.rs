@@ -4,11 +4,11 @@ use super::{
     super::{
         super::{
             Failure, Stop,
-            testing::{CREATE, expect, lone, sql, step},
+            testing::{expect, lone, sql, step},
         },
         connect,
     },
-    entry, hold, me, once, open, schema, target, unit,
+    begun, entry, me, once, open, schema, target, unit,
 };
 use crate::{
     action::Action,
@@ -75,8 +75,7 @@ async fn no_setting_leaks_into_the_next_handler() {
     let folder = tempfile::tempdir().unwrap();
     let session = open(&folder.path().join("t.db")).await;
     let me = me("r1");
-    let hold = hold(session.as_ref(), &me).await;
-    hold.begin(&CREATE).await.unwrap();
+    let hold = begun(session.as_ref(), &me).await;
     hold.commit(&unit("a", vec![lone("PRAGMA foreign_keys = ON")]), &Stop::never()).await.unwrap();
     hold.commit(&unit("b", vec![sql("PRAGMA ignore_check_constraints = ON")]), &Stop::never()).await.unwrap();
     let asks = [
@@ -92,8 +91,7 @@ async fn a_lone_statement_runs_between_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let session = open(&folder.path().join("t.db")).await;
     let me = me("r1");
-    let hold = hold(session.as_ref(), &me).await;
-    hold.begin(&CREATE).await.unwrap();
+    let hold = begun(session.as_ref(), &me).await;
     let running = PhaseRow { state: PhaseState::Running, trying: Some(0), ..PhaseRow::pending() };
     let opens = vec![entry("a", running.clone())];
     let vacuum = Unit { opens: opens.clone(), ..unit("a", vec![lone("VACUUM")]) };
@@ -117,13 +115,10 @@ async fn traffic_is_busy_and_a_stop_is_obeyed() {
     let file = folder.path().join("t.db");
     let session = open(&file).await;
     let me = me("r1");
-    let hold = hold(session.as_ref(), &me).await;
-    hold.begin(&CREATE).await.unwrap();
+    let hold = begun(session.as_ref(), &me).await;
     let settings = connect::Settings::of(&target(&file)).unwrap();
     let mut traffic =
-        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default())
-            .await
-            .unwrap();
+        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default()).await.unwrap();
     traffic.begin("SELECT 1").await.unwrap();
     let failed = hold.commit(&unit("a", vec![sql("CREATE TABLE a (x)")]), &Stop::never()).await.unwrap_err();
     assert!(matches!(failed, Failure::Busy(_)), "{failed:?}");

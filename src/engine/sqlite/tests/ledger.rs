@@ -1,11 +1,8 @@
 //! What is written is read back; what a newer triphase wrote.
 
 use super::{
-    super::super::{
-        Failure, Stop,
-        testing::{CREATE, step},
-    },
-    entry, event, full, handler, hold, me, open, run_script, unit,
+    super::super::{Failure, Stop, testing::step},
+    begun, entry, event, full, handler, hold, me, open, run_script, unit,
 };
 use crate::{
     ledger::{Begin, Entry, Format, Outcome, PhaseRow, Row, Unit},
@@ -80,8 +77,7 @@ async fn what_a_newer_triphase_wrote_is_refused_by_name() {
     let file = folder.path().join("t.db");
     let session = open(&file).await;
     let me = me("r1");
-    let hold = hold(session.as_ref(), &me).await;
-    hold.begin(&CREATE).await.unwrap();
+    let hold = begun(session.as_ref(), &me).await;
     hold.commit(&unit("a", vec![]), &Stop::never()).await.unwrap();
     run_script(&file, "UPDATE triphase_ledger SET h_rollback_add = replace(h_rollback_add, '\"sql\"', '\"warp\"')")
         .unwrap();

@@ -4,11 +4,11 @@ use super::{
     super::{
         super::{
             Failure, Stop,
-            testing::{CREATE, lone, sql},
+            testing::{lone, sql},
         },
         lock,
     },
-    hold, me, open, run_script, schema, unit,
+    begun, hold, me, open, run_script, schema, unit,
 };
 use pretty_assertions::assert_eq;
 
@@ -18,8 +18,7 @@ async fn another_run_fences_this_one_off() {
     let file = folder.path().join("t.db");
     let session = open(&file).await;
     let me = me("r1");
-    let hold = hold(session.as_ref(), &me).await;
-    hold.begin(&CREATE).await.unwrap();
+    let hold = begun(session.as_ref(), &me).await;
     run_script(&file, "UPDATE triphase_run SET run_id = 'r2'").unwrap();
     for actions in [vec![sql("CREATE TABLE a (x)")], vec![lone("CREATE TABLE a (x)")]] {
         let failed = hold.commit(&unit("a", actions), &Stop::never()).await.unwrap_err();

@@ -102,14 +102,20 @@ async fn hold<'a>(session: &'a dyn Session, me: &'a Me) -> Box<dyn Hold + 'a> {
     session.try_lock(me).await.unwrap().unwrap()
 }
 
+/// The lock of a run that has begun on a fresh file.
+async fn begun<'a>(session: &'a dyn Session, me: &'a Me) -> Box<dyn Hold + 'a> {
+    let hold = hold(session, me).await;
+    hold.begin(&CREATE).await.unwrap();
+    hold
+}
+
 /// A run's outcome on a fresh file, and the ledger after it.
 async fn once(actions: Vec<Action>) -> (Result<Time, Failure>, Ledger, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("t.db");
     let session = open(&file).await;
     let me = me("r1");
-    let hold = hold(session.as_ref(), &me).await;
-    hold.begin(&CREATE).await.unwrap();
+    let hold = begun(session.as_ref(), &me).await;
     let done = hold.commit(&unit("a", actions), &Stop::never()).await;
     hold.release().await.unwrap();
     let ledger = session.ledger().await.unwrap();

@@ -2,13 +2,10 @@
 
 use super::{
     super::{
-        super::{
-            Access, Driver as _, Failure,
-            testing::{CREATE, step},
-        },
+        super::{Access, Driver as _, Failure, testing::step},
         Sqlite, connect,
     },
-    hold, me, open, run_script, schema, target,
+    begun, me, open, run_script, schema, target,
 };
 use crate::ledger::Format;
 use pretty_assertions::assert_eq;
@@ -40,8 +37,7 @@ async fn reading_a_file_with_a_log_leaves_no_file_and_sees_what_is_written() {
     assert_eq!(files(), before);
     let session = open(&file).await;
     let me = me("r1");
-    let hold = hold(session.as_ref(), &me).await;
-    hold.begin(&CREATE).await.unwrap();
+    let hold = begun(session.as_ref(), &me).await;
     assert_eq!(reader.ledger().await.unwrap().format, Some(Format::CURRENT));
     hold.release().await.unwrap();
 }
@@ -53,9 +49,7 @@ async fn what_a_killed_writer_left_can_be_read() {
     run_script(&live, "CREATE TABLE a (x);").unwrap();
     let settings = connect::Settings::of(&target(&live)).unwrap();
     let mut writer =
-        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default())
-            .await
-            .unwrap();
+        connect::Link::new(settings.connect(connect::Mode::Write).await.unwrap(), Arc::default()).await.unwrap();
     // A cache of one page: the transaction's pages reach the file before it commits.
     connect::execute(&mut writer.connection, "PRAGMA cache_size = 1").await.unwrap();
     writer.begin("SELECT 1").await.unwrap();
