@@ -2,9 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    ops::{Deref, DerefMut},
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Stdio},
+    time::{Duration, Instant},
 };
 
 /// How a command ended, and what it said.
@@ -95,8 +97,8 @@ impl Command {
     }
 
     /// Starts it. Both streams are piped.
-    pub fn spawn(&self) -> Child {
-        std::process::Command::new(env!("CARGO_BIN_EXE_triphase"))
+    pub fn spawn(&self) -> Running {
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_triphase"))
             .args(&self.args)
             .current_dir(&self.dir)
             .env_clear()
@@ -105,12 +107,13 @@ impl Command {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap()
+            .unwrap();
+        Running::new(child)
     }
 
     /// Waits for one that was started.
-    pub fn end(&self, child: Child) -> Run {
-        let output = child.wait_with_output().unwrap();
+    pub fn end(&self, child: Running) -> Run {
+        let output = child.output();
         Run {
             line: format!("triphase {}", self.args.join(" ")),
             code: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap()),
@@ -125,6 +128,68 @@ impl Command {
     }
 }
 
+/// A process that was started. Where a test fails before it ends, it is killed with all that it started: nothing of a failed test holds
+/// a lock, or works on a database that is dropped.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Looks after a process.
+    pub fn new(child: Child) -> Self {
+        Self(Some(child))
+    }
+
+    /// Waits for its end, and gives what it wrote.
+    pub fn output(mut self) -> std::process::Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(child) = self.0.as_mut() else { return };
+        if matches!(child.try_wait(), Ok(None)) {
+            // Before it is killed: its children are nobody's then.
+            for pid in family(child.id()) {
+                let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// The processes that a process has started, and those that these have.
+fn family(of: u32) -> Vec<u32> {
+    let parent = |pid: u32| -> Option<u32> {
+        // The name, in parentheses, may hold anything; behind it come the state and the parent (man 5 proc_pid_stat).
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parents: Vec<(u32, u32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut family = vec![of];
+    let mut at = 0;
+    while let Some(parent) = family.get(at).copied() {
+        family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    family.split_off(1)
+}
+
 /// Sends a signal (`TERM`, `INT`, `KILL`) to a process that was started.
 pub fn signal(child: &Child, name: &str) {
     let status =
@@ -135,9 +200,29 @@ pub fn signal(child: &Child, name: &str) {
 /// Waits for an event, looking again and again; a test that waits in vain fails by name instead of hanging.
 #[track_caller]
 pub fn until(what: &str, mut happens: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while !happens() {
-        assert!(start.elapsed() < std::time::Duration::from_secs(120), "waited in vain for: {what}");
-        std::thread::yield_now();
+        assert!(start.elapsed() < Duration::from_secs(120), "waited in vain for: {what}");
+        // What is waited for needs the processor too.
+        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn what_a_failed_test_started_is_killed_with_its_children() {
+    let sleeps = "sleep 600 & echo $!; wait";
+    let mut command = std::process::Command::new("sh");
+    let mut child = Running::new(command.args(["-c", sleeps]).stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    let (parent, sleeper): (u32, u32) = (child.id(), line.trim().parse().unwrap());
+    assert_eq!(family(parent), [sleeper]);
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _child = child;
+        panic!("a test fails");
+    }));
+    assert!(failed.is_err());
+    // One that nobody waits for stays listed, without a command line.
+    let works = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+    until("the end of both", || !works(parent) && !works(sleeper));
 }

@@ -7,7 +7,7 @@ mod holder;
 mod servers;
 
 pub use bench::Bench;
-pub use bin::{Command, Run, signal, until};
+pub use bin::{Command, Run, Running, signal, until};
 pub use db::{Db, Engine, mariadb_client};
 pub use holder::Holder;
 pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres, tls};

@@ -5,9 +5,14 @@ use crate::harness::{Bench, Engine, Holder, signal, until};
 
 /// Kills the runner (SIGKILL) while a statement of `line` waits for traffic on `table`, and then the session that it left at work.
 fn cut_short(bench: &Bench, table: &str, line: &str, begun: &str) {
+    killed_at_work(bench, table, line, begun);
+    assert_eq!(bench.db.value(begun), "1", "it left nothing");
+}
+
+/// The same, whatever it leaves.
+fn killed_at_work(bench: &Bench, table: &str, line: &str, begun: &str) {
     let holder = Holder::new(&bench.db, table);
-    let command = bench.command(line);
-    let mut child = command.spawn();
+    let mut child = bench.command(line).spawn();
     until("the statement at work", || bench.db.value(begun) == "1");
     signal(&child, "KILL");
     child.wait().unwrap();
@@ -15,7 +20,6 @@ fn cut_short(bench: &Bench, table: &str, line: &str, begun: &str) {
     bench.db.query(&format!("SELECT pg_terminate_backend(pid) {of}"));
     until("its end", || bench.db.value(&format!("SELECT count(*) {of}")) == "0");
     drop(holder);
-    assert_eq!(bench.db.value(begun), "1", "it left nothing");
 }
 
 fn bench(before: &str, statement: &str, back: &str) -> Bench {
@@ -100,15 +104,7 @@ fn building() -> Bench {
 fn killed_before_it_began(bench: &Bench) {
     let begun = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
                  AND query LIKE 'CREATE INDEX CONCURRENTLY log_n%'";
-    let holder = Holder::new(&bench.db, "log IN SHARE UPDATE EXCLUSIVE MODE");
-    let mut child = bench.command("add v2").spawn();
-    until("the statement at work", || bench.db.value(begun) == "1");
-    signal(&child, "KILL");
-    child.wait().unwrap();
-    let of = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'triphase %'";
-    bench.db.query(&format!("SELECT pg_terminate_backend(pid) {of}"));
-    until("its end", || bench.db.value(&format!("SELECT count(*) {of}")) == "0");
-    drop(holder);
+    killed_at_work(bench, "log IN SHARE UPDATE EXCLUSIVE MODE", "add v2", begun);
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn limits_of_role_and_database_do_not_reach_handlers() {
     let bench = Bench::new(Engine::Postgres);
     let database = bench.db.server().database();
     for limit in ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"] {
-        bench.db.query(&format!("ALTER DATABASE {database} SET {limit} = '200ms'"));
+        bench.db.query(&format!("ALTER DATABASE {database} SET {limit} = '1s'"));
     }
     bench.release(
         "v1",
@@ -318,11 +318,11 @@ steps:
   slow:
     add:
       - CREATE TABLE log (n integer)
-      - SELECT pg_sleep(0.6)
+      - SELECT pg_sleep(1.5)
       - expect: SELECT true
   alöne:
     add:
-      - sql: SELECT pg_sleep(0.6)
+      - sql: SELECT pg_sleep(1.5)
         transaction: false
         done_when: SELECT false
       - sql: INSERT INTO log VALUES (1)

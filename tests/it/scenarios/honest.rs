@@ -33,13 +33,14 @@ fn a_client_that_runs_on_to_its_end_leaves_nothing_open(engine: Engine) {
     let bench = Bench::new(engine);
     bench.db.query("CREATE TABLE log (n integer)");
     bench.target("binary: sh\nbinary_args: ['{filename}']\n");
-    let script = "trap '' INT TERM\necho once >> ran\ntouch started\nuntil [ -e go ]; do sleep 0.02; done\n";
+    let script = "trap 'touch told' INT TERM\necho once >> ran\ntouch started\nuntil [ -e go ]; do sleep 0.02; done\n";
     bench.write("sql/one.sh", script);
     bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sh\n      - INSERT INTO log VALUES (2)\n");
     let command = bench.command("add v1");
     let child = command.spawn();
     until("the client is at work", || bench.dir().join("started").exists());
     signal(&child, "INT");
+    until("the client is told", || bench.dir().join("told").exists());
     bench.write("go", "");
     command.end(child).exits(130);
     assert_eq!(bench.states("v1", "one"), "failed pending pending", "nobody is at work");

@@ -1,8 +1,7 @@
 //! One run at a time.
 
 use super::releases::{V1, sample};
-use crate::harness::{Bench, Db, Engine, Holder, on_each_engine, until};
-use std::process::Child;
+use crate::harness::{Bench, Db, Engine, Holder, Running, on_each_engine, until};
 
 on_each_engine!(
     eight_runners_do_each_step_once,
@@ -34,21 +33,9 @@ fn eight_runners_do_each_step_once(engine: Engine) {
 /// Something that keeps a run from its lock until dropped.
 enum Keeper {
     /// SQLite: the lock file itself.
-    File(std::fs::File),
+    File { _locked: std::fs::File },
     /// A server: a run that waits for a table that a session has locked.
-    Run { run: Child, _session: Holder },
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        match self {
-            Self::File(file) => file.unlock().unwrap(),
-            Self::Run { run, .. } => {
-                let _ = run.kill();
-                let _ = run.wait();
-            }
-        }
-    }
+    Run { _run: Running, _session: Holder },
 }
 
 fn keep(bench: &Bench) -> Keeper {
@@ -56,7 +43,7 @@ fn keep(bench: &Bench) -> Keeper {
         Db::Sqlite { .. } => {
             let file = std::fs::File::create(format!("{}.triphase-lock", bench.db.file().display())).unwrap();
             file.lock().unwrap();
-            Keeper::File(file)
+            Keeper::File { _locked: file }
         }
         Db::Postgres { .. } => {
             let session = Holder::new(&bench.db, "customer");
@@ -67,7 +54,7 @@ fn keep(bench: &Bench) -> Keeper {
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
                 ) != "0"
             });
-            Keeper::Run { run, _session: session }
+            Keeper::Run { _run: run, _session: session }
         }
         Db::Mariadb { .. } => {
             let session = Holder::new(&bench.db, "customer");
@@ -78,7 +65,7 @@ fn keep(bench: &Bench) -> Keeper {
                     "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
                 bench.db.value(recorded) == "0"
             });
-            Keeper::Run { run, _session: session }
+            Keeper::Run { _run: run, _session: session }
         }
     }
 }

@@ -101,13 +101,19 @@ fn a_pipe_gets_no_control_characters_unless_colour_is_forced() {
 
 /// What a command says on a terminal of so many columns, its streams together.
 fn on_a_terminal(bench: &Bench, columns: u32, line: &str) -> String {
+    typed_on_a_terminal(bench, columns, line, "")
+}
+
+/// The same where somebody has typed something.
+fn typed_on_a_terminal(bench: &Bench, columns: u32, line: &str, typed: &str) -> String {
+    bench.write("typed", typed);
     let binary = env!("CARGO_BIN_EXE_triphase");
     let output = std::process::Command::new("script")
         .args(["-qec", &format!("stty cols {columns}; '{binary}' {line}"), "/dev/null"])
         .current_dir(bench.dir())
         .env_remove("NO_COLOR")
         .env("TERM", "xterm")
-        .stdin(std::process::Stdio::null())
+        .stdin(fs::File::open(bench.dir().join("typed")).unwrap())
         .output()
         .expect("script is missing: install the Debian package `bsdutils`");
     String::from_utf8(output.stdout).unwrap().replace('\r', "")
@@ -127,6 +133,21 @@ fn a_terminal_gets_colour_and_tables_that_fit() {
     // In a pipe a row is a line, however long.
     let rows = bench.ok("show").stdout;
     assert!(rows.lines().any(|line| line.len() > 100), "{rows}");
+}
+
+/// What the plan warns of stands above the question, and is not said again once it is answered (rule G9).
+#[test]
+fn a_confirmed_plan_warns_once() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    bench.target("protected: true\nrequire_previous: simdropped\n");
+    for line in ["ff v1 --contract --yes", "add v2", "simdrop v2", "add v3"] {
+        bench.ok(line);
+    }
+    let text = typed_on_a_terminal(&bench, 200, "rollback_simdrop v2", "test\n");
+    let parts: Vec<&str> = text.split("later release `v3` is added already").collect();
+    assert!(parts.len() == 2 && parts[1].contains("type the target's name"), "{text}");
+    assert_eq!(bench.states("v2", "names"), "done rolled_back pending", "{text}");
 }
 
 #[test]
