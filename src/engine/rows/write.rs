@@ -11,6 +11,8 @@ use crate::{
     ledger::{Begin, Entry, Event, Ledger, Outcome, PhaseRow, Row},
     model::{Guards, Phase, StepId},
 };
+use serde_json::Value;
+use std::sync::LazyLock;
 
 /// The key of the ledger's own table.
 const LEDGER_KEY: &[&str] = &["release", "step"];
@@ -285,23 +287,12 @@ impl Rows {
 /// The phase without what has columns of its own, and without what a reader takes for granted: most of a ledger is phases that ran
 /// once or had nothing to run, and it is read as a whole.
 fn detail_json(row: &PhaseRow) -> String {
+    static GRANTED: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(PhaseRow::pending()).unwrap_or_default());
     let mut value = serde_json::to_value(row).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
-        fields.retain(|name, value| !["state", "at"].contains(&name.as_str()) && !granted(value));
+        fields.retain(|name, value| !["state", "at"].contains(&name.as_str()) && GRANTED.get(name) != Some(value));
     }
     value.to_string()
-}
-
-/// Whether a field of [`PhaseRow`] is read as this where it is missing.
-fn granted(value: &serde_json::Value) -> bool {
-    use serde_json::Value;
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => number.as_u64() == Some(0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Bool(true) | Value::Object(_) => false,
-    }
 }
 
 /// Our own types have string keys and no failing `Serialize`, so this gives JSON always.

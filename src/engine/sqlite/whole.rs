@@ -107,7 +107,9 @@ mod tests {
             rewriters: indexmap::IndexMap::new(),
             project: folder.to_owned(),
         };
-        Settings { foreign_keys: true, ..Settings::of(&target).unwrap() }
+        let mut settings = Settings::of(&target).unwrap();
+        settings.foreign_keys = true;
+        settings
     }
 
     async fn tables(link: &mut Link) -> usize {
