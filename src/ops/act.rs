@@ -132,6 +132,13 @@ pub enum Check {
         /// The condition.
         rows: String,
     },
+    /// No two rows are alike in these columns, and none has NULL in one: they tell rows apart.
+    Unique {
+        /// The columns.
+        columns: Vec<String>,
+        /// What is said where it is not so; the rows' number and examples follow.
+        refusal: String,
+    },
     /// Nobody else has committed data or metadata to the table since a handler of this step ended (maintenance that keeps every row,
     /// `dataChange: false`, does not count).
     NoForeignCommits {
@@ -175,8 +182,12 @@ impl Act {
         if let Some(whom) = &self.blocks {
             return Cost::Blocking(whom.clone());
         }
-        let reads =
-            |checks: &[Check]| checks.iter().any(|check| matches!(check, Check::NoRows { .. } | Check::Filled { .. }));
+        let reads = |checks: &[Check]| {
+            checks.iter().any(|check| match check {
+                Check::NoRows { .. } | Check::Filled { .. } | Check::Unique { .. } => true,
+                Check::Evaluates { .. } | Check::NoForeignCommits { .. } => false,
+            })
+        };
         match &self.does {
             Does::Check { checks } | Does::Commit { checks, .. } if reads(checks) => Cost::Online,
             Does::Check { .. } | Does::Commit { .. } | Does::Create { .. } => Cost::Instant,
@@ -217,7 +228,8 @@ impl Act {
         let unfilled = |checks: &[Check]| {
             checks.iter().any(|check| match check {
                 Check::Filled { set, .. } => lacks(set),
-                Check::NoRows { .. } | Check::Evaluates { .. } | Check::NoForeignCommits { .. } => false,
+                Check::NoRows { .. } | Check::Evaluates { .. } => false,
+                Check::Unique { .. } | Check::NoForeignCommits { .. } => false,
             })
         };
         match &self.does {

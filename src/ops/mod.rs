@@ -23,7 +23,7 @@ pub use apply::{apply, apply_all};
 pub use derive::{BY, Derived, Setting, derive};
 pub use edit::{Edit, Position};
 pub use schema::schema;
-pub use state::{Field, Protocol, TableState};
+pub use state::{Field, MAPPING_MODE, Protocol, TableState};
 pub use table::{FieldSpec, Shape, Spec, Support};
 pub use types::{DataType, Nested};
 pub use vet::vet;

@@ -4,6 +4,7 @@
 mod acts;
 mod change;
 mod commit;
+mod context;
 mod dml;
 mod evidence;
 mod hold;

@@ -173,9 +173,11 @@ fn later(column: &str, fill: &Fill, required: bool, on: &mut On<'_, '_>) {
             on.push(Verb::Simdrop, backfill(column, text, is_null(column)));
             checks.insert(0, filled(column, text, is_null(column)));
         }
+        // What is there was generated, or is a new writer's own, from before a way back: that stays.
         Fill::Up(text) => {
-            on.push(Verb::Simdrop, backfill(column, text, differs(column, text)));
-            checks.insert(0, filled(column, text, differs(column, text)));
+            let missing = format!("{} AND ({text}) IS NOT NULL", is_null(column));
+            on.push(Verb::Simdrop, backfill(column, text, missing.clone()));
+            checks.insert(0, filled(column, text, missing));
         }
         Fill::Nothing | Fill::Generated(_) => {}
     }

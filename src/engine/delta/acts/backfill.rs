@@ -3,14 +3,14 @@
 
 use super::{
     super::{
-        commit,
+        context,
         dml::{Moved, Patience},
         evidence::Standing,
         trouble::Trouble,
     },
     Run, checks,
 };
-use crate::{engine::Failure, model::Dialect, sql};
+use crate::{engine::Failure, failpoint, model::Dialect, sql};
 use deltalake::{
     DeltaTable,
     arrow::{array::Array as _, util::display},
@@ -44,28 +44,42 @@ impl Fill<'_> {
     /// The action's.
     pub async fn run(&self, run: &Run<'_>, place: &Url, table: DeltaTable) -> Result<Result<(), Moved>, Failure> {
         if self.once {
-            let tried = self.update(run, table, self.rows, true).await;
+            let tried = self.update(run, table, self.rows, true).await.map(drop);
             return super::decided(run.lake, place, run.evidence, tried).await;
         }
-        loop {
+        for round in 1_u64.. {
+            if run.stop.signal().is_some() {
+                return Err(Failure::Stopped);
+            }
             let current = self.current(run, place).await?;
             let wanting = checks::count(&current, self.rows).await.map_err(|trouble| trouble.action(0))?;
             if wanting == 0 {
-                let tried = commit::put(&current, vec![], &run.evidence.put("BACKFILL DONE")).await;
+                let tried = super::put(&current, vec![], &run.evidence.put("BACKFILL DONE")).await;
                 match super::decided(run.lake, place, run.evidence, tried).await? {
                     // Rows may have come with that commit: look again.
                     Err(Moved) => continue,
                     Ok(()) => return Ok(Ok(())),
                 }
             }
-            let ranges = self.ranges(&current, wanting).await.map_err(|trouble| trouble.action(0))?;
+            let mut ranges = self.ranges(&current, wanting).await.map_err(|trouble| trouble.action(0))?;
+            if round > 1 && self.outside(&current, &ranges).await.map_err(|trouble| trouble.action(0))? {
+                ranges = vec!["true".to_owned()];
+            }
             let of = ranges.len();
             for (at, range) in ranges.into_iter().enumerate() {
                 tracing::info!("backfill: range {} of {of}, {wanting} rows wanted it at first", at + 1);
                 let rows = format!("({}) AND ({range})", self.rows);
-                self.range(run, place, &rows).await?;
+                self.range(run, place, &rows, round > 1).await?;
             }
         }
+        Ok(Err(Moved))
+    }
+
+    /// Whether rows that want it are in none of the ranges: a value was not written as it compares.
+    async fn outside(&self, table: &DeltaTable, ranges: &[String]) -> Result<bool, Trouble> {
+        let within: Vec<String> = ranges.iter().map(|range| format!("({range})")).collect();
+        let rows = format!("({}) AND ({}) IS NOT TRUE", self.rows, within.join(" OR "));
+        Ok(checks::count(table, &rows).await? > 0)
     }
 
     async fn current(&self, run: &Run<'_>, place: &Url) -> Result<DeltaTable, Failure> {
@@ -77,7 +91,7 @@ impl Fill<'_> {
         }
     }
 
-    async fn range(&self, run: &Run<'_>, place: &Url, rows: &str) -> Result<(), Failure> {
+    async fn range(&self, run: &Run<'_>, place: &Url, rows: &str, settled: bool) -> Result<(), Failure> {
         let mut patience = Patience::new(run.patience);
         loop {
             if run.stop.signal().is_some() {
@@ -85,25 +99,47 @@ impl Fill<'_> {
             }
             let table = self.current(run, place).await?;
             match self.update(run, table, rows, false).await {
-                Ok(()) => return Ok(()),
+                Ok(after) if settled => return self.settled(&after, rows).await.map_err(|trouble| trouble.action(0)),
+                Ok(_) => return Ok(()),
                 Err(Trouble::Moved) => patience.wait(run.stop).await?,
                 Err(trouble) => return Err(trouble.action(0)),
             }
         }
     }
 
-    async fn update(&self, run: &Run<'_>, table: DeltaTable, rows: &str, whole: bool) -> Result<(), Trouble> {
+    async fn update(&self, run: &Run<'_>, table: DeltaTable, rows: &str, whole: bool) -> Result<DeltaTable, Trouble> {
         let put = if whole { run.evidence.put("BACKFILL") } else { run.evidence.part("BACKFILL") };
         let (before, unchanged) = (table.version(), table.clone());
-        let mut update = table.update().with_predicate(rows).with_commit_properties(put.properties());
+        let mut update = table
+            .update()
+            .with_session_state(context::state())
+            .with_predicate(rows)
+            .with_commit_properties(put.properties());
         for (column, value) in self.set {
             update = update.with_update(Column::new_unqualified(column.as_str()), value.as_str());
         }
+        failpoint::point("before a table commit");
         let (after, _) = update.await?;
+        failpoint::point("after a table commit");
         if whole && after.version() == before {
-            commit::put(&unchanged, vec![], &put).await?;
+            super::put(&unchanged, vec![], &put).await?;
         }
-        Ok(())
+        Ok(after)
+    }
+
+    /// Sees that rows that were just filled want it no more: else they would be filled for ever.
+    async fn settled(&self, after: &DeltaTable, rows: &str) -> Result<(), Trouble> {
+        match checks::count(after, rows).await? {
+            0 => Ok(()),
+            count => {
+                let set: Vec<&str> = self.set.values().map(String::as_str).collect();
+                Err(Trouble::Refused(anyhow::anyhow!(
+                    "{count} rows that were just filled do not hold what {} gives: it gives another value each time, or one that \
+                     the column does not hold to the letter",
+                    set.join(", ")
+                )))
+            }
+        }
     }
 
     /// Conditions that together hold for every row, each of about as many rows.

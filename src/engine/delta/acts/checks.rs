@@ -1,12 +1,14 @@
 //! What must hold before a commit, looked at in the very version that it follows.
 
 use super::{
-    super::{evidence::Evidence, trouble::Trouble},
+    super::{context, evidence::Evidence, trouble::Trouble},
     rewrite::Produced,
 };
 use crate::{
-    model::Verb,
+    failpoint,
+    model::{Dialect, Verb},
     ops::{Check, DataType},
+    sql,
 };
 use anyhow::anyhow;
 use deltalake::{
@@ -17,8 +19,14 @@ use deltalake::{
         datatypes::{DataType as ArrowType, Field, Schema},
         util::display,
     },
-    datafusion::{common::Column, dataframe::DataFrame, datasource::MemTable, prelude::SessionContext},
-    delta_datafusion::{DataFusionMixins as _, create_session},
+    datafusion::{
+        common::Column,
+        dataframe::DataFrame,
+        datasource::MemTable,
+        logical_expr::{Expr, Operator, binary_expr, cast},
+        prelude::SessionContext,
+    },
+    delta_datafusion::DataFusionMixins as _,
     kernel::Action,
     logstore::get_actions,
 };
@@ -57,6 +65,7 @@ pub async fn all(
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
             Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
             Check::Filled { set, rows } => filled(evidence, table, set, rows, looked).await?,
+            Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
             Check::NoForeignCommits { since, refusal } => no_foreign_commits(evidence, table, *since, refusal).await?,
         }
     }
@@ -79,7 +88,7 @@ async fn counted(frame: DataFrame) -> Result<u64, Trouble> {
 
 /// Plans a query over a table at the version that was opened; it calls the table `t`. `files`: only those.
 pub async fn over(table: &DeltaTable, files: Option<&BTreeSet<String>>, sql: &str) -> Result<DataFrame, Trouble> {
-    let context = create_session().into_inner();
+    let context = context::session();
     register(&context, table, files).await?;
     Ok(context.sql(sql).await?)
 }
@@ -127,11 +136,14 @@ async fn filled(
         return Ok(());
     }
     let properties = evidence.part("BACKFILL").properties();
-    let mut update = table.clone().update().with_predicate(rows).with_commit_properties(properties);
+    let update = table.clone().update().with_session_state(context::state());
+    let mut update = update.with_predicate(rows).with_commit_properties(properties);
     for (column, value) in set {
         update = update.with_update(Column::new_unqualified(column.as_str()), value.as_str());
     }
+    failpoint::point("before a table commit");
     update.await?;
+    failpoint::point("after a table commit");
     Err(Trouble::Moved)
 }
 
@@ -140,7 +152,31 @@ async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Loo
     if count == 0 {
         return Ok(());
     }
-    let only = only.as_ref();
+    in_the_way(table, only.as_ref(), rows, count, refusal).await
+}
+
+/// Sees that no two rows are alike in these columns, and none has NULL in one.
+async fn unique(table: &DeltaTable, columns: &[String], refusal: &str) -> Result<(), Trouble> {
+    let names: Vec<String> = columns.iter().map(|name| sql::ident(Dialect::Delta, name)).collect();
+    let unknown: Vec<String> = names.iter().map(|name| format!("{name} IS NULL")).collect();
+    let key = names.join(", ");
+    // Whatever others have appended may be like a row that was looked at before: all rows are looked at.
+    let rows =
+        format!("{} OR ({key}) IN (SELECT {key} FROM t GROUP BY {key} HAVING count(*) > 1)", unknown.join(" OR "));
+    match count(table, &rows).await? {
+        0 => Ok(()),
+        count => in_the_way(table, None, &rows, count, refusal).await,
+    }
+}
+
+/// The refusal for rows, counted and with examples.
+async fn in_the_way(
+    table: &DeltaTable,
+    only: Option<&BTreeSet<String>>,
+    rows: &str,
+    count: u64,
+    refusal: &str,
+) -> Result<(), Trouble> {
     let examples =
         over(table, only, &format!("SELECT * FROM t WHERE {rows} LIMIT {EXAMPLES}")).await?.collect().await?;
     let examples: Vec<String> = examples.iter().flat_map(shown).collect();
@@ -183,7 +219,7 @@ async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field:
     let nulls = Arc::new(Schema::new(nullable));
     let columns = nulls.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
     let batch = RecordBatch::try_new(Arc::clone(&nulls), columns).map_err(|error| Trouble::Refused(error.into()))?;
-    let context = create_session().into_inner();
+    let context = context::session();
     context.register_table("t", Arc::new(MemTable::try_new(nulls, vec![vec![batch]])?))?;
     let tried = async {
         let frame = context.sql(&query).await?;
@@ -196,8 +232,25 @@ async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field:
     if kind(&found) != kind(&wanted) || !can_cast_types(&found, &wanted) {
         return Err(Trouble::Refused(anyhow!("`{field}`: {expression} gives {found}, and {data_type} is wanted")));
     }
-    let sampled = async { Ok(over(table, None, &query).await?.collect().await?) };
-    sampled.await.map(drop).map_err(wrong)
+    let sampled = async { Ok(over(table, None, &query).await?.cache().await?) };
+    let sample: DataFrame = sampled.await.map_err(wrong)?;
+    if settles(field) && found != wanted && !found.is_nested() {
+        let value = || Expr::Column(Column::new_unqualified("v"));
+        let kept = binary_expr(value(), Operator::IsDistinctFrom, cast(value(), wanted));
+        let lossy = sample.filter(kept)?.limit(0, Some(1))?.collect().await?;
+        if let Some(row) = lossy.iter().flat_map(shown).next() {
+            return Err(Trouble::Refused(anyhow!(
+                "`{field}`: {expression} gives {row}, which {data_type} does not hold to the letter; write CAST(… AS {data_type})"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether rows are compared with what the expression gives, to see which want to be filled: what the column can't hold would be filled
+/// again and again.
+fn settles(field: &str) -> bool {
+    matches!(field, "up" | "down" | "generated" | "set")
 }
 
 /// Delta's word for a type as the library's own.

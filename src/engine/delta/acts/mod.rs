@@ -10,7 +10,7 @@ mod table;
 pub use table::state;
 
 use super::{
-    commit,
+    commit::{self, Put},
     dml::{Moved, Patience, decided},
     evidence::{Evidence, Standing},
     lake::Lake,
@@ -19,12 +19,13 @@ use super::{
 };
 use crate::{
     engine::{Failure, Stop},
+    failpoint,
     model::Verb,
     ops::{Act, Check, Does, Edit, Refusal, TableState},
 };
 use anyhow::anyhow;
 use checks::Looked;
-use deltalake::DeltaTable;
+use deltalake::{DeltaTable, kernel::Action};
 use std::time::Duration;
 use url::Url;
 
@@ -122,7 +123,7 @@ impl Run<'_> {
         let next = crate::ops::apply_all(edits, &state).map_err(words)?;
         checks::all(self.evidence, table, checks, looked).await?;
         let actions = table::changes(table, &state, &next)?;
-        commit::put(table, actions, &self.evidence.put(operation)).await
+        put(table, actions, &self.evidence.put(operation)).await
     }
 
     /// One try on a version that was opened before.
@@ -152,7 +153,10 @@ impl Run<'_> {
         let created = async {
             let handle = self.lake.handle(place)?;
             let actions = table::first(state)?;
-            commit::create(&handle, actions, &self.evidence.put("CREATE TABLE")).await
+            failpoint::point("before a table commit");
+            commit::create(&handle, actions, &self.evidence.put("CREATE TABLE")).await?;
+            failpoint::point("after a table commit");
+            Ok(())
         };
         match created.await {
             // Somebody else made a table of this name just now.
@@ -162,6 +166,14 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// One commit of an act, where kills and races are tried.
+async fn put(table: &DeltaTable, actions: Vec<Action>, put: &Put) -> Result<(), Trouble> {
+    failpoint::point("before a table commit");
+    commit::put(table, actions, put).await?;
+    failpoint::point("after a table commit");
+    Ok(())
 }
 
 /// Refuses a table with features that the library would write wrongly or not at all.

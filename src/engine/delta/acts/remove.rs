@@ -2,11 +2,12 @@
 //! was detached.
 
 use super::{
-    super::{lake::Lake, trouble::Trouble},
+    super::{context, lake::Lake, trouble::Trouble},
     Run, checks,
 };
 use crate::{
     engine::Failure,
+    failpoint,
     model::{Dialect, Verb},
     ops::TableState,
     sql,
@@ -15,7 +16,6 @@ use anyhow::anyhow;
 use deltalake::{
     DeltaTable, ObjectStoreError, Path,
     datafusion::common::Column,
-    delta_datafusion::create_session,
     kernel::Action,
     logstore::{commit_uri_from_version, get_actions, object_store::ObjectStoreExt as _},
 };
@@ -67,11 +67,13 @@ async fn deleted(lake: &Lake, place: &Url, name: &str) -> Result<(), Trouble> {
         if file.contains("://") {
             continue;
         }
+        failpoint::point("before a file is deleted");
         gone(store.delete(&Path::from(file.as_str())).await).map_err(lost)?;
     }
     let last = commit_uri_from_version(Some(newest));
     log.retain(|path| *path != last);
     for path in log.iter().chain([&last]) {
+        failpoint::point("before a file is deleted");
         gone(store.delete(path).await).map_err(lost)?;
     }
     Ok(())
@@ -105,22 +107,20 @@ pub async fn recover(
     }
     let quoted = |name: &str| sql::ident(Dialect::Delta, name);
     let columns: Vec<String> = key.iter().map(String::as_str).chain([column]).map(quoted).collect();
-    let context = create_session().into_inner();
+    let context = context::session();
     let provider = old.table_provider().await?;
     old.update_datafusion_session(&context.state())?;
     context.register_table("t", provider)?;
     let source =
         context.sql(&format!("SELECT {} FROM t WHERE {} IS NOT NULL", columns.join(", "), quoted(column))).await?;
     let matches: Vec<String> = key.iter().map(|name| format!("now.{0} = old.{0}", quoted(name))).collect();
-    let doubled = format!("SELECT count(*) - count(DISTINCT ({})) FROM t", columns[..key.len()].join(", "));
-    if key.len() == 1 && checks::over(&old, None, &doubled).await.is_err() {
-        return Err(Trouble::Refused(anyhow!("the key ({}) does not fit the table", key.join(", "))));
-    }
     let put = run.evidence.put("RECOVER COLUMN");
     let (previous, unchanged) = (table.version(), table.clone());
+    failpoint::point("before a table commit");
     let (after, _) = table
         .clone()
         .merge(source, matches.join(" AND "))
+        .with_session_state(context::state())
         .with_source_alias("old")
         .with_target_alias("now")
         .with_commit_properties(put.properties())
@@ -130,8 +130,9 @@ pub async fn recover(
                 .update(Column::new_unqualified(column), format!("old.{}", quoted(column)))
         })?
         .await?;
+    failpoint::point("after a table commit");
     if after.version() == previous {
-        super::commit::put(&unchanged, vec![], &put).await?;
+        super::put(&unchanged, vec![], &put).await?;
     }
     Ok(())
 }

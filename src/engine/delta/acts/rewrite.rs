@@ -2,13 +2,13 @@
 //! old ones. What others append meanwhile is written anew as well, before the commit; where they remove anything, all is produced again.
 
 use super::{
-    super::{commit, trouble::Trouble},
+    super::trouble::Trouble,
     Run,
     checks::{self, Looked},
 };
 use crate::{
     model::Dialect,
-    ops::{Check, Edit, Field, TableState},
+    ops::{Check, Edit, Field, MAPPING_MODE, TableState},
     sql,
 };
 use anyhow::anyhow;
@@ -32,6 +32,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// The metadata key by which the library's writer of files knows a column's id.
+const FIELD_ID: &str = "PARQUET:field_id";
 
 /// What was produced so far.
 #[derive(Debug)]
@@ -83,7 +86,7 @@ pub async fn run(
     let mut actions = super::table::changes(table, &state, &next)?;
     actions.extend(snapshot.log_data().iter().map(|file| Action::Remove(file.remove_action(data_change))));
     actions.extend(produced.adds.iter().map(|add| Action::Add(Add { data_change, ..add.clone() })));
-    let committed = commit::put(table, actions, &run.evidence.put("REWRITE")).await;
+    let committed = super::put(table, actions, &run.evidence.put("REWRITE")).await;
     if let Err(Trouble::Moved) = &committed {
         looked.produced = Some(produced);
     }
@@ -156,6 +159,7 @@ async fn produce(
 
 /// The columns as the files have them.
 fn physical(state: &TableState) -> Result<SchemaRef, Trouble> {
+    let by_id = state.properties.get(MAPPING_MODE).is_some_and(|mode| mode == "id");
     let fields: Vec<Field> = state
         .fields
         .iter()
@@ -164,14 +168,14 @@ fn physical(state: &TableState) -> Result<SchemaRef, Trouble> {
             let name = field.physical().to_owned();
             let mut mapped = None;
             plain.data_type.inner_mut(&mut |inner: &mut Field| {
-                if inner.physical() != inner.name {
+                if inner.physical() != inner.name || by_id {
                     mapped = Some(inner.name.clone());
                 }
                 inner.metadata.clear();
             });
             if let Some(inner) = mapped {
                 return Err(Trouble::Refused(anyhow!(
-                    "column `{}` has a part, `{inner}`, that has another name in the files: such a table is not written anew",
+                    "column `{}` has a part, `{inner}`, that has another name in the files, or goes by its id: such a table is not written anew",
                     field.name
                 )));
             }
@@ -185,14 +189,22 @@ fn physical(state: &TableState) -> Result<SchemaRef, Trouble> {
     let schema: Schema = (&kernel)
         .try_into_arrow()
         .map_err(|error: deltalake::arrow::error::ArrowError| Trouble::Refused(error.into()))?;
-    // The library's words for texts in memory are not those of files.
+    // The library's words for texts in memory are not those of files. A mapped column's id stands in the file: in mode `id` readers go
+    // by it alone (`PROTOCOL.md`, "Column Mapping").
     let fields: Vec<_> = schema
         .fields()
         .iter()
-        .map(|field| match field.data_type() {
-            ArrowType::Utf8View => field.as_ref().clone().with_data_type(ArrowType::Utf8),
-            ArrowType::BinaryView => field.as_ref().clone().with_data_type(ArrowType::Binary),
-            _ => field.as_ref().clone(),
+        .zip(&state.fields)
+        .map(|(field, of)| {
+            let field = match field.data_type() {
+                ArrowType::Utf8View => field.as_ref().clone().with_data_type(ArrowType::Utf8),
+                ArrowType::BinaryView => field.as_ref().clone().with_data_type(ArrowType::Binary),
+                _ => field.as_ref().clone(),
+            };
+            match of.id().filter(|_| state.mapped()) {
+                Some(id) => field.with_metadata([(FIELD_ID.to_owned(), id.to_string())].into()),
+                None => field,
+            }
         })
         .collect();
     Ok(Arc::new(Schema::new(fields)))
