@@ -206,6 +206,21 @@ impl Act {
         }
     }
 
+    /// What must hold before it.
+    pub fn checks(&self) -> &[Check] {
+        match &self.does {
+            Does::Check { checks } | Does::Commit { checks, .. } => checks,
+            Does::Choose { checks, .. } | Does::Rewrite { checks, .. } => checks,
+            Does::Backfill { .. } | Does::Create { .. } | Does::Delete => &[],
+            Does::Recover { .. } | Does::Nothing { .. } | Does::Underived { .. } => &[],
+        }
+    }
+
+    /// Whether it leaves its table as it is, whatever it finds.
+    pub fn only_looks(&self) -> bool {
+        matches!(self.does, Does::Check { .. } | Does::Nothing { .. })
+    }
+
     /// What it makes of its table; `None`: there is none.
     ///
     /// # Errors

@@ -23,11 +23,16 @@ pub use apply::{apply, apply_all};
 pub use derive::{BY, Derived, Setting, derive};
 pub use edit::{Edit, Position};
 pub use schema::schema;
-pub use state::{Field, MAPPING_MODE, Protocol, TableState};
+pub use state::{Field, Protocol, TableState};
 pub use table::{FieldSpec, Shape, Spec, Support};
 pub use types::{DataType, Nested};
 pub use vet::vet;
 pub use vocabulary::*;
+#[cfg(feature = "delta")]
+pub(crate) use {
+    expr::{differs, violates},
+    names::hash,
+};
 
 use crate::model::{Class, Finding, StepId, named};
 use std::collections::{BTreeMap, BTreeSet};

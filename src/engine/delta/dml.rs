@@ -67,14 +67,23 @@ impl Patience {
         Self { until: Instant::now() + length, pause: Duration::from_millis(20) }
     }
 
+    /// Goes on without a wait.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] once it is over.
+    pub fn last(&self) -> Result<(), Failure> {
+        if Instant::now() + self.pause >= self.until {
+            return Err(Failure::Busy("others commit to the table without a pause".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Waits a little longer than the last time.
     ///
     /// # Errors
     /// [`Failure::Busy`] once it is over, [`Failure::Stopped`].
     pub async fn wait(&mut self, stop: &Stop) -> Result<(), Failure> {
-        if Instant::now() + self.pause >= self.until {
-            return Err(Failure::Busy("others commit to the table without a pause".to_owned()));
-        }
+        self.last()?;
         tokio::select! {
             () = tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64())) => {}
             () = stop.pulled() => return Err(Failure::Stopped),

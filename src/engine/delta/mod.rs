@@ -2,6 +2,8 @@
 //! it; a statement's commit carries the evidence that it is applied, so no crash leaves a question open.
 
 mod acts;
+#[doc(hidden)]
+pub mod bench;
 mod change;
 mod commit;
 mod context;
@@ -11,6 +13,7 @@ mod hold;
 mod journal;
 mod lake;
 mod lease;
+mod memory;
 mod probe;
 mod query;
 mod script;

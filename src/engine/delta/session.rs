@@ -221,7 +221,7 @@ impl LakeSession {
             let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
             if let Some(table) = self.lake.open(&place).await.map_err(access)? {
-                lake.tables.insert(name.clone(), acts::state(&table).map_err(access)?);
+                lake.tables.insert(name.clone(), acts::sized(&table).map_err(access)?);
             }
         }
         Ok(lake)
@@ -287,6 +287,15 @@ impl Session for LakeSession {
 
     fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, ops::Lake> {
         Box::pin(self.tables(tables))
+    }
+
+    fn refuses<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<String>> {
+        Box::pin(async move {
+            match action {
+                Action::Operation { act, .. } => acts::refuses(&self.lake, act).await,
+                Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => Ok(None),
+            }
+        })
     }
 
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {

@@ -73,6 +73,7 @@ pub(super) fn derive(op: &AddColumn, on: &mut On<'_, '_>) -> Result<(), Refusal>
         field.metadata.insert(COMMENT.to_owned(), comment.as_str().into());
     }
     if let Fill::Up(text) | Fill::Generated(text) = &fill {
+        on.generates(column, "name it in lower case, or fill it with `default` or a step with `backfill`")?;
         field.metadata.insert(GENERATION.to_owned(), text.as_str().into());
     }
     let blocks = match &fill {

@@ -77,9 +77,12 @@ fn overtaken(shore: &Shore, line: &str, cases: &[Case], rows: &mut [Vec<Row>], n
             }
             _ => {
                 let region = format!("u{id}");
-                shore.python.call("update", json!([table, {"region": format!("'{region}'")}, "id = 1"])).unwrap();
-                rows.iter_mut().filter(|row| row.id == 1).for_each(|row| row.region = Some(region.clone()));
-                times += 1;
+                let set = json!([table, {"region": format!("'{region}'")}, "id = 1"]);
+                // While a generated column is not filled, the library's own updates fail: the plan says so.
+                if shore.python.call("update", set).is_ok() {
+                    rows.iter_mut().filter(|row| row.id == 1).for_each(|row| row.region = Some(region.clone()));
+                    times += 1;
+                }
             }
         }
     });
@@ -191,7 +194,7 @@ fn spoiled() -> Vec<Spoiled> {
             Kind::Constrained,
             &["add v2", "simdrop v2"],
             "rollback_simdrop v2",
-            row(fine(), json!("much longer than it was ever allowed to be"), json!(5)),
+            row(fine(), json!(""), json!(5)),
             "1 row",
         ),
         one(
