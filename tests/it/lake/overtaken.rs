@@ -252,3 +252,21 @@ fn a_row_that_spoils_it_comes_just_before_the_commit() {
         assert!(rows(&found) >= 2, "{n}: {found}");
     }
 }
+
+/// A table that a step has made is taken away only while nobody else has committed to it, up to the very last commit.
+#[test]
+fn a_table_that_others_begin_to_use_just_before_the_commit_stays() {
+    let mut case = cases().remove(0);
+    (case.table, case.operation) = ("sales", "create_table: {table: raw/new, columns: [{name: id, type: long}]}");
+    let shore = lake(Kind::Plain, &[case]);
+    shore.ok("add v2");
+    let mut came = false;
+    let run = held(&shore, "rollback_add v2", |_| {
+        if !came {
+            shore.append("raw/new", &[("id", "long")], json!([[7]])).unwrap();
+            came = true;
+        }
+    });
+    run.exits(1).says("others have committed to table `raw/new`");
+    assert_eq!(shore.query("raw/new", "SELECT id FROM t"), ["7"]);
+}

@@ -86,12 +86,12 @@ fn timestamps_as_int96_are_read_as_they_are() {
     );
     let early = lake(
         "int96",
-        "add_constraint: {table: int96, name: early, check: \"at IS NULL OR at < TIMESTAMP '3000-01-01 00:00:00'\"}",
+        "add_constraint: {table: int96, name: early, check: \"at IS NULL OR date_part('year', at) < 3000\"}",
     );
-    early.ends(1, "add v1").says("1 row: {id: 1, kind: a, at: 9999-12-31");
+    early.run("add v1").says("1 row: {id: 1, kind: a, at: 9999-12-31");
     let copied = lake(
         "int96",
-        "add:\n      - expect: SELECT count(*) = 3 FROM int96 WHERE at < TIMESTAMP '2500-01-01 00:00:00'\n      \
+        "add:\n      - expect: SELECT count(*) = 3 FROM int96 WHERE date_part('year', at) < 2500\n      \
          - INSERT INTO int96 (id, kind, at) SELECT id + 10, kind, at FROM int96 WHERE id = 1",
     );
     copied.ok("ff v1");
@@ -140,9 +140,7 @@ fn tables_that_spark_mapped() {
             format!("drop_column: {{table: {table}, column: {kind}, purge: true}}"),
             format!("drop_column: {{table: {table}, column: {kind}, hide: detach, key: [id]}}"),
             format!("rename_column: {{table: {table}, column: {kind}, to: sort}}"),
-            format!(
-                "change_type: {{table: {table}, column: {kind}, type: binary, up: \"CAST(`{kind}` AS binary)\", down: \"CAST(`{kind}` AS string)\", as: raw}}"
-            ),
+            format!("change_type: {{table: {table}, column: amount, type: long, down: CAST(amount AS string)}}"),
             format!("repartition: {{table: {table}, partition_by: [{kind}]}}"),
             format!(
                 "add_column: {{table: {table}, column: colour, type: string, nullable: false, default: \"'red'\"}}"
@@ -179,13 +177,16 @@ fn timestamps_without_a_zone() {
 /// Constraints in Spark's spelling hold for what triphase writes, and go with a rename.
 #[test]
 fn constraints_that_spark_wrote() {
-    let shore = lake("rules", "rename_column: {table: rules, column: Weird Name, to: Name}");
+    let shore = lake("rules", "rename_column: {table: rules, column: Weird Name, to: plain}");
     course(&shore);
-    assert_eq!(shore.query("rules", "SELECT id, \"Name\", day FROM t ORDER BY id"), ["1 a 2024-01-01", "2 b null"]);
+    assert_eq!(shore.query("rules", "SELECT id, plain, day FROM t ORDER BY id"), ["1 a 2024-01-01", "2 b null"]);
     let properties = shore.python.call("configuration", json!([shore.table("rules")])).unwrap();
-    assert_eq!(properties["delta.constraints.named"], json!("`Name` <> ''"));
+    assert_eq!(properties["delta.constraints.named"], json!("`plain` <> ''"));
+    // The library reads the name of a generated column as SQL.
+    let upper = lake("rules", "rename_column: {table: rules, column: Weird Name, to: Name}");
+    upper.ends(7, "add v1").says("say `strategy: instant`");
     let filled = lake("rules", "backfill: {table: rules, set: {Weird Name: \"''\"}}");
-    filled.ends(1, "add v1").says("named");
+    filled.ends(1, "add v1").says("`Weird Name` <> ''");
     assert_eq!(filled.query("rules", "SELECT \"Weird Name\" FROM t ORDER BY id"), ["a", "b"]);
     let whole = lake("rules", "repartition: {table: rules, partition_by: []}");
     course(&whole);
@@ -212,10 +213,8 @@ fn features_that_can_not_be_written_are_named_while_planning() {
             let shore = lake(table, &operation);
             let before = shore.everything();
             let run = shore.run("plan add v1");
-            // One that can't even be read is no table to plan on.
-            let code = if table == "widened" { 8 } else { 7 };
-            run.exits(code).says(feature);
-            shore.ends(code, "add v1").says(feature);
+            run.exits(7).says(feature);
+            shore.ends(7, "add v1").says(feature);
             assert!(before == shore.everything(), "{operation}: something was written");
         }
         // A handler in SQL: nothing is written either.
