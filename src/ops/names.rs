@@ -33,10 +33,11 @@ pub fn hidden(hash: &str, role: &str, column: &str, taken: impl Fn(&str) -> bool
         .unwrap_or(head)
 }
 
-/// Whether delta-rs can write a table that has a generated column of this name. It reads the name as SQL: upper case letters become lower
-/// case, a dot ends a table's name (deltalake-core 1.1.3, `data_validation.rs`, `generated_columns_to_exprs`).
+/// Whether delta-rs can write a table that has a generated column of this name. It reads the name as SQL where it can: upper case letters
+/// become lower case, a dot ends a table's name (deltalake-core 1.1.3, `data_validation.rs`, `generated_columns_to_exprs`).
 pub fn generates(name: &str) -> bool {
-    !name.chars().any(|letter| letter.is_uppercase() || letter == '.')
+    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "_$@#".contains(c));
+    !name.split('.').all(word) || !name.chars().any(|c| c.is_uppercase() || c == '.')
 }
 
 /// The names of a step in a table.
@@ -67,5 +68,6 @@ mod tests {
         assert_eq!(hidden("0a", "new_", "amount", |_| false), "_tp_0a_new_amount");
         assert_eq!(hidden("0a", "", "Amount.net", |_| false), "_tp_0a_amount_net");
         assert!(generates(&hidden("0a", "", "Amount.net", |_| false)) && !generates("Amount") && !generates("a.b"));
+        assert!(generates("Weird Name") && generates("amount"));
     }
 }

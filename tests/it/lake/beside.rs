@@ -76,6 +76,8 @@ fn judge(shore: &Shore, told: &mut Told) {
     let (names, found) = seen(shore, &told.case);
     let columns: Vec<&str> = told.case.hidden.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, columns, "{}", told.table);
+    let left = shore.python.call("hidden", json!([told.table])).unwrap();
+    assert_eq!(left, json!([]), "{}: is left after drop (O9)", told.table);
     told.rows.sort_by_key(|row| row.id);
     let ids: Vec<i64> = found.iter().map(|row| row[0].as_i64().unwrap()).collect();
     let expected: Vec<i64> = told.rows.iter().map(|row| row.id).collect();
