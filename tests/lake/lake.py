@@ -80,8 +80,11 @@ def files(path):
     from urllib.parse import unquote
 
     read = lambda uri: pq.ParquetFile(unquote(uri).removeprefix("file://"), coerce_int96_timestamp_unit="us").read()
-    rows = pa.concat_tables([read(uri) for uri in DeltaTable(path).file_uris()], promote_options="permissive")
-    return {name: [None if value is None else str(value) for value in rows.column(name).to_pylist()] for name in rows.column_names}
+    found = {}
+    for rows in map(read, DeltaTable(path).file_uris()):
+        for name in rows.column_names:
+            found.setdefault(name, []).extend(None if value is None else str(value) for value in rows.column(name).to_pylist())
+    return found
 
 
 def field_ids(path):
