@@ -26,8 +26,7 @@ pub fn session() -> SessionContext {
     let config: SessionConfig = state.config().clone();
     let streams = std::thread::available_parallelism().map_or(1, usize::from).min(STREAMS);
     // What is read is written again: files have no views of texts.
-    let config = config
-        .with_target_partitions(streams)
-        .set_bool("datafusion.execution.parquet.schema_force_view_types", false);
+    let config =
+        config.with_target_partitions(streams).set_bool("datafusion.execution.parquet.schema_force_view_types", false);
     SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build())
 }

@@ -91,7 +91,7 @@ fn a_backfill_in_batches_commits_each() {
     shore.release("v2", "steps:\n  op:\n    backfill: {table: sales, set: {kind: \"'k'\"}, batch: 2, key: id}\n");
     let before = shore.version("sales");
     shore.ok("add v2");
-    assert_eq!(shore.version("sales"), before + 5, "four files, a commit each, and one that says it is done");
+    assert_eq!(shore.version("sales"), before + 6, "the check, four files, and that it is done");
     assert_eq!(shore.query("sales", "SELECT DISTINCT kind FROM t"), ["k"]);
     assert_eq!(staged(&shore.path("lake/sales/triphase-stage")), (4, 0));
 }
@@ -149,7 +149,8 @@ fn killed_at_every_point_it_is_taken_up() {
         let end = |shore: &Shore| {
             let columns: Vec<String> = shore.columns("sales");
             let sums: Vec<String> = columns.iter().map(|name| format!("max(CAST(\"{name}\" AS string))")).collect();
-            let rows = shore.query("sales", &format!("SELECT count(*), count(DISTINCT id), {} FROM t", sums.join(", ")));
+            let rows =
+                shore.query("sales", &format!("SELECT count(*), count(DISTINCT id), {} FROM t", sums.join(", ")));
             (columns, rows, shore.states("v2", "op"), staged(&shore.path("lake/sales/triphase-stage")))
         };
         let whole = prepared();

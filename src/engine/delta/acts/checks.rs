@@ -97,11 +97,7 @@ pub async fn count(table: &DeltaTable, condition: &str) -> Result<u64, Trouble> 
 ///
 /// # Errors
 /// As [`count`].
-pub async fn count_in(
-    table: &DeltaTable,
-    files: Option<&BTreeSet<String>>,
-    condition: &str,
-) -> Result<u64, Trouble> {
+pub async fn count_in(table: &DeltaTable, files: Option<&BTreeSet<String>>, condition: &str) -> Result<u64, Trouble> {
     counted(over(table, files, &format!("SELECT count(*) FROM t WHERE {condition}")).await?).await
 }
 

@@ -60,8 +60,11 @@ fn schema(state: &TableState, physical: bool) -> Result<SchemaRef, Trouble> {
     let refused = |error: anyhow::Error| Trouble::Refused(error);
     let kernel: StructType = serde_json::from_str(&text).map_err(|error| refused(error.into()))?;
     let schema: Schema = (&kernel).try_into_arrow().map_err(|error: ArrowError| refused(error.into()))?;
-    let fields: Vec<Column> =
-        schema.fields().iter().map(|field| field.as_ref().clone().with_data_type(of_files(field.data_type()))).collect();
+    let fields: Vec<Column> = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_data_type(of_files(field.data_type())))
+        .collect();
     Ok(Arc::new(Schema::new(fields)))
 }
 
@@ -103,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::ops::DataType as Type;
-    use deltalake::arrow::array::{AsArray as _, Int64Array, StructArray};
+    use deltalake::arrow::array::{Array as _, AsArray as _, Int64Array, StructArray};
 
     #[test]
     fn what_is_inside_a_column_gets_its_name_in_the_files_and_keeps_its_values() {

@@ -215,7 +215,8 @@ async fn clear(table: &DeltaTable, path: &str) -> Result<(), Trouble> {
     }
     let state = table.snapshot()?;
     let log_store = table.log_store();
-    let mut named: BTreeSet<String> = state.log_data().iter().map(|file| file.object_store_path().to_string()).collect();
+    let mut named: BTreeSet<String> =
+        state.log_data().iter().map(|file| file.object_store_path().to_string()).collect();
     let gone: Vec<_> = state.all_tombstones(log_store.as_ref()).try_collect().await?;
     named.extend(gone.iter().map(|file| file.path().into_owned()));
     let store = log_store.object_store(None);

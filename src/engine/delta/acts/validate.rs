@@ -56,7 +56,8 @@ pub async fn validate(stage: &Stage, groups: &[&Group], order: Order<'_>) -> Res
 fn wrong(order: Order<'_>) -> Vec<String> {
     let (state, next): (&TableState, &TableState) = order.states;
     let given = |name: &str| order.columns.contains_key(name);
-    let uses = |text: &str| order.columns.keys().any(|name| !sql::names_in(Dialect::Delta, text, [name.as_str()]).is_empty());
+    let uses =
+        |text: &str| order.columns.keys().any(|name| !sql::names_in(Dialect::Delta, text, [name.as_str()]).is_empty());
     let mut wrong = Vec::new();
     for field in &next.fields {
         let name = sql::ident(Dialect::Delta, &field.name);
