@@ -54,7 +54,7 @@ async fn commit(lake: &str, table: &str, rounds: u32) -> Result<()> {
         bench::act(&target, &step, i64::from(round) + 1, &act).await?;
         ours.push(began.elapsed());
     }
-    let mut median = |times: &mut Vec<std::time::Duration>| {
+    let median = |times: &mut Vec<std::time::Duration>| {
         times.sort_unstable();
         times[times.len() / 2].as_secs_f64() * 1000.0
     };

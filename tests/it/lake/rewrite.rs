@@ -91,7 +91,7 @@ fn a_backfill_in_batches_commits_each() {
     shore.release("v2", "steps:\n  op:\n    backfill: {table: sales, set: {kind: \"'k'\"}, batch: 2, key: id}\n");
     let before = shore.version("sales");
     shore.ok("add v2");
-    assert_eq!(shore.version("sales"), before + 5, "four files, a commit each, and one that says it is done");
+    assert_eq!(shore.version("sales"), before + 6, "the check, four files, and that it is done");
     assert_eq!(shore.query("sales", "SELECT DISTINCT kind FROM t"), ["k"]);
     assert_eq!(staged(&shore.path("lake/sales/triphase-stage")), (4, 0));
 }

@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::ops::DataType as Type;
-    use deltalake::arrow::array::{AsArray as _, Int64Array, StructArray};
+    use deltalake::arrow::array::{Array as _, AsArray as _, Int64Array, StructArray};
 
     #[test]
     fn what_is_inside_a_column_gets_its_name_in_the_files_and_keeps_its_values() {
