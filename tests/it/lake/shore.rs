@@ -129,6 +129,7 @@ impl Shore {
     }
 
     /// A copy of the lake as it is, to come back to.
+    #[cfg(feature = "failpoints")]
     pub fn keep(&self) -> TempDir {
         let kept = TempDir::new().unwrap();
         copy(&self.path("lake"), &kept.path().join("lake"));
@@ -136,6 +137,7 @@ impl Shore {
     }
 
     /// The lake as it was kept.
+    #[cfg(feature = "failpoints")]
     pub fn restore(&self, kept: &TempDir) {
         std::fs::remove_dir_all(self.path("lake")).unwrap();
         copy(&kept.path().join("lake"), &self.path("lake"));
