@@ -50,6 +50,8 @@ fn overtaken(shore: &Shore, line: &str, cases: &[Case], rows: &mut [Vec<Row>], n
         let (case, rows, table) = (&cases[at], &mut rows[at], shore.table(&name));
         *next += 1;
         let id = *next;
+        // Where a table takes both ways, old writers come first until drop; a new column that is never NULL takes only the new way.
+        let first = new && (line.starts_with("drop") || name.starts_with("add_"));
         let mut row = Row {
             id,
             region: Some("late".to_owned()),
@@ -57,7 +59,7 @@ fn overtaken(shore: &Shore, line: &str, cases: &[Case], rows: &mut [Vec<Row>], n
             note: format!("n{id}"),
             size: Some(id),
             late: false,
-            new,
+            new: first,
         };
         match n % 3 {
             0 => {
@@ -71,7 +73,7 @@ fn overtaken(shore: &Shore, line: &str, cases: &[Case], rows: &mut [Vec<Row>], n
             1 => {
                 let which = shore.python.call("put", json!([table, ways(case, std::slice::from_ref(&row))])).unwrap();
                 // The table was on its way already, and the row was said as the other application says it.
-                row.new = new == (which == json!(0));
+                row.new = first == (which == json!(0));
                 rows.push(row);
                 times += 1;
             }

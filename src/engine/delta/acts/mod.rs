@@ -18,6 +18,7 @@ mod table;
 mod tests;
 mod validate;
 
+pub use remove::tombstoned;
 pub use table::sized;
 #[cfg(test)]
 pub use table::state;
@@ -232,6 +233,15 @@ fn writable(state: &TableState) -> Result<(), Trouble> {
     )))
 }
 
+/// A table, unless it is a tombstone: that one nobody can write, and once its files go, nobody can read.
+///
+/// # Errors
+/// Where it can't be read.
+pub async fn there(lake: &Lake, place: &Url) -> Result<Option<DeltaTable>, Trouble> {
+    let found = lake.open(place).await;
+    if !matches!(found, Ok(None)) && remove::tombstoned(lake, place).await { Ok(None) } else { found }
+}
+
 /// Whether an act of a rollback finds nothing of what it takes back: its step was applied only in part.
 ///
 /// # Errors
@@ -239,9 +249,11 @@ fn writable(state: &TableState) -> Result<(), Trouble> {
 pub async fn is_so(lake: &Lake, act: &Act, verb: Verb) -> Result<bool, Failure> {
     let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
     let Ok(place) = lake.place(&act.table) else { return Ok(false) };
-    let Some(table) = lake.open(&place).await.map_err(access)? else {
-        return Ok(matches!(act.does, Does::Delete) || verb == Verb::RollbackAdd);
-    };
+    if let Does::Delete = act.does {
+        // What is left of a table that was being deleted can't be read.
+        return Ok(matches!(lake.open(&place).await, Ok(None)));
+    }
+    let Some(table) = there(lake, &place).await.map_err(access)? else { return Ok(verb == Verb::RollbackAdd) };
     let state = table::state(&table).map_err(access)?;
     Ok(verb.way() == Way::Back && act.finds_nothing(Some(&state)))
 }
@@ -256,7 +268,7 @@ pub async fn refuses(lake: &Lake, act: &Act) -> Result<Option<String>, Failure> 
     if act.checks().is_empty() {
         return Ok(None);
     }
-    let Some(table) = lake.open(&place).await.map_err(access)? else { return Ok(None) };
+    let Some(table) = there(lake, &place).await.map_err(access)? else { return Ok(None) };
     match checks::seen(&table, act.checks()).await {
         Ok(()) => Ok(None),
         Err(Trouble::Refused(why)) => Ok(Some(format!("{why:#}"))),
