@@ -1,6 +1,6 @@
 //! What a run tells while it goes on, its outcome last.
 
-pub use crate::engine::Where;
+pub use crate::engine::{Progress, Where};
 
 use crate::{
     ledger::RunRow,
@@ -73,6 +73,19 @@ pub enum Event {
         id: StepId,
         /// What for.
         verb: Verb,
+        /// How long by now.
+        elapsed: Duration,
+        /// How far it has come, where that is known.
+        progress: Option<Progress>,
+    },
+    /// A statement that goes through many rows has come further; once more when it is done.
+    Progress {
+        /// Whose.
+        id: StepId,
+        /// What for.
+        verb: Verb,
+        /// How far.
+        progress: Progress,
         /// How long by now.
         elapsed: Duration,
     },

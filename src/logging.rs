@@ -148,7 +148,7 @@ pub fn event(event: &Event, line: Option<&str>) {
         Event::Statement { .. } => {
             tracing::debug!(target: "triphase::statement", event = event_name, release, step, verb, "{message}");
         }
-        Event::Planned(_) | Event::Heartbeat { .. } => {
+        Event::Planned(_) | Event::Heartbeat { .. } | Event::Progress { .. } => {
             tracing::debug!(event = event_name, release, step, verb, "{message}");
         }
     }

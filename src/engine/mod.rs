@@ -6,6 +6,7 @@
 pub mod delta;
 #[cfg(test)]
 pub mod fake;
+mod meter;
 pub mod mysql;
 pub mod postgres;
 pub mod rows;
@@ -14,6 +15,8 @@ pub mod sqlite;
 mod testing;
 mod tls;
 mod wire;
+
+pub use meter::{Doing, Meter, Progress};
 
 use crate::{
     action::{Action, Handlers},
@@ -256,6 +259,11 @@ pub trait Session: Send + Sync {
     fn lake<'a>(&'a self, _tables: &'a [String]) -> Answer<'a, Lake> {
         Box::pin(async { Ok(Lake::default()) })
     }
+    /// What keeps an action from being run as the target stands now, where that can be seen without changing anything; `None`: nothing, or
+    /// not known.
+    fn refuses<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<String>> {
+        Box::pin(async { Ok(None) })
+    }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
     /// What triphase keeps here; nothing where there is no ledger and no lock file. Changes nothing.
@@ -304,6 +312,10 @@ pub trait Hold: Send + Sync {
     fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time>;
     /// Who blocks the statement at work: pid, query, age, a line each. May be called while `commit` waits.
     fn blockers(&self) -> Answer<'_, Vec<String>>;
+    /// How far the statement at work has come; `None`: its engine does not say. May be called while `commit` waits.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
     /// Gives the lock back.
     fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
     where

@@ -132,6 +132,13 @@ pub enum Check {
         /// The condition.
         rows: String,
     },
+    /// No two rows are alike in these columns, and none has NULL in one: they tell rows apart.
+    Unique {
+        /// The columns.
+        columns: Vec<String>,
+        /// What is said where it is not so; the rows' number and examples follow.
+        refusal: String,
+    },
     /// Nobody else has committed data or metadata to the table since a handler of this step ended (maintenance that keeps every row,
     /// `dataChange: false`, does not count).
     NoForeignCommits {
@@ -175,8 +182,12 @@ impl Act {
         if let Some(whom) = &self.blocks {
             return Cost::Blocking(whom.clone());
         }
-        let reads =
-            |checks: &[Check]| checks.iter().any(|check| matches!(check, Check::NoRows { .. } | Check::Filled { .. }));
+        let reads = |checks: &[Check]| {
+            checks.iter().any(|check| match check {
+                Check::NoRows { .. } | Check::Filled { .. } | Check::Unique { .. } => true,
+                Check::Evaluates { .. } | Check::NoForeignCommits { .. } => false,
+            })
+        };
         match &self.does {
             Does::Check { checks } | Does::Commit { checks, .. } if reads(checks) => Cost::Online,
             Does::Check { .. } | Does::Commit { .. } | Does::Create { .. } => Cost::Instant,
@@ -193,6 +204,21 @@ impl Act {
             Does::Check { .. } | Does::Backfill { .. } | Does::Create { .. } | Does::Delete => &[],
             Does::Recover { .. } | Does::Nothing { .. } | Does::Underived { .. } => &[],
         }
+    }
+
+    /// What must hold before it.
+    pub fn checks(&self) -> &[Check] {
+        match &self.does {
+            Does::Check { checks } | Does::Commit { checks, .. } => checks,
+            Does::Choose { checks, .. } | Does::Rewrite { checks, .. } => checks,
+            Does::Backfill { .. } | Does::Create { .. } | Does::Delete => &[],
+            Does::Recover { .. } | Does::Nothing { .. } | Does::Underived { .. } => &[],
+        }
+    }
+
+    /// Whether it leaves its table as it is, whatever it finds.
+    pub fn only_looks(&self) -> bool {
+        matches!(self.does, Does::Check { .. } | Does::Nothing { .. })
     }
 
     /// What it makes of its table; `None`: there is none.
@@ -217,7 +243,8 @@ impl Act {
         let unfilled = |checks: &[Check]| {
             checks.iter().any(|check| match check {
                 Check::Filled { set, .. } => lacks(set),
-                Check::NoRows { .. } | Check::Evaluates { .. } | Check::NoForeignCommits { .. } => false,
+                Check::NoRows { .. } | Check::Evaluates { .. } => false,
+                Check::Unique { .. } | Check::NoForeignCommits { .. } => false,
             })
         };
         match &self.does {

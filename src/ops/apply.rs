@@ -5,8 +5,8 @@ use super::{
     edit::{Edit, Position},
     expr,
     state::{
-        COLUMN_ID, COMMENT, CONSTRAINT, Field, GENERATION, HIDDEN, MAPPING_MODE, MAX_COLUMN_ID, PHYSICAL_NAME, STASH,
-        TOMBSTONE, TableState,
+        APPEND_ONLY, COLUMN_ID, COMMENT, CONSTRAINT, Field, GENERATION, HIDDEN, MAPPING_MODE, MAX_COLUMN_ID,
+        PHYSICAL_NAME, STASH, TOMBSTONE, TableState,
     },
 };
 use crate::model::Class;
@@ -143,13 +143,13 @@ pub fn apply(edit: &Edit, state: &TableState) -> Result<TableState, Refusal> {
         }
         Edit::HideTable { by, .. } => {
             next.properties.insert(HIDDEN.to_owned(), by.clone());
-            next.properties.insert("delta.appendOnly".to_owned(), "true".to_owned());
+            next.properties.insert(APPEND_ONLY.to_owned(), "true".to_owned());
             next.properties.insert(format!("{CONSTRAINT}{}", closed(by)), "1 = 0".to_owned());
             next.protocol = next.protocol.with("checkConstraints").with("appendOnly");
         }
         Edit::ShowTable { by, append_only } => {
             next.properties.remove(HIDDEN);
-            put(&mut next, "delta.appendOnly", append_only.as_deref());
+            put(&mut next, APPEND_ONLY, append_only.as_deref());
             next.properties.remove(&format!("{CONSTRAINT}{}", closed(by)));
         }
         Edit::Tombstone => next.protocol = next.protocol.with(TOMBSTONE),

@@ -28,6 +28,11 @@ pub use table::{FieldSpec, Shape, Spec, Support};
 pub use types::{DataType, Nested};
 pub use vet::vet;
 pub use vocabulary::*;
+#[cfg(feature = "delta")]
+pub(crate) use {
+    expr::{differs, violates},
+    names::hash,
+};
 
 use crate::model::{Class, Finding, StepId, named};
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,9 +20,10 @@ pub fn ours(name: &str) -> bool {
     name.starts_with(OURS)
 }
 
-/// A hidden name for a column that is not taken: as much of the column's own as fits.
+/// A hidden name for a column that is not taken: as much of the column's own as fits, in letters that [`generates`].
 pub fn hidden(hash: &str, role: &str, column: &str, taken: impl Fn(&str) -> bool) -> String {
     let head = format!("{OURS}{hash}_{role}");
+    let column = &column.to_lowercase().replace('.', "_");
     (1_u32..)
         .map(|n| {
             let tail = if n == 1 { String::new() } else { format!("_{n}") };
@@ -30,6 +31,13 @@ pub fn hidden(hash: &str, role: &str, column: &str, taken: impl Fn(&str) -> bool
         })
         .find(|name| !taken(name))
         .unwrap_or(head)
+}
+
+/// Whether delta-rs can write a table that has a generated column of this name. It reads the name as SQL where it can: upper case letters
+/// become lower case, a dot ends a table's name (deltalake-core 1.1.3, `data_validation.rs`, `generated_columns_to_exprs`).
+pub fn generates(name: &str) -> bool {
+    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "_$@#".contains(c));
+    !name.split('.').all(word) || !name.chars().any(|c| c.is_uppercase() || c == '.')
 }
 
 /// The names of a step in a table.
@@ -58,5 +66,8 @@ mod tests {
         assert!(first.len() <= LONGEST && second.len() <= LONGEST, "{first} {second}");
         assert!(second.ends_with("_2") && ours(&second) && first != second);
         assert_eq!(hidden("0a", "new_", "amount", |_| false), "_tp_0a_new_amount");
+        assert_eq!(hidden("0a", "", "Amount.net", |_| false), "_tp_0a_amount_net");
+        assert!(generates(&hidden("0a", "", "Amount.net", |_| false)) && !generates("Amount") && !generates("a.b"));
+        assert!(generates("Weird Name") && generates("amount"));
     }
 }

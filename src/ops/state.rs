@@ -17,6 +17,8 @@ pub const STASH: &str = "triphase.stash.";
 pub const HIDDEN: &str = "triphase.hidden";
 /// The writer feature that no writer has: a table that carries it is refused by all of them.
 pub const TOMBSTONE: &str = "triphaseTombstone";
+/// The configuration key that says whether rows may only be appended.
+pub const APPEND_ONLY: &str = "delta.appendOnly";
 /// A column's metadata key: its id.
 pub const COLUMN_ID: &str = "delta.columnMapping.id";
 /// A column's metadata key: its name in the files.

@@ -116,6 +116,7 @@ impl Check {
                 let set: Vec<_> = set.iter().map(|(column, value)| format!("{} = {value}", ident(column))).collect();
                 format!("set {} where rows still have {rows}", set.join(", "))
             }
+            Self::Unique { columns, .. } => format!("check that {} tells rows apart", names(columns)),
             Self::NoForeignCommits { since, .. } => format!("check that nobody else has committed to it since {since}"),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Paint, indent, place, span};
 use crate::{
+    engine::{Doing, Progress},
     event::{Event, RECONNECT_FOR},
     ledger::RunRow,
     model::{StepId, Verb},
@@ -36,7 +37,7 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
             Some(run) => format!("waiting for {what}, held by {}", holder(run)),
             None => format!("waiting for {what}"),
         },
-        Event::Planned(_) | Event::Started { .. } => return None,
+        Event::Planned(_) | Event::Started { .. } | Event::Progress { .. } => return None,
         Event::Statement { id, verb, index, of, text } if view.verbose => {
             format!("  {} {} {}/{of}: {}", paint.dim("→"), what(id, *verb), index + 1, indent(text, 4))
         }
@@ -50,7 +51,10 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
             text
         }
         Event::Heartbeat { .. } if view.bar => return None,
-        Event::Heartbeat { id, verb, elapsed } => format!("  … {} at work for {}", what(id, *verb), span(*elapsed)),
+        Event::Heartbeat { id, verb, elapsed, progress } => {
+            let far = progress.map_or_else(String::new, |progress| format!(": {}", come(progress)));
+            format!("  … {} at work for {}{far}", what(id, *verb), span(*elapsed))
+        }
         Event::Finished { id, verb, empty, took } => {
             let note = if *empty { "empty".to_owned() } else { span(*took) };
             format!("  {} {} {}", paint.good("✓"), what(id, *verb), paint.dim(&format!("({note})")))
@@ -107,6 +111,17 @@ fn whole(waited: Duration) -> Duration {
 /// `add v1/customers`.
 pub fn what(id: &StepId, verb: Verb) -> String {
     format!("{verb} {id}")
+}
+
+/// `filled 4 of 16 files, 5000000 of 20000000 rows`.
+pub fn come(progress: Progress) -> String {
+    let Progress { doing, files, of_files, rows, of_rows } = progress;
+    let done = match doing {
+        Doing::Backfill => "filled",
+        Doing::Rewrite => "rewrote",
+    };
+    let of = of_rows.map_or_else(String::new, |of| format!(" of {of}"));
+    format!("{done} {files} of {of_files} files, {rows}{of} rows")
 }
 
 fn holder(run: &RunRow) -> String {
@@ -190,6 +205,22 @@ mod tests {
              = the server says: a key is missing\n  = nothing of it is applied; the ledger says: failed\n"
         );
         assert!(failed("expected one row; found 0", false, false).contains("\n  = expected one row; found 0\n"));
+    }
+
+    #[test]
+    fn a_heartbeat_says_how_far_it_has_come() {
+        let progress =
+            Progress { doing: Doing::Backfill, files: 4, of_files: 16, rows: 5_000_000, of_rows: Some(20_000_000) };
+        let elapsed = Duration::from_secs(12);
+        let beat = |progress| Event::Heartbeat { id: id(), verb: Verb::Add, elapsed, progress };
+        assert_eq!(
+            plain(&beat(Some(progress))).unwrap(),
+            "  … add v1/customers at work for 12s: filled 4 of 16 files, 5000000 of 20000000 rows\n"
+        );
+        assert_eq!(plain(&beat(None)).unwrap(), "  … add v1/customers at work for 12s\n");
+        let unknown = Progress { doing: Doing::Rewrite, of_rows: None, ..progress };
+        assert_eq!(come(unknown), "rewrote 4 of 16 files, 5000000 rows");
+        assert_eq!(plain(&Event::Progress { id: id(), verb: Verb::Add, progress, elapsed }), None);
     }
 
     #[test]

@@ -40,8 +40,13 @@ pub fn event(event: &Event) -> Value {
             "blocked",
             json!({ "release": id.release, "step": id.step, "waited_ms": ms(*waited), "by": by, "retry": retry }),
         ),
-        Event::Heartbeat { id, verb, elapsed } => {
+        Event::Heartbeat { id, verb, elapsed, progress: _ } => {
             document("heartbeat", of_step(id, *verb, json!({ "elapsed_ms": ms(*elapsed) })))
+        }
+        Event::Progress { id, verb, progress, elapsed } => {
+            let mut fields = serde_json::to_value(progress).unwrap_or_default();
+            append(&mut fields, json!({ "elapsed_ms": ms(*elapsed) }));
+            document("progress", of_step(id, *verb, fields))
         }
         Event::Finished { id, verb, empty, took } => {
             document("finished", of_step(id, *verb, json!({ "empty": empty, "took_ms": ms(*took) })))
@@ -235,6 +240,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        engine::{Doing, Progress},
         model::{Class, Phase, Time, Version},
         report::plan::tests::task,
     };
@@ -286,7 +292,13 @@ mod tests {
             Event::Waiting { by: Some(run), what: "the lock".into() },
             Event::Waiting { by: None, what: "the lock".into() },
             Event::Blocked { id: id.clone(), waited: second, by: vec!["pid 1".into()], retry: true },
-            Event::Heartbeat { id: id.clone(), verb: Verb::Drop, elapsed: second },
+            Event::Heartbeat { id: id.clone(), verb: Verb::Drop, elapsed: second, progress: None },
+            Event::Progress {
+                id: id.clone(),
+                verb: Verb::Add,
+                progress: Progress { doing: Doing::Rewrite, files: 1, of_files: 2, rows: 3, of_rows: None },
+                elapsed: second,
+            },
             Event::Reconnecting { why: "cut".into() },
             Event::Planned(Box::new(Plan { tasks: vec![task(Verb::Add, &[("A", true)], 0)], ..Plan::default() })),
         ] {

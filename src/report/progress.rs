@@ -112,6 +112,7 @@ const fn matters(event: &Event) -> bool {
         | Event::Started { .. }
         | Event::Statement { .. }
         | Event::Heartbeat { .. }
+        | Event::Progress { .. }
         | Event::Finished { .. } => false,
     }
 }
@@ -143,7 +144,12 @@ fn advance(bar: &ProgressBar, event: &Event) {
             bar.set_message(format!("{} {}/{of}: {first}", events::what(id, *verb), index + 1));
         }
         Event::Finished { .. } => bar.inc(1),
-        Event::Heartbeat { id, verb, elapsed } => {
+        Event::Progress { id, verb, progress, elapsed } => {
+            let (far, time) = (events::come(*progress), super::span(*elapsed));
+            bar.set_message(format!("{}: {far} ({time})", events::what(id, *verb)));
+        }
+        Event::Heartbeat { progress: Some(_), .. } => {}
+        Event::Heartbeat { id, verb, elapsed, progress: None } => {
             bar.set_message(format!("{} at work for {}", events::what(id, *verb), super::span(*elapsed)));
         }
         Event::Failed { .. } => bar.finish_and_clear(),

@@ -334,15 +334,33 @@ async fn watched(
     // When nobody was in the way for the last time.
     let mut free = Instant::now();
     let mut quiet = (context.target.lock_timeout.length() / 2).min(QUIET);
+    let mut come = None;
+    let mut further = || {
+        let now = hold.progress();
+        if now != come
+            && let Some(progress) = now
+        {
+            (context.tell)(Event::Progress { id: id.clone(), verb, progress, elapsed: began.elapsed() });
+        }
+        come = now;
+        now
+    };
     loop {
         tokio::select! {
-            answer = &mut work => return answer,
+            answer = &mut work => {
+                further();
+                return answer;
+            }
             () = tokio::time::sleep(quiet) => {}
         }
         quiet = QUIET;
+        let progress = further();
         // Who blocks is told for the reader's sake: where it can't be had, the work goes on.
         let by = tokio::select! {
-            answer = &mut work => return answer,
+            answer = &mut work => {
+                further();
+                return answer;
+            }
             blockers = hold.blockers() => blockers.unwrap_or_default(),
         };
         if by.is_empty() {
@@ -357,7 +375,7 @@ async fn watched(
         }
         if said.elapsed() >= HEARTBEAT {
             said = Instant::now();
-            (context.tell)(Event::Heartbeat { id: id.clone(), verb, elapsed: began.elapsed() });
+            (context.tell)(Event::Heartbeat { id: id.clone(), verb, elapsed: began.elapsed(), progress });
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     release::Project,
     target::Target,
 };
+use std::collections::BTreeSet;
 
 /// What a look at the target gives.
 #[derive(Clone, Debug)]
@@ -39,6 +40,9 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
         let session = driver.open(target, Access::Read).await?;
         let (facts, mut plan) = self::plan(session.as_ref(), target, project, request).await?;
         ask_each(session.as_ref(), &facts.ledger, &mut plan).await?;
+        if plan.findings.is_empty() {
+            refused(session.as_ref(), &mut plan).await?;
+        }
         Ok(Look { place: session.place(), facts, plan, atomic: session.atomic(), dialect: session.dialect() })
     };
     work.await.map_err(at_once)
@@ -57,6 +61,38 @@ async fn ask_each(session: &dyn Session, ledger: &Ledger, plan: &mut Plan) -> Re
             }
         }
     }
+    Ok(())
+}
+
+/// Asks what the rows that are there have against the acts that come (O12). What a table holds is known only until something of this very
+/// plan changes it: from there on it is for the run to see.
+async fn refused(session: &dyn Session, plan: &mut Plan) -> Result<(), Failure> {
+    let mut changed: BTreeSet<&str> = BTreeSet::new();
+    let mut findings = vec![];
+    for task in &plan.tasks {
+        let rest = (0..).zip(&task.handler.actions).skip(task.from as usize);
+        for (_, action) in rest.filter(|(index, _)| !task.skips(*index)) {
+            match action {
+                Action::Operation { act, .. } if changed.contains(act.table.as_str()) => {}
+                Action::Operation { act, .. } => {
+                    if let Some(why) = session.refuses(action).await? {
+                        let finding = Finding::new(Class::Guard, "O12", format!("step `{}`: {why}", task.id));
+                        findings.push(finding.way_out("change those rows, or the step"));
+                    }
+                    if !act.only_looks() {
+                        changed.insert(&act.table);
+                    }
+                }
+                Action::Expect { .. } => {}
+                // What a statement changes is not known here.
+                Action::Sql { .. } | Action::Shell { .. } => {
+                    plan.findings.extend(findings);
+                    return Ok(());
+                }
+            }
+        }
+    }
+    plan.findings.extend(findings);
     Ok(())
 }
 

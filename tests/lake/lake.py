@@ -16,7 +16,8 @@ TYPES = {
 
 
 def table(columns, rows):
-    schema = pa.schema([pa.field(name, TYPES[kind]) for name, kind in columns])
+    """Columns are name and type, and `False` where they are never NULL."""
+    schema = pa.schema([pa.field(name, TYPES[kind], *nullable) for name, kind, *nullable in columns])
     arrays = [pa.array([row[n] for row in rows], type=field.type) for n, field in enumerate(schema)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -27,6 +28,84 @@ def create(path, columns, rows, partition_by=None, configuration=None):
 
 def append(path, columns, rows):
     write_deltalake(path, table(columns, rows), mode="append")
+
+
+def constrain(path, checks):
+    DeltaTable(path).alter.add_constraint(checks)
+
+
+def put(path, rows, on="t.id = s.id"):
+    """Rows by a writer that looks at the table first, and gives what it knows: the rest is filled. Of each row, two ways to say it, old and
+    new, that whose columns the table has: the first that fits is written. Says which."""
+    delta = DeltaTable(path)
+    fields = {field.name: field for field in delta.schema().fields}
+    generated = lambda name: "delta.generationExpression" in fields[name].metadata
+    types = {"long": pa.int64(), "integer": pa.int32(), "string": pa.string(), "double": pa.float64()}
+    fits = {"long": int, "integer": int, "string": str, "double": float}
+
+    def good(row):
+        known = all(name in fields and not generated(name) for name in row)
+        return known and all(value is None or isinstance(value, fits[fields[name].type.type]) for name, value in row.items())
+
+    which = next((n for n, way in enumerate(rows) if all(good(row) for row in way)), None)
+    if which is None:
+        raise ValueError(f"no way to write fits {list(fields)}")
+    way = rows[which]
+    arrays = {name: pa.array([row[name] for row in way], type=types[fields[name].type.type]) for name in way[0]}
+    merge = delta.merge(pa.table(arrays), on, source_alias="s", target_alias="t")
+    merge.when_not_matched_insert({f"`{name}`": f"s.`{name}`" for name in way[0]}).execute()
+    return which
+
+
+def add_row(path, rows):
+    """The same for a row of a key that is there."""
+    return put(path, rows, "1 = 0")
+
+
+def look(path):
+    """Columns as name, type, nullable; and all rows by id. What triphase hides is left out."""
+    delta = DeltaTable(path)
+    names = [field.name for field in delta.schema().fields if not field.name.startswith("_tp_")]
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    return [field for field in schema(path) if field[0] in names], query(path, f"SELECT {quoted} FROM t ORDER BY id")
+
+
+def hidden(path):
+    return [field.name for field in DeltaTable(path).schema().fields if field.name.startswith("_tp_")]
+
+
+def files(path):
+    """The table as a reader of Parquet sees it that knows INT96: name in the files to values, of a table without deletion vectors."""
+    import pyarrow.parquet as pq
+    from urllib.parse import unquote
+
+    read = lambda uri: pq.ParquetFile(unquote(uri).removeprefix("file://"), coerce_int96_timestamp_unit="us").read()
+    found = {}
+    for rows in map(read, DeltaTable(path).file_uris()):
+        for name in rows.column_names:
+            found.setdefault(name, []).extend(None if value is None else str(value) for value in rows.column(name).to_pylist())
+    return found
+
+
+def field_ids(path):
+    """The columns of a mapped table that a file of it holds without their id, or under another."""
+    import pyarrow.parquet as pq
+    from urllib.parse import unquote
+
+    delta = DeltaTable(path)
+    partitions = delta.metadata().partition_columns
+    ids = {
+        field.metadata["delta.columnMapping.physicalName"]: str(field.metadata["delta.columnMapping.id"])
+        for field in delta.schema().fields
+        if field.name not in partitions
+    }
+    wrong = []
+    for uri in delta.file_uris():
+        for field in pq.ParquetFile(unquote(uri).removeprefix("file://")).schema_arrow:
+            found = (field.metadata or {}).get(b"PARQUET:field_id", b"none").decode()
+            if ids.get(field.name, found) != found:
+                wrong.append([field.name, found])
+    return wrong
 
 
 def query(path, sql):
@@ -78,7 +157,7 @@ def partitions(path):
     return DeltaTable(path).metadata().partition_columns
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions)}
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

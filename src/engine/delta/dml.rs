@@ -1,7 +1,7 @@
 //! `UPDATE`, `DELETE`, `INSERT` and `MERGE`, each as one commit that carries its own evidence.
 
 use super::{
-    commit,
+    commit, context,
     evidence::{Evidence, Standing},
     lake::Lake,
     query,
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     engine::{Failure, Stop},
+    failpoint,
     sql::lake::{Dml, Merged, Named, Set},
 };
 use anyhow::anyhow;
@@ -22,7 +23,10 @@ use deltalake::{
     delta_datafusion::DataFusionMixins as _,
     protocol::SaveMode,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Runs a statement until it is in the table. Each time that others commit first it is planned anew on their version.
 ///
@@ -39,7 +43,11 @@ pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration
         if evidence.standing(&table).await? == Standing::Applied {
             return Ok(());
         }
+        failpoint::point("before a table commit");
         let tried = once(lake, table, dml, evidence).await;
+        if tried.is_ok() {
+            failpoint::point("after a table commit");
+        }
         match decided(lake, &place, evidence, tried).await? {
             Ok(()) => return Ok(()),
             Err(Moved) => patience.wait(stop).await?,
@@ -59,14 +67,23 @@ impl Patience {
         Self { until: Instant::now() + length, pause: Duration::from_millis(20) }
     }
 
+    /// Goes on without a wait.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] once it is over.
+    pub fn last(&self) -> Result<(), Failure> {
+        if Instant::now() + self.pause >= self.until {
+            return Err(Failure::Busy("others commit to the table without a pause".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Waits a little longer than the last time.
     ///
     /// # Errors
     /// [`Failure::Busy`] once it is over, [`Failure::Stopped`].
     pub async fn wait(&mut self, stop: &Stop) -> Result<(), Failure> {
-        if Instant::now() + self.pause >= self.until {
-            return Err(Failure::Busy("others commit to the table without a pause".to_owned()));
-        }
+        self.last()?;
         tokio::select! {
             () = tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64())) => {}
             () = stop.pulled() => return Err(Failure::Stopped),
@@ -108,7 +125,10 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
     let unchanged = table.clone();
     let (after, operation) = match dml {
         Dml::Update { table: named, set, predicate } => {
-            let mut update = table.update().with_commit_properties(evidence.put("UPDATE").properties());
+            let mut update = table
+                .update()
+                .with_session_state(context::state())
+                .with_commit_properties(evidence.put("UPDATE").properties());
             for (column, value) in known(&unchanged, named, set)? {
                 update = update.with_update(column, without_qualifier(value, named));
             }
@@ -118,7 +138,10 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
             (update.await?.0, "UPDATE")
         }
         Dml::Delete { table: named, predicate } => {
-            let mut delete = table.delete().with_commit_properties(evidence.put("DELETE").properties());
+            let mut delete = table
+                .delete()
+                .with_session_state(context::state())
+                .with_commit_properties(evidence.put("DELETE").properties());
             if let Some(predicate) = predicate {
                 delete = delete.with_predicate(without_qualifier(predicate, named));
             }
@@ -132,6 +155,7 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
             let source = query::frame(lake, source).await?;
             let mut merge = table
                 .merge(source, on.as_str())
+                .with_session_state(context::state())
                 .with_source_alias(source_alias)
                 .with_target_alias(&alias)
                 .with_commit_properties(evidence.put("MERGE").properties());
@@ -258,11 +282,12 @@ async fn insert(
         };
         projection.push(value.alias(field.name()));
     }
-    let (_, plan) = source.select(projection)?.into_parts();
+    let (session, plan) = source.select(projection)?.into_parts();
     let write = deltalake::operations::write::WriteBuilder::new(table.log_store(), Some(state.snapshot().clone()));
     Ok(write
         .with_save_mode(SaveMode::Append)
         .with_input_plan(plan)
+        .with_session_state(Arc::new(session))
         .with_commit_properties(evidence.put("INSERT").properties())
         .await?)
 }

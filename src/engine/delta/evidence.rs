@@ -88,6 +88,11 @@ impl Evidence {
         Put { txns: vec![], ..self.put(operation) }
     }
 
+    /// The step's handler and the statement, as a folder's name.
+    pub fn handler(&self) -> String {
+        format!("{}-{}-{}", crate::ops::hash(&self.id), self.verb.name(), self.statement + 1)
+    }
+
     /// Whether the object `triphase` of a commitInfo names the same step.
     pub fn is_of(&self, info: &serde_json::Value) -> bool {
         info["release"] == self.id.release.as_str() && info["step"] == self.id.step.as_str()

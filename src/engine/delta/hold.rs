@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     action::Action,
-    engine::{Answer, Failure, Hold, Me, Stop},
+    engine::{Answer, Failure, Hold, Me, Progress, Stop},
     failpoint,
     ledger::{Begin, Entry, Event, Format, Outcome, Unit},
     model::{PhaseState, StepId, Time, Verb},
@@ -184,6 +184,7 @@ impl<'a> LakeHold<'a> {
         let (lake, patience) = (&self.session.lake, self.session.patience);
         let evidence = Evidence::new(id, verb, statement, txn, self.me, self.lease.epoch);
         failpoint::point("before a statement");
+        lake.meter.clear();
         match &work {
             Work::Statement(dml) => dml::run(lake, dml, &evidence, patience, stop).await?,
             Work::Act(act) => acts::Run { lake, evidence: &evidence, patience, stop }.act(act).await?,
@@ -302,6 +303,10 @@ impl Hold for LakeHold<'_> {
 
     fn blockers(&self) -> Answer<'_, Vec<String>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.session.lake.meter.read()
     }
 
     fn release<'a>(self: Box<Self>) -> Answer<'a, ()>

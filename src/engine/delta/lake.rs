@@ -1,7 +1,11 @@
 //! A lake: a folder, or a prefix of an object store, with Delta tables below it. Which table a name means, and how it is opened.
 
 use super::trouble::Trouble;
-use crate::{engine::Failure, model::Time, target::Target};
+use crate::{
+    engine::{Failure, Meter},
+    model::Time,
+    target::Target,
+};
 use anyhow::anyhow;
 use deltalake::{
     DeltaTable, DeltaTableBuilder, ObjectStoreError, Path,
@@ -24,6 +28,8 @@ pub struct Lake {
     /// The root as a person names it.
     pub shown: String,
     options: HashMap<String, String>,
+    /// How far the act at work has come.
+    pub meter: Meter,
     /// The root's folder, where it is one.
     folder: Option<PathBuf>,
 }
@@ -45,12 +51,7 @@ impl Lake {
         };
         let options =
             target.storage_options.iter().map(|(key, value)| (key.clone(), value.reveal().to_owned())).collect();
-        Ok(Self { root, shown, options, folder })
-    }
-
-    /// The options of its store.
-    pub fn options(&self) -> HashMap<String, String> {
-        self.options.clone()
+        Ok(Self { root, shown, options, meter: Meter::default(), folder })
     }
 
     /// Whether there is anything at the root. What lies in an object store is only known by asking for it.

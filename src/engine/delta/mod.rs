@@ -2,14 +2,18 @@
 //! it; a statement's commit carries the evidence that it is applied, so no crash leaves a question open.
 
 mod acts;
+#[doc(hidden)]
+pub mod bench;
 mod change;
 mod commit;
+mod context;
 mod dml;
 mod evidence;
 mod hold;
 mod journal;
 mod lake;
 mod lease;
+mod memory;
 mod probe;
 mod query;
 mod script;

@@ -1,6 +1,6 @@
 //! Queries over a lake's tables, in DataFusion: `expect`, `done_when`, and the sources of `INSERT` and `MERGE`.
 
-use super::{lake::Lake, trouble::Trouble};
+use super::{context::session, lake::Lake, trouble::Trouble};
 use crate::sql::lake::path;
 use anyhow::anyhow;
 use deltalake::{
@@ -11,7 +11,6 @@ use deltalake::{
         dataframe::DataFrame,
         prelude::SessionContext,
     },
-    delta_datafusion::create_session,
 };
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ use std::sync::Arc;
 /// # Errors
 /// Where a table is missing, or the query does not fit the tables.
 pub async fn frame(lake: &Lake, sql: &str) -> Result<DataFrame, Trouble> {
-    let context = create_session().into_inner();
+    let context = session();
     let state = context.state();
     let dialect = state.config().options().sql_parser.dialect;
     let statement = state.sql_to_statement(sql, &dialect)?;

@@ -132,7 +132,8 @@ impl LakeSession {
         let put = Put { txns: vec![(FENCE.to_owned(), epoch)], ..Put::own("TRIPHASE FENCE", run) };
         loop {
             let fenced = async {
-                let Some(table) = self.lake.open(place).await? else { return Ok(()) };
+                // Of a tombstone files go, and nothing is committed any more.
+                let Some(table) = acts::there(&self.lake, place).await? else { return Ok(()) };
                 if evidence::newest(&table, FENCE).await?.is_some_and(|newest| newest >= epoch) {
                     return Ok(());
                 }
@@ -209,7 +210,12 @@ impl LakeSession {
         };
         let Ok(place) = self.lake.place(&name) else { return Ok(Verdict::Not) };
         let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
-        let Some(table) = self.lake.open(&place).await.map_err(access)? else { return Ok(Verdict::Not) };
+        let table = match self.lake.open(&place).await {
+            // Its deletion was cut short, and goes on.
+            Err(_) if acts::tombstoned(&self.lake, &place).await => return Ok(Verdict::Not),
+            found => found.map_err(access)?,
+        };
+        let Some(table) = table else { return Ok(Verdict::Not) };
         let newest = evidence::newest(&table, &probe::app(attempt.action, attempt.id)).await.map_err(access)?;
         Ok(if newest.is_some_and(|newest| newest >= txn) { Verdict::Applied } else { Verdict::Not })
     }
@@ -220,8 +226,8 @@ impl LakeSession {
         for name in names {
             let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
-            if let Some(table) = self.lake.open(&place).await.map_err(access)? {
-                lake.tables.insert(name.clone(), acts::state(&table).map_err(access)?);
+            if let Some(table) = acts::there(&self.lake, &place).await.map_err(access)? {
+                lake.tables.insert(name.clone(), acts::sized(&table).map_err(access)?);
             }
         }
         Ok(lake)
@@ -287,6 +293,15 @@ impl Session for LakeSession {
 
     fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, ops::Lake> {
         Box::pin(self.tables(tables))
+    }
+
+    fn refuses<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<String>> {
+        Box::pin(async move {
+            match action {
+                Action::Operation { act, .. } => acts::refuses(&self.lake, act).await,
+                Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => Ok(None),
+            }
+        })
     }
 
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {

@@ -73,6 +73,7 @@ pub(super) fn derive(op: &AddColumn, on: &mut On<'_, '_>) -> Result<(), Refusal>
         field.metadata.insert(COMMENT.to_owned(), comment.as_str().into());
     }
     if let Fill::Up(text) | Fill::Generated(text) = &fill {
+        on.generates(column, "name it in lower case, or fill it with `default` or a step with `backfill`")?;
         field.metadata.insert(GENERATION.to_owned(), text.as_str().into());
     }
     let blocks = match &fill {
@@ -173,9 +174,11 @@ fn later(column: &str, fill: &Fill, required: bool, on: &mut On<'_, '_>) {
             on.push(Verb::Simdrop, backfill(column, text, is_null(column)));
             checks.insert(0, filled(column, text, is_null(column)));
         }
+        // What is there was generated, or is a new writer's own, from before a way back: that stays.
         Fill::Up(text) => {
-            on.push(Verb::Simdrop, backfill(column, text, differs(column, text)));
-            checks.insert(0, filled(column, text, differs(column, text)));
+            let missing = format!("{} AND ({text}) IS NOT NULL", is_null(column));
+            on.push(Verb::Simdrop, backfill(column, text, missing.clone()));
+            checks.insert(0, filled(column, text, missing));
         }
         Fill::Nothing | Fill::Generated(_) => {}
     }

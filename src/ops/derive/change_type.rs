@@ -79,6 +79,10 @@ pub(super) fn derive(op: &ChangeType, on: &mut On<'_, '_>) -> Result<(), Refusal
     if rewrite {
         rewritten(&change, on);
     } else {
+        on.generates(
+            &change.staged,
+            "say `rewrite: true` on a table without column mapping, or name it in lower case",
+        )?;
         add(&change, on);
         simdrop(&change, on)?;
         roll_back(&change, on);

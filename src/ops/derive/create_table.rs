@@ -11,7 +11,7 @@ use crate::{
         act::{Act, Check, Does},
         apply::map_columns,
         edit::Edit,
-        expr,
+        expr, names,
         state::{COMMENT, CONSTRAINT, Field, GENERATION, Protocol, TableState},
         types::DataType,
         vocabulary::CreateTable,
@@ -60,6 +60,14 @@ fn state(op: &CreateTable) -> Result<TableState, Refusal> {
     let spelt = state.clone();
     for (field, column) in state.fields.iter_mut().zip(&op.columns) {
         if let Some(generated) = &column.generated {
+            if !names::generates(&column.name) {
+                return Err(columns::wrong(format!(
+                    "column `{}` is generated, and delta-rs can't write a table with a generated column whose name has upper case letters \
+                     or a dot",
+                    column.name
+                ))
+                .way_out("name it in lower case"));
+            }
             field.metadata.insert(GENERATION.to_owned(), expr::spell(generated, &spelt).into());
             state.protocol = state.protocol.with("generatedColumns");
         }

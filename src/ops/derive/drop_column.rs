@@ -119,7 +119,7 @@ fn hide(op: &DropColumn, field: &Field, rewrite: bool, away: Away, on: &mut On<'
 }
 
 fn detach(op: &DropColumn, field: &Field, away: Away, on: &mut On<'_, '_>) -> Result<(), Refusal> {
-    let Away { checks, stash, forget } = away;
+    let Away { mut checks, stash, forget } = away;
     if !on.state.mapped() {
         return Err(refuse(
             format!("`hide: detach` takes column mapping, and table `{}` has none", on.table),
@@ -135,6 +135,10 @@ fn detach(op: &DropColumn, field: &Field, away: Away, on: &mut On<'_, '_>) -> Re
             ));
         }
     }
+    // Values are found again by it: of rows that are alike nobody could say whose value is whose, and NULL is like nothing.
+    let names = op.key.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let refusal = format!("the key ({names}) does not tell all rows apart");
+    checks.push(Check::Unique { columns: op.key.clone(), refusal });
     let mut edits = stash;
     let mut put_back = vec![];
     for key in ["delta.deletedFileRetentionDuration", "delta.logRetentionDuration"] {
@@ -161,9 +165,8 @@ fn detach(op: &DropColumn, field: &Field, away: Away, on: &mut On<'_, '_>) -> Re
         on.push(Verb::Drop, commit(put_back));
     }
     on.warn(format!(
-        "`hide: detach`: rows that are changed meanwhile lose `{}`; on the way back it is found again by {}, in files that are kept for it",
+        "`hide: detach`: rows that are changed meanwhile lose `{}`; on the way back it is found again by {names}, in files that are kept for it",
         field.name,
-        op.key.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
     ));
     Ok(())
 }

@@ -6,11 +6,12 @@ use crate::{
     ops::{
         act::{Check, Does},
         edit::Edit,
+        state::APPEND_ONLY,
     },
 };
 
 pub(super) fn derive(on: &mut On<'_, '_>) {
-    let (by, append_only) = (on.hash.clone(), on.state.properties.get("delta.appendOnly").cloned());
+    let (by, append_only) = (on.hash.clone(), on.state.properties.get(APPEND_ONLY).cloned());
     let table = on.table;
     on.push(Verb::Simdrop, commit(vec![Edit::HideTable { by: by.clone(), append_only: append_only.clone() }]));
     on.push(Verb::RollbackSimdrop, commit(vec![Edit::ShowTable { by, append_only }]));

@@ -15,9 +15,9 @@ mod rename_column;
 
 use super::{
     Refusal, Writer,
-    act::Act,
+    act::{Act, Check, Does},
     names,
-    state::{HIDDEN, TOMBSTONE, TableState},
+    state::{APPEND_ONLY, HIDDEN, TOMBSTONE, TableState},
     table::Support,
     vocabulary::Operation,
 };
@@ -108,6 +108,7 @@ pub fn derive(operation: &Operation, state: Option<&TableState>, setting: &Setti
     }
     finish(&mut derived);
     if let Some(state) = state {
+        append_only(table, state, &derived)?;
         raised(operation, state, &mut derived)?;
     }
     Ok(derived)
@@ -127,6 +128,31 @@ fn raised(operation: &Operation, state: &TableState, derived: &mut Derived) -> R
         ));
     }
     Ok(())
+}
+
+/// Refuses what changes or moves rows of a table whose rows may not be changed.
+fn append_only(table: &str, state: &TableState, derived: &Derived) -> Result<(), Refusal> {
+    if state.properties.get(APPEND_ONLY).is_none_or(|value| value.to_lowercase() != "true") {
+        return Ok(());
+    }
+    let changes = |act: &&Act| match &act.does {
+        Does::Backfill { .. } | Does::Recover { .. } => true,
+        // Rows that only move to other files are no change of theirs.
+        Does::Rewrite { columns, .. } => !columns.is_empty(),
+        Does::Check { checks } | Does::Commit { checks, .. } | Does::Choose { checks, .. } => {
+            checks.iter().any(|check| matches!(check, Check::Filled { .. }))
+        }
+        Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. } => false,
+    };
+    match derived.handlers.values().flatten().find(changes) {
+        None => Ok(()),
+        Some(act) => Err(Refusal::new(
+            Class::Guard,
+            "O12",
+            format!("table `{table}` has {APPEND_ONLY}: its rows can't be changed, and this would: {}", act.text()),
+        )
+        .way_out("write a step with `set_properties` before this one: delta.appendOnly: false")),
+    }
 }
 
 /// Why Delta has no such operation.

@@ -175,6 +175,42 @@ impl<'a> On<'a, '_> {
         format!("col_{}", self.hash)
     }
 
+    /// Whether the step may make a generated column of this name, in this table.
+    ///
+    /// # Errors
+    /// Where delta-rs could not write the table any more, or could not append to it and does (D1).
+    pub fn generates(&mut self, name: &str, instead: &str) -> Result<(), Refusal> {
+        if !names::generates(name) {
+            return Err(refuse(
+                format!(
+                    "column `{name}` would be generated, and delta-rs can't write a table with a generated column whose name has upper case \
+                     letters or a dot"
+                ),
+                instead,
+            ));
+        }
+        let Some(other) = self.state.fields.iter().find(|field| !names::generates(&field.name)) else { return Ok(()) };
+        let whom = format!(
+            "all appends of delta-rs: a table with a generated column and one named as `{}` is (upper case letters, a dot) takes none",
+            other.name
+        );
+        match self.setting.writers {
+            Some(writers) if !writers.contains(&Writer::DeltaRs) || self.setting.allow_blocking => Ok(()),
+            Some(_) => Err(Refusal::new(
+                Class::Guard,
+                "D1",
+                format!("this would block {whom}; the target's `writers` has delta-rs"),
+            )
+            .way_out(format!("{instead}, or say `allow_blocking: true` in the step"))),
+            None => {
+                self.warn(format!(
+                    "this blocks {whom}; say in the target file who writes the tables: `writers: [spark]`"
+                ));
+                Ok(())
+            }
+        }
+    }
+
     /// D1: delta-rs appends must name every column. Whom an act blocks from then on, or the refusal.
     pub fn appends(&mut self, who: &str, column: &str, ways: &str) -> Result<Option<String>, Refusal> {
         let whom = format!("{who} of delta-rs that omit {}", ident(column));

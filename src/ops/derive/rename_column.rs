@@ -82,6 +82,7 @@ fn sync(op: &RenameColumn, on: &mut On<'_, '_>) -> Result<(), Refusal> {
     if old.to_lowercase() == new.to_lowercase() {
         return Err(refuse(format!("`{old}` and `{new}` differ in case alone: a table can't have both"), instead));
     }
+    on.generates(new, instead)?;
     let (hidden, at) = (on.hidden("", old), on.place(old));
     let constraints = on.constraints_on(old);
     let renamed = |from: &str, to: &str| -> Vec<Edit> {

@@ -13,11 +13,11 @@ pub(super) fn cases() -> Vec<(&'static str, &'static str, Value)> {
             "create_table",
             json!({"table": "raw/events", "columns": [
                 {"name": "id", "type": "bigint", "nullable": false},
-                {"name": "Day", "type": "date", "generated": "CAST(at AS date)"},
-                {"name": "at", "type": "timestamp", "comment": "when"},
+                {"name": "day", "type": "date", "generated": "CAST(at AS date)"},
+                {"name": "At", "type": "timestamp", "comment": "when"},
                 {"name": "what", "type": "struct<kind:string,tags:array<string>>"}],
                 "constraints": [{"name": "early", "check": "day > DATE '2000-01-01'"}],
-                "partition_by": ["Day"], "properties": {"delta.logRetentionDuration": "interval 60 days"}, "comment": "Events"}),
+                "partition_by": ["day"], "properties": {"delta.logRetentionDuration": "interval 60 days"}, "comment": "Events"}),
         ),
         (
             "create_table_unmapped",
@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<(&'static str, &'static str, Value)> {
             "drop_column",
             json!({"table": "sales", "column": "note", "hide": "detach", "key": ["id"]}),
         ),
-        ("rename_column", "rename_column", json!({"table": "sales", "column": "note", "to": "Remark"})),
+        ("rename_column", "rename_column", json!({"table": "sales", "column": "note", "to": "remark"})),
         (
             "rename_column_instant",
             "rename_column",

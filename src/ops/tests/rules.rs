@@ -211,3 +211,37 @@ fn columns_inside_a_new_one_get_ids_of_their_own() {
     assert_eq!(inner, [(9, "id".to_owned()), (10, "names".to_owned()), (11, "a".to_owned())]);
     assert_eq!(state.properties["delta.columnMapping.maxColumnId"], "11");
 }
+
+#[test]
+fn delta_rs_reads_generated_names_as_sql() {
+    let named = |column: &str| operation("rename_column", json!({"table": "sales", "column": "note", "to": column}));
+    for name in ["Remark", "a.b"] {
+        let refused = with(Some(&[Writer::Spark]), false, &named(name)).unwrap_err();
+        assert_eq!((refused.class, refused.rule), (Class::Guard, "O12"));
+        assert!(refused.way_out.contains("strategy: instant"), "{}", refused.way_out);
+    }
+    // Another column of such a name keeps delta-rs from appending.
+    let mut state = plain();
+    state.fields[1].name = "Region".into();
+    crate::ops::apply::map_columns(&mut state);
+    let ask = |writers: &[Writer], allow_blocking| {
+        let writers: BTreeSet<Writer> = writers.iter().copied().collect();
+        derive(&named("remark"), Some(&state), &Setting { step: &step(), writers: Some(&writers), allow_blocking })
+    };
+    ask(&[Writer::Spark], false).unwrap();
+    ask(&[Writer::DeltaRs], true).unwrap();
+    let refused = ask(&[Writer::DeltaRs], false).unwrap_err();
+    assert_eq!(refused.rule, "D1");
+    assert!(refused.message.contains("`Region`"), "{}", refused.message);
+}
+
+#[test]
+fn a_table_that_is_append_only_keeps_its_rows() {
+    let mut state = mapped();
+    state.properties.insert(crate::ops::state::APPEND_ONLY.into(), "true".into());
+    let ask = |name: &str, fields| derived(&operation(name, fields), Some(&state));
+    let refused = ask("backfill", json!({"table": "sales", "set": {"note": "'x'"}})).unwrap_err();
+    assert!(refused.way_out.contains("set_properties"), "{}", refused.way_out);
+    ask("repartition", json!({"table": "sales", "partition_by": ["region"]})).unwrap();
+    ask("add_column", json!({"table": "sales", "column": "email", "type": "string"})).unwrap();
+}

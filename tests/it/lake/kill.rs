@@ -1,7 +1,10 @@
 //! The binary is killed at every point it passes, its lease ended, and run again: the end is that of a run that nobody killed, nothing has
 //! run twice, and nobody is asked anything.
 
-use super::Shore;
+use super::{
+    Shore,
+    cases::{Case, Kind, cases, lake},
+};
 
 const V1: &str = "
 steps:
@@ -60,4 +63,97 @@ fn at_every_point() {
     }
     println!("killed {killed} times");
     assert!(killed > 30, "{killed}");
+}
+
+/// The operations that are swept, each on a kind of table, and two that make and end one.
+fn swept() -> Vec<(Kind, Case)> {
+    let named = |kind, table| (kind, cases().into_iter().find(|case| case.table == table).unwrap());
+    let whole = |table, operation| {
+        let mut case = cases().remove(0);
+        (case.table, case.operation) = (table, operation);
+        (Kind::Plain, case)
+    };
+    vec![
+        named(Kind::Plain, "add_required"),
+        named(Kind::Full, "change_type"),
+        named(Kind::Mapped, "rename_sync"),
+        named(Kind::Mapped, "detach_purge"),
+        named(Kind::Constrained, "drop_rewrite"),
+        named(Kind::Plain, "repartition"),
+        named(Kind::Plain, "backfill"),
+        whole("drop_table", "drop_table: {table: T}"),
+        whole("create_table", "create_table: {table: made/new, columns: [{name: id, type: long}]}"),
+    ]
+}
+
+/// What an operation leaves: the table as the other library sees it, its properties, and the step's states.
+fn left(shore: &Shore, table: &str) -> Vec<String> {
+    let ask = |what: &str| match shore.python.call(what, serde_json::json!([shore.table(table)])) {
+        Ok(value) => value.to_string(),
+        // Which file is missing first is of no interest.
+        Err(error) => error.split(':').next().unwrap().to_owned(),
+    };
+    ["look", "hidden", "configuration", "partitions"].map(ask).into()
+}
+
+#[test]
+fn at_every_point_of_operations() {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for three in swept().chunks(3) {
+        std::thread::scope(|scope| {
+            let one = |(kind, case): &(Kind, Case)| {
+                let (kind, case) = (*kind, case.clone());
+                scope.spawn(move || (case.table, sweep(kind, &case)))
+            };
+            let running: Vec<_> = three.iter().map(one).collect();
+            counts.extend(running.into_iter().map(|thread| thread.join().unwrap()));
+        });
+    }
+    println!("| operation | killed |\n|---|---|");
+    for (table, killed) in &counts {
+        println!("| `{table}` | {killed} |");
+    }
+    let all: usize = counts.iter().map(|(_, killed)| killed).sum();
+    println!("killed {all} times in {} operations", counts.len());
+    assert!(all > 100, "{all}");
+}
+
+/// Kills each command of an operation at every point, and runs it again.
+fn sweep(kind: Kind, case: &Case) -> usize {
+    let shore = lake(kind, std::slice::from_ref(case));
+    let table = if case.table == "create_table" { "made/new" } else { case.table };
+    let fresh = shore.keep();
+    let mut killed = 0;
+    let undone: &[(&[&str], &str)] = &[
+        (&[], "ff v2 --yes"),
+        (&["add v2 --yes", "simdrop v2 --yes"], "rollback_simdrop v2 --yes --accept-loss"),
+        (&["add v2 --yes"], "rollback_add v2 --yes"),
+    ];
+    for (before, line) in undone {
+        shore.restore(&fresh);
+        for line in *before {
+            shore.ok(line);
+        }
+        let ready = shore.keep();
+        let log = shore.path("points");
+        let _ = std::fs::remove_file(&log);
+        shore.command(line).var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).run().exits(0);
+        let points = std::fs::read_to_string(&log).unwrap_or_default();
+        let (expected, states) = (left(&shore, table), shore.states("v2", case.table));
+        for point in points.lines() {
+            shore.restore(&ready);
+            let number = point.split(' ').next().unwrap();
+            let run = shore.command(line).var("TRIPHASE_FAILPOINT", number).run();
+            assert_eq!(run.code, -9, "{}: {line} at {point}: {run:?}", case.table);
+            shore.ok("show");
+            shore.ok("unlock --force");
+            let again = shore.run(line);
+            assert!(again.code == 0, "{}: {line} after a kill at {point}: {again:?}", case.table);
+            let said = format!("{}: {line} after a kill at {point}", case.table);
+            pretty_assertions::assert_eq!(left(&shore, table), expected, "{}", said);
+            assert_eq!(shore.states("v2", case.table), states, "{said}");
+            killed += 1;
+        }
+    }
+    killed
 }

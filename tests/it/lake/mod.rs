@@ -1,12 +1,19 @@
 //! Delta Lake: the real binary on tables on disk, read back by another library.
 
 mod access;
+mod beside;
+mod cases;
+mod cycles;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod operations;
+#[cfg(feature = "failpoints")]
+mod overtaken;
 mod phases;
 mod python;
 mod races;
+mod rewrite;
 mod shore;
+mod spark;
 
 use shore::{SALES, Shore};

@@ -244,3 +244,64 @@ fn a_rewrite_takes_along_what_is_appended_meanwhile() {
     let count = shore.query("sales", "SELECT count(*), count(DISTINCT id) FROM t")[0].clone();
     assert_eq!(count, format!("{0} {0}", appended + 3));
 }
+
+/// Writers are held to a generated column's expression: what the column can't hold would never be equal to it.
+#[test]
+fn what_a_column_does_not_hold_to_the_letter_is_not_generated() {
+    let price =
+        |up: &str| format!("add_column: {{table: sales, column: price, type: \"decimal(10,2)\", up: \"{up}\"}}");
+    let shore = lake(Kind::Mapped, &price("CAST(amount AS double) * 1.0755"));
+    let version = shore.version("sales");
+    let run = shore.run("add v2").says("write CAST(… AS decimal(10,2))");
+    assert!([1, 7].contains(&run.code), "{run:?}");
+    assert_eq!(shore.version("sales"), version);
+    let shore = lake(Kind::Mapped, &price("CAST(CAST(amount AS double) * 1.0755 AS decimal(10,2))"));
+    shore.ok("add v2");
+    assert_eq!(amounts(&shore, "CAST(price AS varchar)"), ["1 10.76", "2 21.51", "3 null"]);
+}
+
+/// A table whose rows may not be changed refuses what would change them, before anything is committed.
+#[test]
+fn a_table_that_is_append_only_refuses_what_changes_rows() {
+    for (operation, refused) in [
+        ("add_column: {table: sales, column: colour, type: string, default: \"'red'\"}", true),
+        ("backfill: {table: sales, set: {kind: \"'x'\"}}", true),
+        ("drop_column: {table: sales, column: kind, rewrite: true}", true),
+        ("set_not_null: {table: sales, column: kind, up: \"'x'\"}", true),
+        ("add_column: {table: sales, column: colour, type: string}", false),
+        ("repartition: {table: sales, partition_by: [kind]}", false),
+        ("add_constraint: {table: sales, name: pos, check: id > 0}", false),
+    ] {
+        let shore = Shore::new();
+        shore.target("writers: [spark]\n");
+        let columns = json!([["id", "long"], ["kind", "string"]]);
+        let properties = json!({"delta.appendOnly": "true"});
+        shore
+            .python
+            .call("create", json!([shore.table("sales"), columns, [[1, "a"]], Value::Null, properties]))
+            .unwrap();
+        shore.release("v2", &format!("steps:\n  op:\n    {operation}\n"));
+        if refused {
+            shore.ends(7, "add v2").says("delta.appendOnly: false");
+            assert_eq!(shore.version("sales"), 0, "{operation}");
+        } else {
+            shore.ok("ff v2");
+        }
+    }
+}
+
+/// A column is detached only where its key finds every value again.
+#[test]
+fn a_key_that_does_not_tell_rows_apart_detaches_nothing() {
+    for (key, says) in [("kind", "2 rows, for example: {id: "), ("amount", "1 row: {id: 3, ")] {
+        let operation = format!("drop_column: {{table: sales, column: id, hide: detach, key: [{key}]}}");
+        let shore = lake(Kind::Mapped, &operation);
+        shore.python.call("merge_insert", json!([shore.table("sales"), ["id", "kind", "amount"], 4])).unwrap();
+        shore.python.call("update", json!([shore.table("sales"), {"kind": "'a'"}, "id = 4"])).unwrap();
+        shore.ok("add v2");
+        let version = shore.version("sales");
+        let run = shore.run("simdrop v2").says("does not tell all rows apart").says(says);
+        assert!([1, 7].contains(&run.code), "{run:?}");
+        assert_eq!((shore.version("sales"), shape(&shore).len()), (version, 3));
+    }
+}

@@ -128,6 +128,21 @@ impl Shore {
         ["add", "simdrop", "drop"].map(|phase| found[phase]["state"].as_str().unwrap().to_owned()).join(" ")
     }
 
+    /// A copy of the lake as it is, to come back to.
+    #[cfg(feature = "failpoints")]
+    pub fn keep(&self) -> TempDir {
+        let kept = TempDir::new().unwrap();
+        copy(&self.path("lake"), &kept.path().join("lake"));
+        kept
+    }
+
+    /// The lake as it was kept.
+    #[cfg(feature = "failpoints")]
+    pub fn restore(&self, kept: &TempDir) {
+        std::fs::remove_dir_all(self.path("lake")).unwrap();
+        copy(&kept.path().join("lake"), &self.path("lake"));
+    }
+
     /// Every file of the lake with its bytes, to see that nothing has changed.
     pub fn everything(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut all = vec![];
@@ -139,6 +154,11 @@ impl Shore {
 
 /// The columns of `sales`.
 pub const SALES: &[(&str, &str)] = &[("id", "long"), ("kind", "string"), ("amount", "long")];
+
+/// Copies a folder.
+pub fn copy(from: &Path, to: &Path) {
+    assert!(std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
 
 fn files(folder: &Path, all: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap() {

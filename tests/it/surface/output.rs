@@ -29,7 +29,7 @@ fn closed() -> Value {
 }
 
 /// What is only told while something waits, blocks or is lost. Tests of `report::json` make those.
-const RARE: &[&str] = &["warning", "waiting", "blocked", "heartbeat", "reconnecting"];
+const RARE: &[&str] = &["warning", "waiting", "blocked", "heartbeat", "progress", "reconnecting"];
 
 fn every_command_prints_what_the_schema_describes(engine: Engine) {
     let schema = closed();

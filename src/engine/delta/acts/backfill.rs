@@ -1,30 +1,33 @@
-//! Values are filled in, range by range: each range is a commit of its own that file statistics can prune, so that an append elsewhere
-//! in the table is not in its way. A range that is filled has no row left that wants it; that is how a run that was cut short goes on.
+//! Values are filled in, group of files by group of files: each is written anew with them, and takes the old files' place in a commit of its
+//! own, which only whoever changes those very files can be in the way of. An append elsewhere costs another try at the commit, and none at
+//! the work. A file that is filled has no row left that wants it; that is how a run that was cut short goes on.
 
 use super::{
     super::{
-        commit,
+        commit::Put,
+        context,
         dml::{Moved, Patience},
         evidence::Standing,
         trouble::Trouble,
     },
-    Run, checks,
+    Run, adopt,
+    checks::{self, Looked},
+    files::{self, Source},
+    produce::{self, Order},
+    rewrite,
+    stage::{Making, Stage},
+    validate,
 };
-use crate::{engine::Failure, model::Dialect, sql};
-use deltalake::{
-    DeltaTable,
-    arrow::{array::Array as _, util::display},
-    datafusion::common::{Column, ScalarValue},
-    delta_datafusion::DataFusionMixins as _,
+use crate::{
+    engine::{Doing, Failure},
+    failpoint,
+    model::Dialect,
+    ops::{self, TableState},
+    sql,
 };
+use deltalake::{DeltaTable, datafusion::common::Column};
 use indexmap::IndexMap;
-use std::collections::BTreeSet;
 use url::Url;
-
-/// How many rows a range has, where the step does not say.
-const ROWS: u64 = 1_000_000;
-/// How many ranges there are at most.
-const RANGES: u64 = 1000;
 
 /// What is filled in.
 pub struct Fill<'a> {
@@ -37,38 +40,55 @@ pub struct Fill<'a> {
     pub once: bool,
 }
 
+/// What became of a look for rows to fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// There were none.
+    Nothing,
+    /// They are filled, and others may have come.
+    Filled,
+    /// They are filled, in one commit that carries the evidence.
+    Ended,
+}
+
 impl Fill<'_> {
-    /// Fills all ranges, and then commits the evidence.
+    /// Fills all rows, and then commits the evidence.
     ///
     /// # Errors
     /// The action's.
-    pub async fn run(&self, run: &Run<'_>, place: &Url, table: DeltaTable) -> Result<Result<(), Moved>, Failure> {
-        if self.once {
-            let tried = self.update(run, table, self.rows, true).await;
+    pub async fn run(
+        &self,
+        run: &Run<'_>,
+        place: &Url,
+        table: DeltaTable,
+        looked: &mut Looked,
+    ) -> Result<Result<(), Moved>, Failure> {
+        if fed(&table) {
+            let tried = self.update(table, &run.evidence.put("BACKFILL"), true).await;
             return super::decided(run.lake, place, run.evidence, tried).await;
         }
+        drop(table);
         loop {
             let current = self.current(run, place).await?;
-            let wanting = checks::count(&current, self.rows).await.map_err(|trouble| trouble.action(0))?;
-            if wanting == 0 {
-                let tried = commit::put(&current, vec![], &run.evidence.put("BACKFILL DONE")).await;
-                match super::decided(run.lake, place, run.evidence, tried).await? {
-                    // Rows may have come with that commit: look again.
-                    Err(Moved) => continue,
-                    Ok(()) => return Ok(Ok(())),
+            match self.round(run, place, &current, looked).await? {
+                Round::Filled => {}
+                Round::Ended => return Ok(Ok(())),
+                Round::Nothing => {
+                    let tried = super::put(&current, vec![], &run.evidence.put("BACKFILL DONE")).await;
+                    match super::decided(run.lake, place, run.evidence, tried).await? {
+                        // Rows may have come with that commit: look again.
+                        Err(Moved) => {}
+                        Ok(()) => return Ok(Ok(())),
+                    }
                 }
-            }
-            let ranges = self.ranges(&current, wanting).await.map_err(|trouble| trouble.action(0))?;
-            let of = ranges.len();
-            for (at, range) in ranges.into_iter().enumerate() {
-                tracing::info!("backfill: range {} of {of}, {wanting} rows wanted it at first", at + 1);
-                let rows = format!("({}) AND ({range})", self.rows);
-                self.range(run, place, &rows).await?;
             }
         }
     }
 
     async fn current(&self, run: &Run<'_>, place: &Url) -> Result<DeltaTable, Failure> {
+        if run.stop.signal().is_some() {
+            return Err(Failure::Stopped);
+        }
         let gone = || Failure::Handler { at: 0, why: anyhow::anyhow!("the table is gone") };
         let table = run.lake.open(place).await.map_err(|trouble| trouble.action(0))?.ok_or_else(gone)?;
         // Fenced off by a later run, this one fills in nothing more.
@@ -77,106 +97,164 @@ impl Fill<'_> {
         }
     }
 
-    async fn range(&self, run: &Run<'_>, place: &Url, rows: &str) -> Result<(), Failure> {
+    /// Fills the rows that want it in one version of the table.
+    ///
+    /// # Errors
+    /// The action's.
+    pub async fn round(
+        &self,
+        run: &Run<'_>,
+        place: &Url,
+        table: &DeltaTable,
+        looked: &mut Looked,
+    ) -> Result<Round, Failure> {
+        let refused = |trouble: Trouble| trouble.action(0);
+        let state = super::table::state(table).map_err(refused)?;
+        super::writable(&state).map_err(refused)?;
+        let wanting = checks::wanting(table, self.rows, looked).await.map_err(refused)?;
+        let by = self.key.map(|key| state.field(key).map_or(key, |field| field.physical()));
+        let all = files::live(table, by).map_err(refused)?;
+        let files: Vec<Source> = all.into_iter().filter(|file| wanting.contains(&file.path)).collect();
+        if files.is_empty() {
+            return Ok(Round::Nothing);
+        }
+        adopt::may_replace(&state, true).map_err(refused)?;
+        run.lake.meter.begin(Doing::Backfill, files.len() as u64, files::rows(&files));
+        let columns = self.columns();
+        let making = Making::new(&state, &state, &columns);
         let mut patience = Patience::new(run.patience);
-        loop {
+        let mut stage = loop {
+            match Stage::open(run, table, &making).await {
+                Ok(stage) => break stage,
+                Err(Trouble::Moved) => patience.wait(run.stop).await?,
+                Err(trouble) => return Err(refused(trouble)),
+            }
+        };
+        let groups = if self.once { vec![files] } else { files::groups(files, self.batch, false) };
+        for group in groups {
+            let order = Order { table, files: &group, states: (&state, &state), columns: &columns };
+            if !self.group(run, place, order, &making, &mut stage, looked).await? {
+                return Ok(Round::Filled);
+            }
+        }
+        rewrite::close(run.lake, table, stage).await;
+        Ok(if self.once { Round::Ended } else { Round::Filled })
+    }
+
+    /// Fills one group; `false`: others have changed what it was made of.
+    async fn group(
+        &self,
+        run: &Run<'_>,
+        place: &Url,
+        order: Order<'_>,
+        making: &Making,
+        stage: &mut Stage,
+        looked: &mut Looked,
+    ) -> Result<bool, Failure> {
+        let refused = |trouble: Trouble| trouble.action(0);
+        let mut patience = Patience::new(run.patience);
+        let put = if self.once { run.evidence.put("BACKFILL") } else { run.evidence.part("BACKFILL") };
+        let covered = stage.usable(order.files).iter().map(|group| group.sources.len()).sum::<usize>();
+        if covered != order.files.len() {
+            // Of a run that made other groups: this one's files are made as one.
+            stage.groups.clear();
+            failpoint::point("before a group is produced");
+            let adds = produce::produce(run, order, stage.store()).await;
             if run.stop.signal().is_some() {
                 return Err(Failure::Stopped);
             }
-            let table = self.current(run, place).await?;
-            match self.update(run, table, rows, false).await {
-                Ok(()) => return Ok(()),
-                Err(Trouble::Moved) => patience.wait(run.stop).await?,
-                Err(trouble) => return Err(trouble.action(0)),
+            let adds = adds.map_err(refused)?;
+            failpoint::point("before a group is kept");
+            match stage.keep(run, order.files, adds).await {
+                Ok(()) => {}
+                Err(Trouble::Moved) => return Ok(false),
+                Err(trouble) => return Err(refused(trouble)),
             }
+        }
+        let groups = stage.usable(order.files);
+        validate::validate(stage, &groups, order).await.map_err(refused)?;
+        loop {
+            let current = self.current(run, place).await?;
+            let state = super::table::state(&current).map_err(refused)?;
+            let live = super::stage::keys(&current).map_err(refused)?;
+            if !making.fits(&state) || !order.files.iter().all(|file| live.contains(&file.key)) {
+                return Ok(false);
+            }
+            failpoint::point("before an adoption");
+            let adopted = adopt::adopt(&current, stage, &groups, (&state, &state), true, &put).await;
+            let adopted = if self.once {
+                super::decided(run.lake, place, run.evidence, adopted).await?.map_err(|Moved| Trouble::Moved)
+            } else {
+                adopted
+            };
+            match adopted {
+                Ok(()) => break,
+                Err(Trouble::Moved) => patience.wait(run.stop).await?,
+                Err(trouble) => return Err(refused(trouble)),
+            }
+        }
+        failpoint::point("after an adoption");
+        let made = groups.iter().flat_map(|group| &group.adds).map(|add| stage.adopted(add).path);
+        looked.hold(self.rows, made);
+        Ok(true)
+    }
+
+    /// What the columns hold afterwards.
+    fn columns(&self) -> IndexMap<String, String> {
+        let differs: Vec<String> = self.set.iter().map(|(name, text)| ops::differs(name, text)).collect();
+        if differs.join(" OR ") == self.rows {
+            // Rows that do not want it hold it already.
+            return self.set.clone();
+        }
+        let value = |(name, text): (&String, &String)| {
+            let own = sql::ident(Dialect::Delta, name);
+            (name.clone(), format!("CASE WHEN {} THEN ({text}) ELSE {own} END", self.rows))
+        };
+        self.set.iter().map(value).collect()
+    }
+
+    /// Fills the few rows that came since they were filled; `false`: there are none.
+    ///
+    /// # Errors
+    /// The action's.
+    pub async fn settle(
+        &self,
+        run: &Run<'_>,
+        place: &Url,
+        table: &DeltaTable,
+        looked: &mut Looked,
+    ) -> Result<bool, Failure> {
+        if !fed(table) {
+            return Ok(self.round(run, place, table, looked).await? != Round::Nothing);
+        }
+        match self.update(table.clone(), &run.evidence.part("BACKFILL"), false).await {
+            Ok(()) => Ok(checks::count(table, self.rows).await.map_err(|trouble| trouble.action(0))? != 0),
+            Err(Trouble::Moved) => Ok(true),
+            Err(trouble) => Err(trouble.action(0)),
         }
     }
 
-    async fn update(&self, run: &Run<'_>, table: DeltaTable, rows: &str, whole: bool) -> Result<(), Trouble> {
-        let put = if whole { run.evidence.put("BACKFILL") } else { run.evidence.part("BACKFILL") };
+    /// Fills a table whose changes others follow row by row: by the library's own update, which writes down what each row was before.
+    /// `says`: the commit is made even where it changes nothing.
+    async fn update(&self, table: DeltaTable, put: &Put, says: bool) -> Result<(), Trouble> {
         let (before, unchanged) = (table.version(), table.clone());
-        let mut update = table.update().with_predicate(rows).with_commit_properties(put.properties());
+        let mut update = table.update().with_session_state(context::state());
+        update = update.with_predicate(self.rows).with_commit_properties(put.properties());
         for (column, value) in self.set {
             update = update.with_update(Column::new_unqualified(column.as_str()), value.as_str());
         }
+        failpoint::point("before a table commit");
         let (after, _) = update.await?;
-        if whole && after.version() == before {
-            commit::put(&unchanged, vec![], &put).await?;
+        failpoint::point("after a table commit");
+        if says && after.version() == before {
+            super::put(&unchanged, vec![], put).await?;
         }
         Ok(())
     }
-
-    /// Conditions that together hold for every row, each of about as many rows.
-    async fn ranges(&self, table: &DeltaTable, wanting: u64) -> Result<Vec<String>, Trouble> {
-        let batch = self.batch.unwrap_or(ROWS).max(1);
-        let count = wanting.div_ceil(batch).min(RANGES);
-        let state = super::table::state(table)?;
-        if self.batch.is_none() && !state.partition_by.is_empty() {
-            return self.partitions(table, &state.partition_by).await;
-        }
-        let set: BTreeSet<&str> = self.set.keys().map(String::as_str).collect();
-        let key = match self.key {
-            Some(key) => Some(key.to_owned()),
-            None => key_of(table, &set)?,
-        };
-        let (Some(key), true) = (key, count > 1) else { return Ok(vec!["true".to_owned()]) };
-        let name = sql::ident(Dialect::Delta, &key);
-        let query = format!(
-            "SELECT min(k) FROM (SELECT {name} AS k, ntile({count}) OVER (ORDER BY {name}) AS n FROM t \
-             WHERE ({}) AND {name} IS NOT NULL) AS s GROUP BY n ORDER BY 1",
-            self.rows
-        );
-        let bounds = literals(table, &query).await?;
-        let mut ranges = vec![format!("{name} IS NULL")];
-        for (at, low) in bounds.iter().enumerate() {
-            let range = match (at, bounds.get(at + 1)) {
-                (0, Some(high)) => format!("{name} < {high}"),
-                (0, None) => format!("{name} IS NOT NULL"),
-                (_, Some(high)) => format!("{name} >= {low} AND {name} < {high}"),
-                (_, None) => format!("{name} >= {low}"),
-            };
-            ranges.push(range);
-        }
-        Ok(ranges)
-    }
-
-    /// One range for each partition that has rows that want it.
-    async fn partitions(&self, table: &DeltaTable, columns: &[String]) -> Result<Vec<String>, Trouble> {
-        let Some(first) = columns.first() else { return Ok(vec!["true".to_owned()]) };
-        let name = sql::ident(Dialect::Delta, first);
-        let query = format!("SELECT DISTINCT {name} FROM t WHERE ({}) AND {name} IS NOT NULL ORDER BY 1", self.rows);
-        let mut ranges = vec![format!("{name} IS NULL")];
-        ranges.extend(literals(table, &query).await?.into_iter().map(|value| format!("{name} = {value}")));
-        Ok(ranges)
-    }
 }
 
-/// The values of a query's one column, as SQL.
-async fn literals(table: &DeltaTable, query: &str) -> Result<Vec<String>, Trouble> {
-    let batches = checks::over(table, None, query).await?.collect().await?;
-    let mut values = Vec::new();
-    for batch in &batches {
-        let column = batch.column(0);
-        for row in (0..column.len()).filter(|row| !column.is_null(*row)) {
-            let value = ScalarValue::try_from_array(column, row)?;
-            let text = display::array_value_to_string(column, row).unwrap_or_default();
-            values.push(if value.data_type().is_numeric() || matches!(value, ScalarValue::Boolean(_)) {
-                text
-            } else {
-                format!("'{}'", text.replace('\'', "''"))
-            });
-        }
-    }
-    values.dedup();
-    Ok(values)
-}
-
-/// The first column by which files can be told apart: statistics are kept of it, its order is the values' own, and nothing is filled
-/// into it.
-fn key_of(table: &DeltaTable, set: &BTreeSet<&str>) -> Result<Option<String>, Trouble> {
-    use deltalake::arrow::datatypes::DataType;
-    let schema = table.snapshot()?.snapshot().read_schema();
-    let ordered = |of: &DataType| of.is_integer() || matches!(of, DataType::Date32);
-    let known = schema.fields().iter().take(32).filter(|field| !set.contains(field.name().as_str()));
-    Ok(known.into_iter().find(|field| ordered(field.data_type())).map(|field| field.name().clone()))
+/// Whether a table has a change data feed.
+fn fed(table: &DeltaTable) -> bool {
+    let feeds = |state: TableState| state.properties.get("delta.enableChangeDataFeed").is_some_and(|on| on == "true");
+    super::table::state(table).is_ok_and(feeds)
 }

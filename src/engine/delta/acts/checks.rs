@@ -1,12 +1,10 @@
 //! What must hold before a commit, looked at in the very version that it follows.
 
-use super::{
-    super::{evidence::Evidence, trouble::Trouble},
-    rewrite::Produced,
-};
+use super::super::{evidence::Evidence, memory, trouble::Trouble};
 use crate::{
-    model::Verb,
+    model::{Dialect, Verb},
     ops::{Check, DataType},
+    sql,
 };
 use anyhow::anyhow;
 use deltalake::{
@@ -17,12 +15,18 @@ use deltalake::{
         datatypes::{DataType as ArrowType, Field, Schema},
         util::display,
     },
-    datafusion::{common::Column, dataframe::DataFrame, datasource::MemTable, prelude::SessionContext},
-    delta_datafusion::{DataFusionMixins as _, create_session},
+    datafusion::{
+        common::Column,
+        dataframe::DataFrame,
+        datasource::MemTable,
+        logical_expr::{Expr, Operator, binary_expr, cast},
+        prelude::SessionContext,
+    },
+    delta_datafusion::DataFusionMixins as _,
     kernel::Action,
     logstore::get_actions,
 };
-use indexmap::IndexMap;
+use percent_encoding::percent_decode_str;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -32,14 +36,21 @@ use std::{
 const EXAMPLES: usize = 3;
 /// How many real rows an expression is tried on.
 const SAMPLE: usize = 1000;
+/// The column that says which file a row is of.
+const FILE: &str = "_tp_file";
 
 /// What was found and made on a version that others have overtaken, and still is of use.
 #[derive(Debug, Default)]
 pub struct Looked {
     /// The files whose rows were seen to hold, by condition.
     held: BTreeMap<String, BTreeSet<String>>,
-    /// What a rewrite has produced.
-    pub produced: Option<Produced>,
+}
+
+impl Looked {
+    /// No row of these files meets a condition.
+    pub fn hold(&mut self, rows: &str, files: impl IntoIterator<Item = String>) {
+        self.held.entry(rows.to_owned()).or_default().extend(files);
+    }
 }
 
 /// Makes all checks.
@@ -56,8 +67,28 @@ pub async fn all(
         match check {
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
             Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
-            Check::Filled { set, rows } => filled(evidence, table, set, rows, looked).await?,
+            // Whoever runs the act has filled what there was; what came since is filled before the next try.
+            Check::Filled { set: _, rows } if met(table, rows, looked).await?.0 != 0 => return Err(Trouble::Moved),
+            Check::Filled { .. } => {}
+            Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
             Check::NoForeignCommits { since, refusal } => no_foreign_commits(evidence, table, *since, refusal).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes the checks that changing nothing can decide, as the table stands.
+///
+/// # Errors
+/// As [`all`].
+pub async fn seen(table: &DeltaTable, checks: &[Check]) -> Result<(), Trouble> {
+    for check in checks {
+        match check {
+            Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, &mut Looked::default()).await?,
+            Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
+            Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
+            // The one is for the act to make so, the other is about its step's own commits.
+            Check::Filled { .. } | Check::NoForeignCommits { .. } => {}
         }
     }
     Ok(())
@@ -68,7 +99,53 @@ pub async fn all(
 /// # Errors
 /// Where the condition does not fit the table.
 pub async fn count(table: &DeltaTable, condition: &str) -> Result<u64, Trouble> {
-    counted(over(table, None, &format!("SELECT count(*) FROM t WHERE {condition}")).await?).await
+    count_in(table, None, condition).await
+}
+
+/// How many rows of some files meet a condition.
+///
+/// # Errors
+/// As [`count`].
+pub async fn count_in(table: &DeltaTable, files: Option<&BTreeSet<String>>, condition: &str) -> Result<u64, Trouble> {
+    counted(over(table, files, &format!("SELECT count(*) FROM t WHERE {condition}")).await?).await
+}
+
+/// The files that have rows that meet a condition, by their paths; those that were seen to have none are not looked at again.
+///
+/// # Errors
+/// As [`count`].
+pub async fn wanting(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<BTreeSet<String>, Trouble> {
+    let files = paths(table)?;
+    let seen = looked.held.entry(rows.to_owned()).or_default();
+    let fresh: BTreeSet<String> = files.difference(seen).cloned().collect();
+    if fresh.is_empty() {
+        return Ok(fresh);
+    }
+    let context = memory::session();
+    let provider = table.table_provider().with_session(Arc::new(context.state())).with_file_column(FILE);
+    let provider = if fresh.len() < files.len() { provider.with_file_paths(fresh.iter().cloned()) } else { provider };
+    table.update_datafusion_session(&context.state())?;
+    context.register_table("t", provider.await?)?;
+    let query = format!("SELECT DISTINCT CAST({FILE} AS string) FROM t WHERE {rows}");
+    let batches = context.sql(&query).await?.collect().await?;
+    let root = table.table_url().as_str().trim_end_matches('/');
+    let mut wanting = BTreeSet::new();
+    for batch in &batches {
+        for row in 0..batch.num_rows() {
+            let file = display::array_value_to_string(batch.column(0), row).unwrap_or_default();
+            let path = file.strip_prefix(root).map_or(file.as_str(), |path| path.trim_start_matches('/'));
+            wanting.insert(percent_decode_str(path).decode_utf8_lossy().into_owned());
+        }
+    }
+    if let Some(unknown) = wanting.difference(&fresh).next() {
+        return Err(Trouble::Refused(anyhow!("rows were found in `{unknown}`, which is no file of the table")));
+    }
+    seen.extend(fresh.difference(&wanting).cloned());
+    Ok(wanting)
+}
+
+fn paths(table: &DeltaTable) -> Result<BTreeSet<String>, Trouble> {
+    Ok(table.snapshot()?.log_data().iter().map(|file| file.path().into_owned()).collect())
 }
 
 async fn counted(frame: DataFrame) -> Result<u64, Trouble> {
@@ -78,18 +155,25 @@ async fn counted(frame: DataFrame) -> Result<u64, Trouble> {
 }
 
 /// Plans a query over a table at the version that was opened; it calls the table `t`. `files`: only those.
+///
+/// # Errors
+/// Where the query does not fit the table.
 pub async fn over(table: &DeltaTable, files: Option<&BTreeSet<String>>, sql: &str) -> Result<DataFrame, Trouble> {
-    let context = create_session().into_inner();
+    let context = memory::session();
     register(&context, table, files).await?;
     Ok(context.sql(sql).await?)
 }
 
-async fn register(
+/// Gives a session the table as `t`. `files`: only those.
+///
+/// # Errors
+/// Where the table can't be read so.
+pub async fn register(
     context: &SessionContext,
     table: &DeltaTable,
     files: Option<&BTreeSet<String>>,
 ) -> Result<(), Trouble> {
-    let mut provider = table.table_provider();
+    let mut provider = table.table_provider().with_session(Arc::new(context.state()));
     if let Some(files) = files {
         provider = provider.with_file_paths(files.iter().cloned());
     }
@@ -101,7 +185,7 @@ async fn register(
 
 /// How many rows meet a condition, and in which files that was looked for: not in those that were seen to have none. `None`: in all.
 async fn met(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<(u64, Option<BTreeSet<String>>), Trouble> {
-    let files: BTreeSet<String> = table.snapshot()?.log_data().iter().map(|file| file.path().into_owned()).collect();
+    let files = paths(table)?;
     let seen = looked.held.entry(rows.to_owned()).or_default();
     let fresh: BTreeSet<String> = files.difference(seen).cloned().collect();
     if fresh.is_empty() {
@@ -115,32 +199,39 @@ async fn met(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<(u64
     Ok((count, only))
 }
 
-/// Fills in the rows that came since they were filled. That is a commit of its own: whoever asked looks again.
-async fn filled(
-    evidence: &Evidence,
-    table: &DeltaTable,
-    set: &IndexMap<String, String>,
-    rows: &str,
-    looked: &mut Looked,
-) -> Result<(), Trouble> {
-    if met(table, rows, looked).await?.0 == 0 {
-        return Ok(());
-    }
-    let properties = evidence.part("BACKFILL").properties();
-    let mut update = table.clone().update().with_predicate(rows).with_commit_properties(properties);
-    for (column, value) in set {
-        update = update.with_update(Column::new_unqualified(column.as_str()), value.as_str());
-    }
-    update.await?;
-    Err(Trouble::Moved)
-}
-
 async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Looked) -> Result<(), Trouble> {
     let (count, only) = met(table, rows, looked).await?;
     if count == 0 {
         return Ok(());
     }
-    let only = only.as_ref();
+    in_the_way(table, only.as_ref(), rows, count, refusal).await
+}
+
+/// Sees that no two rows are alike in these columns, and none has NULL in one.
+async fn unique(table: &DeltaTable, columns: &[String], refusal: &str) -> Result<(), Trouble> {
+    let names: Vec<String> = columns.iter().map(|name| sql::ident(Dialect::Delta, name)).collect();
+    let unknown: Vec<String> = names.iter().map(|name| format!("{name} IS NULL")).collect();
+    let (key, unknown) = (names.join(", "), unknown.join(" OR "));
+    let alike: Vec<String> = names.iter().map(|name| format!("twice.{name} = t.{name}")).collect();
+    let alike = alike.join(" AND ");
+    // Whatever others have appended may be like a row that was looked at before: all rows are looked at.
+    let twice =
+        format!("SELECT 1 FROM (SELECT {key} FROM t GROUP BY {key} HAVING count(*) > 1) AS twice WHERE {alike}");
+    let rows = format!("{unknown} OR EXISTS ({twice})");
+    match count(table, &rows).await? {
+        0 => Ok(()),
+        count => in_the_way(table, None, &rows, count, refusal).await,
+    }
+}
+
+/// The refusal for rows, counted and with examples.
+async fn in_the_way(
+    table: &DeltaTable,
+    only: Option<&BTreeSet<String>>,
+    rows: &str,
+    count: u64,
+    refusal: &str,
+) -> Result<(), Trouble> {
     let examples =
         over(table, only, &format!("SELECT * FROM t WHERE {rows} LIMIT {EXAMPLES}")).await?.collect().await?;
     let examples: Vec<String> = examples.iter().flat_map(shown).collect();
@@ -183,7 +274,7 @@ async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field:
     let nulls = Arc::new(Schema::new(nullable));
     let columns = nulls.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
     let batch = RecordBatch::try_new(Arc::clone(&nulls), columns).map_err(|error| Trouble::Refused(error.into()))?;
-    let context = create_session().into_inner();
+    let context = memory::session();
     context.register_table("t", Arc::new(MemTable::try_new(nulls, vec![vec![batch]])?))?;
     let tried = async {
         let frame = context.sql(&query).await?;
@@ -196,8 +287,25 @@ async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field:
     if kind(&found) != kind(&wanted) || !can_cast_types(&found, &wanted) {
         return Err(Trouble::Refused(anyhow!("`{field}`: {expression} gives {found}, and {data_type} is wanted")));
     }
-    let sampled = async { Ok(over(table, None, &query).await?.collect().await?) };
-    sampled.await.map(drop).map_err(wrong)
+    let sampled = async { Ok(over(table, None, &query).await?.cache().await?) };
+    let sample: DataFrame = sampled.await.map_err(wrong)?;
+    if generates(field) && found != wanted && !found.is_nested() {
+        let value = || Expr::Column(Column::new_unqualified("v"));
+        let kept = binary_expr(value(), Operator::IsDistinctFrom, cast(value(), wanted));
+        let lossy = sample.filter(kept)?.limit(0, Some(1))?.collect().await?;
+        if let Some(row) = lossy.iter().flat_map(shown).next() {
+            return Err(Trouble::Refused(anyhow!(
+                "`{field}`: {expression} gives {row}, which {data_type} does not hold to the letter; write CAST(… AS {data_type})"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a column is compared with what the expression gives: writers are held to it, and rows that differ are filled. What the column
+/// can't hold would differ for ever.
+fn generates(field: &str) -> bool {
+    matches!(field, "up" | "down" | "generated")
 }
 
 /// Delta's word for a type as the library's own.

@@ -1,16 +1,30 @@
 //! Carries out the acts of declarative operations (`ops`), each as one commit of one table that is a compare-and-swap on the version at
 //! which everything was looked at. Whoever commits in between makes the act start over: it is planned anew on what is there then.
+//!
+//! Rows that get other values or another shape go three ways apart: `produce` makes files in a staging folder (`stage`), `validate` looks at
+//! them, `adopt` commits them. `rewrite` and `backfill` say which files, and in how many commits.
 
+mod adopt;
 mod backfill;
 mod checks;
+mod files;
+mod produce;
 mod remove;
 mod rewrite;
+mod shape;
+mod stage;
 mod table;
+#[cfg(test)]
+mod tests;
+mod validate;
 
+pub use remove::tombstoned;
+pub use table::sized;
+#[cfg(test)]
 pub use table::state;
 
 use super::{
-    commit,
+    commit::{self, Put},
     dml::{Moved, Patience, decided},
     evidence::{Evidence, Standing},
     lake::Lake,
@@ -19,13 +33,14 @@ use super::{
 };
 use crate::{
     engine::{Failure, Stop},
-    model::Verb,
+    failpoint,
+    model::{Verb, Way},
     ops::{Act, Check, Does, Edit, Refusal, TableState},
 };
 use anyhow::anyhow;
 use checks::Looked;
-use deltalake::DeltaTable;
-use std::time::Duration;
+use deltalake::{DeltaTable, kernel::Action};
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// What an act is run with.
@@ -63,9 +78,14 @@ impl Run<'_> {
         // What rows were seen to hold stays so for their files: after a lost race only what is new is looked at.
         let mut looked = Looked::default();
         loop {
+            let began = Instant::now();
             let table = self.open(&place, &act.table).await?;
             if self.evidence.standing(&table).await? == Standing::Applied {
                 return Ok(());
+            }
+            if self.settle(act.checks(), &place, &table, &mut looked).await? {
+                patience.last()?;
+                continue;
             }
             let tried = match &act.does {
                 Does::Check { checks } => self.commit(&table, checks, &[], "CHECK", &mut looked).await,
@@ -85,7 +105,7 @@ impl Run<'_> {
                 }
                 Does::Backfill { set, rows, batch, key, once } => {
                     let fill = backfill::Fill { set, rows, batch: *batch, key: key.as_deref(), once: *once };
-                    match fill.run(self, &place, table).await? {
+                    match fill.run(self, &place, table, &mut looked).await? {
                         Ok(()) => return Ok(()),
                         Err(Moved) => Err(Trouble::Moved),
                     }
@@ -96,11 +116,36 @@ impl Run<'_> {
                 Does::Recover { column, key, since } => remove::recover(self, &table, column, key, *since).await,
                 Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. } => return Ok(()),
             };
-            match decided(lake, &place, self.evidence, tried).await? {
+            let ended = match decided(lake, &place, self.evidence, tried).await {
+                Err(Failure::Handler { .. }) if stop.signal().is_some() => return Err(Failure::Stopped),
+                ended => ended?,
+            };
+            match ended {
                 Ok(()) => return Ok(()),
+                // Whoever has worked for long was not kept from it.
+                Err(Moved) if began.elapsed() > self.patience / 2 => patience = Patience::new(self.patience),
                 Err(Moved) => patience.wait(stop).await?,
             }
         }
+    }
+
+    /// Fills the rows that checks want filled; `false`: there are none.
+    async fn settle(
+        &self,
+        checks: &[Check],
+        place: &Url,
+        table: &DeltaTable,
+        looked: &mut Looked,
+    ) -> Result<bool, Failure> {
+        for check in checks {
+            if let Check::Filled { set, rows } = check {
+                let fill = backfill::Fill { set, rows, batch: None, key: None, once: false };
+                if fill.settle(self, place, table, looked).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     async fn open(&self, place: &Url, name: &str) -> Result<DeltaTable, Failure> {
@@ -122,7 +167,7 @@ impl Run<'_> {
         let next = crate::ops::apply_all(edits, &state).map_err(words)?;
         checks::all(self.evidence, table, checks, looked).await?;
         let actions = table::changes(table, &state, &next)?;
-        commit::put(table, actions, &self.evidence.put(operation)).await
+        put(table, actions, &self.evidence.put(operation)).await
     }
 
     /// One try on a version that was opened before.
@@ -152,7 +197,10 @@ impl Run<'_> {
         let created = async {
             let handle = self.lake.handle(place)?;
             let actions = table::first(state)?;
-            commit::create(&handle, actions, &self.evidence.put("CREATE TABLE")).await
+            failpoint::point("before a table commit");
+            commit::create(&handle, actions, &self.evidence.put("CREATE TABLE")).await?;
+            failpoint::point("after a table commit");
+            Ok(())
         };
         match created.await {
             // Somebody else made a table of this name just now.
@@ -162,6 +210,14 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// One commit of an act, where kills and races are tried.
+async fn put(table: &DeltaTable, actions: Vec<Action>, put: &Put) -> Result<(), Trouble> {
+    failpoint::point("before a table commit");
+    commit::put(table, actions, put).await?;
+    failpoint::point("after a table commit");
+    Ok(())
 }
 
 /// Refuses a table with features that the library would write wrongly or not at all.
@@ -177,6 +233,20 @@ fn writable(state: &TableState) -> Result<(), Trouble> {
     )))
 }
 
+/// A table, unless it is a tombstone: that one nobody can write, and once its files go, nobody can read.
+///
+/// # Errors
+/// Where it can't be read.
+pub async fn there(lake: &Lake, place: &Url) -> Result<Option<DeltaTable>, Trouble> {
+    let found = lake.open(place).await;
+    let tombstone = match &found {
+        Ok(None) => false,
+        Ok(Some(table)) => remove::is_tombstone(table.snapshot()?.protocol()),
+        Err(_) => remove::tombstoned(lake, place).await,
+    };
+    if tombstone { Ok(None) } else { found }
+}
+
 /// Whether an act of a rollback finds nothing of what it takes back: its step was applied only in part.
 ///
 /// # Errors
@@ -184,11 +254,31 @@ fn writable(state: &TableState) -> Result<(), Trouble> {
 pub async fn is_so(lake: &Lake, act: &Act, verb: Verb) -> Result<bool, Failure> {
     let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
     let Ok(place) = lake.place(&act.table) else { return Ok(false) };
-    let Some(table) = lake.open(&place).await.map_err(access)? else {
-        return Ok(matches!(act.does, Does::Delete) || verb == Verb::RollbackAdd);
-    };
+    if let Does::Delete = act.does {
+        // What is left of a table that was being deleted can't be read.
+        return Ok(matches!(lake.open(&place).await, Ok(None)));
+    }
+    let Some(table) = there(lake, &place).await.map_err(access)? else { return Ok(verb == Verb::RollbackAdd) };
     let state = table::state(&table).map_err(access)?;
-    Ok(verb.way() == crate::model::Way::Back && crate::ops::apply_all(act.edits(), &state).is_err())
+    Ok(verb.way() == Way::Back && act.finds_nothing(Some(&state)))
+}
+
+/// What the rows of a table have against an act, as they are now; `None`: nothing.
+///
+/// # Errors
+/// Where the table can't be read.
+pub async fn refuses(lake: &Lake, act: &Act) -> Result<Option<String>, Failure> {
+    let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
+    let Ok(place) = lake.place(&act.table) else { return Ok(None) };
+    if act.checks().is_empty() {
+        return Ok(None);
+    }
+    let Some(table) = there(lake, &place).await.map_err(access)? else { return Ok(None) };
+    match checks::seen(&table, act.checks()).await {
+        Ok(()) => Ok(None),
+        Err(Trouble::Refused(why)) => Ok(Some(format!("{why:#}"))),
+        Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => Err(access(trouble)),
+    }
 }
 
 fn refused(why: anyhow::Error) -> Failure {

@@ -2,11 +2,12 @@
 //! was detached.
 
 use super::{
-    super::{lake::Lake, trouble::Trouble},
+    super::{context, lake::Lake, trouble::Trouble},
     Run, checks,
 };
 use crate::{
     engine::Failure,
+    failpoint,
     model::{Dialect, Verb},
     ops::TableState,
     sql,
@@ -15,8 +16,7 @@ use anyhow::anyhow;
 use deltalake::{
     DeltaTable, ObjectStoreError, Path,
     datafusion::common::Column,
-    delta_datafusion::create_session,
-    kernel::Action,
+    kernel::{Action, Protocol},
     logstore::{commit_uri_from_version, get_actions, object_store::ObjectStoreExt as _},
 };
 use futures_util::TryStreamExt as _;
@@ -35,20 +35,41 @@ pub async fn delete(lake: &Lake, place: &Url, name: &str) -> Result<(), Failure>
     deleted(lake, place, name).await.map_err(|trouble| trouble.action(0))
 }
 
-async fn deleted(lake: &Lake, place: &Url, name: &str) -> Result<(), Trouble> {
-    let handle = lake.handle(place)?;
-    let (log_store, store) = (handle.log_store(), handle.log_store().object_store(None));
-    let lost = |error: ObjectStoreError| Trouble::from(deltalake::DeltaTableError::from(error));
-    let mut log: Vec<Path> =
+/// The files of a table's log, its newest version, and whether that is a tombstone; `None`: there is no log.
+async fn log(handle: &DeltaTable) -> Result<Option<(Vec<Path>, u64, bool)>, Trouble> {
+    let store = handle.log_store().object_store(None);
+    let log: Vec<Path> =
         store.list(Some(&Path::from("_delta_log"))).map_ok(|met| met.location).try_collect().await.map_err(lost)?;
     let versions = log.iter().filter_map(|path| path.filename()?.strip_suffix(".json")?.parse::<u64>().ok());
-    let Some(newest) = versions.max() else { return Ok(()) };
-    let bytes = log_store.read_commit_entry(newest).await?.unwrap_or_default();
+    let Some(newest) = versions.max() else { return Ok(None) };
+    let bytes = handle.log_store().read_commit_entry(newest).await?.unwrap_or_default();
     let tombstone = get_actions(newest, &bytes)?.iter().any(|action| match action {
-        Action::Protocol(protocol) => serde_json::to_string(protocol).is_ok_and(|text| text.contains(TOMBSTONE)),
+        Action::Protocol(protocol) => is_tombstone(protocol),
         Action::CommitInfo(_) | Action::Metadata(_) | Action::Add(_) | Action::Remove(_) => false,
         Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => false,
     });
+    Ok(Some((log, newest, tombstone)))
+}
+
+/// Whether a protocol is a tombstone's.
+pub fn is_tombstone(protocol: &Protocol) -> bool {
+    serde_json::to_string(protocol).is_ok_and(|text| text.contains(TOMBSTONE))
+}
+
+fn lost(error: ObjectStoreError) -> Trouble {
+    Trouble::from(deltalake::DeltaTableError::from(error))
+}
+
+/// Whether a table is a tombstone, which some of its files may have gone with already: then nothing else of it can be read.
+pub async fn tombstoned(lake: &Lake, place: &Url) -> bool {
+    let asked = async { Ok::<_, Trouble>(log(&lake.handle(place)?).await?.is_some_and(|(_, _, tombstone)| tombstone)) };
+    asked.await.unwrap_or(false)
+}
+
+async fn deleted(lake: &Lake, place: &Url, name: &str) -> Result<(), Trouble> {
+    let handle = lake.handle(place)?;
+    let (log_store, store) = (handle.log_store(), handle.log_store().object_store(None));
+    let Some((mut log, newest, tombstone)) = log(&handle).await? else { return Ok(()) };
     if !tombstone {
         return Err(Trouble::Refused(anyhow!(
             "the newest version of table `{name}` is no tombstone: nothing is deleted"
@@ -67,11 +88,13 @@ async fn deleted(lake: &Lake, place: &Url, name: &str) -> Result<(), Trouble> {
         if file.contains("://") {
             continue;
         }
+        failpoint::point("before a file is deleted");
         gone(store.delete(&Path::from(file.as_str())).await).map_err(lost)?;
     }
     let last = commit_uri_from_version(Some(newest));
     log.retain(|path| *path != last);
     for path in log.iter().chain([&last]) {
+        failpoint::point("before a file is deleted");
         gone(store.delete(path).await).map_err(lost)?;
     }
     Ok(())
@@ -105,22 +128,20 @@ pub async fn recover(
     }
     let quoted = |name: &str| sql::ident(Dialect::Delta, name);
     let columns: Vec<String> = key.iter().map(String::as_str).chain([column]).map(quoted).collect();
-    let context = create_session().into_inner();
+    let context = context::session();
     let provider = old.table_provider().await?;
     old.update_datafusion_session(&context.state())?;
     context.register_table("t", provider)?;
     let source =
         context.sql(&format!("SELECT {} FROM t WHERE {} IS NOT NULL", columns.join(", "), quoted(column))).await?;
     let matches: Vec<String> = key.iter().map(|name| format!("now.{0} = old.{0}", quoted(name))).collect();
-    let doubled = format!("SELECT count(*) - count(DISTINCT ({})) FROM t", columns[..key.len()].join(", "));
-    if key.len() == 1 && checks::over(&old, None, &doubled).await.is_err() {
-        return Err(Trouble::Refused(anyhow!("the key ({}) does not fit the table", key.join(", "))));
-    }
     let put = run.evidence.put("RECOVER COLUMN");
     let (previous, unchanged) = (table.version(), table.clone());
+    failpoint::point("before a table commit");
     let (after, _) = table
         .clone()
         .merge(source, matches.join(" AND "))
+        .with_session_state(context::state())
         .with_source_alias("old")
         .with_target_alias("now")
         .with_commit_properties(put.properties())
@@ -130,8 +151,9 @@ pub async fn recover(
                 .update(Column::new_unqualified(column), format!("old.{}", quoted(column)))
         })?
         .await?;
+    failpoint::point("after a table commit");
     if after.version() == previous {
-        super::commit::put(&unchanged, vec![], &put).await?;
+        super::put(&unchanged, vec![], &put).await?;
     }
     Ok(())
 }

@@ -8,7 +8,22 @@ use deltalake::{
 };
 use serde_json::{Value, json};
 
-/// A table at the version that was opened.
+/// A table at the version that was opened, and how large it is.
+///
+/// # Errors
+/// As [`state`].
+pub fn sized(table: &DeltaTable) -> Result<TableState, Trouble> {
+    let (mut files, mut bytes, mut rows) = (0, 0, Some(0_u64));
+    for file in table.snapshot()?.log_data().iter() {
+        files += 1;
+        bytes += u64::try_from(file.size()).unwrap_or_default();
+        let records = file.num_records().and_then(|records| u64::try_from(records).ok());
+        rows = rows.zip(records).map(|(sum, records)| sum + records);
+    }
+    Ok(TableState { files, bytes, rows, ..state(table)? })
+}
+
+/// A table at the version that was opened, but for its files: what a commit of metadata goes by takes no longer for many.
 ///
 /// # Errors
 /// Where its metadata is none that this binary understands.
@@ -17,22 +32,13 @@ pub fn state(table: &DeltaTable) -> Result<TableState, Trouble> {
     let metadata = json_of(snapshot.metadata())?;
     let wrong = |error: serde_json::Error| Trouble::Refused(anyhow::Error::new(error).context("the table's metadata"));
     let schema = metadata["schemaString"].as_str().unwrap_or_default();
-    let (mut files, mut bytes, mut rows) = (0, 0, Some(0_u64));
-    for file in snapshot.log_data().iter() {
-        files += 1;
-        bytes += u64::try_from(file.size()).unwrap_or_default();
-        let records = file.num_records().and_then(|records| u64::try_from(records).ok());
-        rows = rows.zip(records).map(|(sum, records)| sum + records);
-    }
     Ok(TableState {
         fields: TableState::fields_of(schema).map_err(wrong)?,
         partition_by: serde_json::from_value(metadata["partitionColumns"].clone()).map_err(wrong)?,
         properties: serde_json::from_value(metadata["configuration"].clone()).map_err(wrong)?,
         protocol: serde_json::from_value(json_of(snapshot.protocol())?).map_err(wrong)?,
         comment: metadata["description"].as_str().map(str::to_owned),
-        files,
-        bytes,
-        rows,
+        ..TableState::default()
     })
 }
 
