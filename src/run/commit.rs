@@ -75,7 +75,8 @@ pub(super) async fn commit(
                 let task = &plan.tasks[index];
                 let (id, verb) = (task.id.clone(), task.verb);
                 let own = index == cut.task && !cut.empties.contains(&index);
-                if !own {
+                let told = index == cut.task && !begins;
+                if !own && !told {
                     (context.tell)(Event::Started { id: id.clone(), verb, task: index, of });
                 }
                 let took = if own { began.elapsed() } else { Duration::ZERO };

@@ -151,8 +151,7 @@ impl<'a> Holding<'a> {
     /// One statement by itself, between its opens and its closes.
     async fn alone(&self, work: &mut Wire, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         if self.lease.is_some() {
-            self.heads()?;
-            self.keeps(&unit.setup)?;
+            self.heads(&unit.setup)?;
         }
         let leaves = left::leaves(text);
         let mut tried = true;
@@ -178,9 +177,9 @@ impl<'a> Holding<'a> {
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
             self.set(work, &timeout).await?;
         }
-        for text in &unit.setup {
+        if !unit.setup.is_empty() {
             let mut batch = Batch::default();
-            batch.push(Part::Setup, text);
+            batch.extend(Part::Setup, &unit.setup);
             self.statement(work, &batch, stop).await?;
         }
         let mut text = text.to_owned();
@@ -247,7 +246,7 @@ impl<'a> Holding<'a> {
         let client = client.var("PGAPPNAME", lock::name(&self.me.run));
         // Behind a transaction-mode pooler a setting would stay with a server session that is others' too.
         let client = if self.lease.is_some() {
-            self.heads()?;
+            self.heads(&[])?;
             client
         } else {
             let timeout = millis(&self.pg.target.lock_timeout);
@@ -280,26 +279,17 @@ impl<'a> Holding<'a> {
         })
     }
 
-    /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema.
-    fn heads(&self) -> Result<(), Failure> {
-        if self.pg.about.heads {
-            return Ok(());
-        }
+    /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema, or without what its handler has set:
+    /// each statement may go to another server session there.
+    fn heads(&self, setup: &[String]) -> Result<(), Failure> {
+        let lost = match setup.last() {
+            _ if !self.pg.about.heads => format!("would not see schema {}", self.pg.schema),
+            Some(text) => format!("would not have what its handler has set (`{text}`)"),
+            None => return Ok(()),
+        };
         Err(Failure::Access(anyhow!(
-            "a transaction-mode pooler stands before {}: a statement that can't run in a transaction would not see schema {} there; \
-             name an `admin_connection` that goes around it",
-            self.pg.shown(),
-            self.pg.schema
-        )))
-    }
-
-    /// Refuses where what a handler has set would not hold for a statement by itself: behind a transaction-mode pooler each may go to another
-    /// server session.
-    fn keeps(&self, setup: &[String]) -> Result<(), Failure> {
-        let Some(text) = setup.last() else { return Ok(()) };
-        Err(Failure::Access(anyhow!(
-            "a transaction-mode pooler stands before {}: what the handler has set (`{text}`) would not hold there for a statement that \
-             can't run in a transaction; name an `admin_connection` that goes around it",
+            "a transaction-mode pooler stands before {}: a statement that can't run in a transaction {lost} there; name an \
+             `admin_connection` that goes around it",
             self.pg.shown()
         )))
     }
@@ -407,11 +397,9 @@ impl<'a> Holding<'a> {
         let why = broken.why();
         match part {
             Part::Action(at) => Failure::Handler { at, why },
-            Part::Setup => Failure::Handler {
-                at: 0,
-                why: why
-                    .context("an earlier statement of the handler sets the session, and failed when it was run again"),
-            },
+            Part::Setup => {
+                Failure::Handler { at: 0, why: why.context("what the handler has set before can't be set again") }
+            }
             Part::Commit if count > 0 => Failure::Handler { at: count, why },
             // It could be written before, so the handler has changed what that needs; but a server has its own troubles too: resources,
             // operators, files, itself (manual, appendix A).
