@@ -325,10 +325,9 @@ async fn locked(
         {
             return commit::give_up(context, hold, &plan, &cut, *times, why).await;
         }
-        let way = commit::way_out(session.dialect(), task, &cut);
         match commit::commit(context, session, hold, &plan, cut, begins, &mut state.done).await {
             Ok(None) => (state.lost, state.losing) = (None, None),
-            Ok(Some(end)) => {
+            Ok(Some((end, way))) => {
                 state.advice = way;
                 return Ok(end);
             }

@@ -175,12 +175,7 @@ impl<'a> Holding<'a> {
         if self.lease.is_none() {
             // With a timeout it would leave something half done behind, and it blocks nobody while it waits.
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
-            self.set(work, &timeout).await?;
-        }
-        if !unit.setup.is_empty() {
-            let mut batch = Batch::default();
-            batch.extend(Part::Setup, &unit.setup);
-            self.statement(work, &batch, stop).await?;
+            self.set(work, &timeout, &unit.setup).await?;
         }
         let mut text = text.to_owned();
         if let Some(leaves) = &leaves {
@@ -212,7 +207,7 @@ impl<'a> Holding<'a> {
         let closed = async {
             if self.lease.is_none() {
                 // It may have set what texts are read by, and the next one has the ledger's words in it.
-                self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+                self.set(work, &millis(&self.pg.target.lock_timeout), &[]).await?;
             }
             if let Some(leaves @ Leaves::Index { name, .. }) = &leaves
                 && !leaves.clear(self.pg).await?.is_empty()
@@ -299,7 +294,7 @@ impl<'a> Holding<'a> {
         let clear = leaves.clear(self.pg).await?;
         // Who was told to stop does not wait for traffic to end. The next attempt, or a rollback, clears it then.
         if stop.signal().is_some() && self.lease.is_none() {
-            self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+            self.set(work, &millis(&self.pg.target.lock_timeout), &[]).await?;
         }
         self.clear(work, clear, &Stop::never()).await
     }
@@ -316,10 +311,11 @@ impl<'a> Holding<'a> {
         Ok(())
     }
 
-    /// Sets for the session what statements by themselves rely on.
-    async fn set(&self, work: &mut Wire, lock_timeout: &str) -> Result<(), Failure> {
+    /// Sets for the session what statements by themselves rely on, and what their handler has set.
+    async fn set(&self, work: &mut Wire, lock_timeout: &str, setup: &[String]) -> Result<(), Failure> {
         let mut batch = Batch::default();
         batch.extend(Part::Frame, self.settings(lock_timeout).statements(false));
+        batch.extend(Part::Setup, setup);
         self.statement(work, &batch, &Stop::never()).await.map(|_| ())
     }
 
