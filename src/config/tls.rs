@@ -1,5 +1,5 @@
 //! The TLS options of a connection, settled before anyone uses them (rule T3): one spelling, absolute paths, and a CA that is named is
-//! checked. So the runner and the database's own client mean the same.
+//! checked. So the runner and the database's own client mean the same. What comes of them is told in `engine/tls.rs`.
 
 use super::url::Wrong;
 use crate::target::{Connection, Secret};

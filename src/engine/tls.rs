@@ -1,4 +1,5 @@
-//! What the engines with servers share of TLS and sockets: files that are read before anyone is asked, and reasons in words.
+//! What the engines with servers share of TLS and sockets: files that are read before anyone is asked, and reasons in words. The options
+//! themselves are settled in `config/tls.rs`.
 //!
 //! The library below takes a file that holds no certificate for one, and tells an unreadable file without its name.
 

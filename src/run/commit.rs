@@ -16,7 +16,8 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How often it is said again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Commits a unit. `Some`: the run ends here, and why; all that must be recorded is. `begins`: its task was not told of yet.
+/// Commits a unit. `Some`: the run ends here, and why; all that must be recorded is. With it the way out, where that is this unit's own.
+/// `begins`: its task was not told of yet.
 pub(super) async fn commit(
     context: &Context<'_>,
     session: &dyn Session,
@@ -25,7 +26,9 @@ pub(super) async fn commit(
     mut cut: Cut,
     begins: bool,
     done: &mut Vec<(StepId, Verb)>,
-) -> Result<Option<End>, Failure> {
+) -> Result<Option<(End, Option<String>)>, Failure> {
+    let task = &plan.tasks[cut.task];
+    let mut way = way_out(session.dialect(), task, &cut);
     if let Some(signal) = context.stop.signal() {
         // A client may go on to its end though it was told to stop: then nobody is at work any more, and nothing stands open.
         if matches!(cut.before.state, PhaseState::Running | PhaseState::RollingBack) && !cut.clears {
@@ -35,9 +38,8 @@ pub(super) async fn commit(
             }
             record(context, hold, &entry).await?;
         }
-        return Ok(Some(End::Interrupted(signal)));
+        return Ok(Some((End::Interrupted(signal), way)));
     }
-    let task = &plan.tasks[cut.task];
     let of = plan.tasks.len();
     let began = Instant::now();
     if begins && !cut.empties.contains(&cut.task) {
@@ -49,7 +51,7 @@ pub(super) async fn commit(
         && !cut.clears
         && let Some(end) = skip_applied(session, task.verb, &task.id, &mut cut, &mut indices).await?
     {
-        return Ok(Some(end));
+        return Ok(Some((end, way)));
     }
     if let (Some(index), Some(action)) = (indices.first(), cut.unit.actions.first()) {
         let of = u32::try_from(if cut.clears { 1 } else { task.handler.actions.len() }).unwrap_or(u32::MAX);
@@ -75,7 +77,8 @@ pub(super) async fn commit(
                 let task = &plan.tasks[index];
                 let (id, verb) = (task.id.clone(), task.verb);
                 let own = index == cut.task && !cut.empties.contains(&index);
-                if !own {
+                let told = index == cut.task && !begins;
+                if !own && !told {
                     (context.tell)(Event::Started { id: id.clone(), verb, task: index, of });
                 }
                 let took = if own { began.elapsed() } else { Duration::ZERO };
@@ -87,6 +90,7 @@ pub(super) async fn commit(
         }
         Err((Failure::Handler { at, why }, _)) => {
             let inside = inside && !why.is::<NothingRan>();
+            way = way.filter(|_| !why.is::<NothingRan>());
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
             let text = cut.unit.actions.get(at).map_or_else(|| "COMMIT".into(), Action::text);
@@ -126,7 +130,7 @@ pub(super) async fn commit(
             return Err(failure);
         }
     };
-    Ok(Some(end))
+    Ok(Some((end, way)))
 }
 
 /// A procedure or a block that commits on its way.
@@ -144,7 +148,7 @@ const fn is_file(action: &Action) -> bool {
 }
 
 /// What to do once a unit has failed, or was stopped, of which nobody knows how far it came; none where nothing of it is applied.
-pub(super) fn way_out(dialect: Dialect, task: &Task, cut: &Cut) -> Option<String> {
+fn way_out(dialect: Dialect, task: &Task, cut: &Cut) -> Option<String> {
     if cut.clears {
         return None;
     }

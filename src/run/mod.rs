@@ -8,15 +8,17 @@ mod lock;
 mod look;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub use look::{Look, history, ledger, look, objects, rows, unready};
+pub use word::repair;
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
     event::{End, Event, OUT_OF_REACH, Outcome},
-    ledger::{Entry, Facts, HistoryRow, Unit},
-    model::{Class, Finding, StepId, Verb, Version, Way},
-    plan::{self, Plan, Repair, Request},
+    ledger::Facts,
+    model::{Class, Finding, StepId, Verb, Way},
+    plan::{self, Plan, Request},
     release::Project,
     target::Target,
 };
@@ -339,10 +341,9 @@ async fn locked(
         {
             return commit::give_up(context, hold, &plan, &cut, *times, why).await;
         }
-        let way = commit::way_out(session.dialect(), task, &cut);
         match commit::commit(context, session, hold, &plan, cut, begins, &mut state.done).await {
             Ok(None) => (state.lost, state.losing) = (None, None),
-            Ok(Some(end)) => {
+            Ok(Some((end, way))) => {
                 state.advice = way;
                 return Ok(end);
             }
@@ -359,144 +360,6 @@ async fn locked(
     state.notes.clone_from(&plan.notes);
     state.advice = Some(plan::advice(project, &plan::after(project, &facts, &plan), &context.target.guards));
     Ok(End::Done)
-}
-
-/// Records a person's word in the ledger (`repair`, `rollout`, `stamp`, `import`), under the lock; runs nothing. An answer that was lost is
-/// decided by the audit trail, which has this run's id once the word is recorded (L5).
-pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -> Outcome {
-    let mut state = Word::default();
-    let mut patience = Patience::default();
-    let end = loop {
-        let again = match word(context, project, repair, &mut state).await {
-            Ok(end) => break end,
-            // It was there a moment ago, and may have recorded what was sent.
-            Err(Failure::Lost(why)) if !state.sent.is_empty() => Again::Lost(format!("{why:#}")),
-            Err(Failure::Access(why)) if !state.sent.is_empty() => Again::Away(format!("{why:#}")),
-            Err(failure) => break at_once(failure),
-        };
-        match patience.wait(context, again, 0).await {
-            Ok(()) => {}
-            Err(End::Access(why)) => {
-                break End::Access(format!("{why}; whether it was recorded is not known: see triphase history"));
-            }
-            Err(end) => break end,
-        }
-    };
-    let next = if matches!(end, End::Access(_)) { OUT_OF_REACH } else { "triphase show" };
-    Outcome { end, done: Vec::new(), waits: Vec::new(), notes: state.notes, next: next.into() }
-}
-
-/// What outlives a round of a person's word.
-#[derive(Default)]
-struct Word {
-    told_host: bool,
-    confirmed: bool,
-    /// What was sent, and may be recorded.
-    sent: Vec<Entry>,
-    notes: Vec<String>,
-}
-
-async fn word(context: &Context<'_>, project: &Project, repair: &Repair, state: &mut Word) -> Result<End, Failure> {
-    let session = context.driver.open(context.target, crate::engine::Access::Write).await?;
-    let session = session.as_ref();
-    if !state.told_host {
-        state.told_host = true;
-        (context.tell)(Event::Host(session.place()));
-    }
-    let ledger = lock::patiently(context, async || session.ledger().await).await?;
-    look::spoken(session, project)?;
-    if is_recorded(context, session, &state.sent).await? {
-        return Ok(End::Done);
-    }
-    let seen = plan::repair(project, &ledger, repair);
-    if !seen.findings.is_empty() {
-        return Ok(End::Refused(seen.findings));
-    }
-    if seen.entries.is_empty() {
-        state.notes = seen.notes;
-        return Ok(End::Done);
-    }
-    if let Some(end) = confirm_word(context, session, &ledger, repair, &seen, &mut state.confirmed) {
-        return Ok(end);
-    }
-    let hold = match lock::lock(context, session).await? {
-        Ok(hold) => hold,
-        Err(end) => return Ok(end),
-    };
-    let outcome = locked_word(context, project, repair, session, hold.as_ref(), (&seen, &mut *state)).await;
-    give_back(context, hold).await;
-    outcome
-}
-
-/// All of it that happens under the lock. `seen`: what was planned before, and perhaps confirmed.
-async fn locked_word(
-    context: &Context<'_>,
-    project: &Project,
-    repair: &Repair,
-    session: &dyn Session,
-    hold: &dyn Hold,
-    (seen, state): (&plan::RepairPlan, &mut Word),
-) -> Result<End, Failure> {
-    let ledger = lock::patiently(context, async || session.ledger().await).await?;
-    // The server may have gone on with it after the first look.
-    if is_recorded(context, session, &state.sent).await? {
-        return Ok(End::Done);
-    }
-    let plan = plan::repair(project, &ledger, repair);
-    if !plan.findings.is_empty() {
-        return Ok(End::Refused(plan.findings));
-    }
-    if state.confirmed && (&plan.entries, &plan.notes) != (&seen.entries, &seen.notes) {
-        return Ok(End::Refused(vec![changed_meanwhile("the repair")]));
-    }
-    if let Some(end) = confirm_word(context, session, &ledger, repair, &plan, &mut state.confirmed) {
-        return Ok(end);
-    }
-    state.notes = plan.notes;
-    if !plan.entries.is_empty() {
-        state.sent.clone_from(&plan.entries);
-        let guards = ledger.in_force(&context.target.guards);
-        let guards = (guards != ledger.guards).then_some(guards);
-        let begin = crate::ledger::Begin { create: ledger.format.is_none(), guards };
-        lock::patiently(context, async || hold.begin(&begin).await).await?;
-        let unit = Unit { closes: plan.entries, ..Unit::default() };
-        lock::patiently(context, async || hold.commit(&unit, &Stop::never()).await).await?;
-    }
-    Ok(End::Done)
-}
-
-/// Whether the audit trail has what this run sent: all of it was one transaction, so its first event tells.
-async fn is_recorded(context: &Context<'_>, session: &dyn Session, sent: &[Entry]) -> Result<bool, Failure> {
-    /// More than others are likely to have written meanwhile.
-    const NEWEST: u32 = 1000;
-    let Some(event) = sent.first().map(Entry::event) else { return Ok(false) };
-    let rows = session.history(NEWEST.saturating_add(u32::try_from(sent.len()).unwrap_or(u32::MAX))).await?;
-    let release = event.release.as_ref().map_or("", Version::as_str);
-    let step = event.step.as_deref().unwrap_or_default();
-    let same = |row: &HistoryRow| (row.release.as_str(), row.step.as_str(), &row.verb) == (release, step, &event.verb);
-    Ok(rows.iter().any(|row| row.run == context.me.run && same(row)))
-}
-
-/// Asks about a repair where the guards in force ask for it (G9), once.
-fn confirm_word(
-    context: &Context<'_>,
-    session: &dyn Session,
-    ledger: &crate::ledger::Ledger,
-    repair: &Repair,
-    plan: &plan::RepairPlan,
-    confirmed: &mut bool,
-) -> Option<End> {
-    if *confirmed || !repair.asks() || !ledger.in_force(&context.target.guards).is_protected() {
-        return None;
-    }
-    match (context.confirm)(&session.place(), &Asked::Change(&plan.notes.join("; "))) {
-        Ok(true) => {
-            *confirmed = true;
-            None
-        }
-        Ok(false) => Some(End::Declined),
-        Err(why) => Some(End::Refused(vec![Finding::new(Class::Guard, "G9", why)])),
-    }
 }
 
 /// What was confirmed is what happens, or nothing does (G9).

@@ -150,8 +150,7 @@ impl<'a> Holding<'a> {
     /// One statement by itself, between its opens and its closes.
     async fn alone(&self, work: &mut Wire, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         if self.lease.is_some() {
-            self.heads()?;
-            self.keeps(&unit.setup)?;
+            self.heads(&unit.setup)?;
         }
         let leaves = left::leaves(text);
         let mut tried = true;
@@ -166,12 +165,7 @@ impl<'a> Holding<'a> {
         if self.lease.is_none() {
             // With a timeout it would leave something half done behind, and it blocks nobody while it waits.
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
-            self.set(work, &timeout).await?;
-        }
-        for text in &unit.setup {
-            let mut batch = Batch::default();
-            batch.push(Part::Setup, text);
-            self.statement(work, &batch, stop).await?;
+            self.set(work, &timeout, &unit.setup).await?;
         }
         let mut text = text.to_owned();
         if let Some(leaves) = &leaves {
@@ -203,7 +197,7 @@ impl<'a> Holding<'a> {
         let closed = async {
             if self.lease.is_none() {
                 // It may have set what texts are read by, and the next one has the ledger's words in it.
-                self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+                self.set(work, &millis(&self.pg.target.lock_timeout), &[]).await?;
             }
             if let Some(leaves @ Leaves::Index { name, .. }) = &leaves
                 && !leaves.clear(self.pg).await?.is_empty()
@@ -243,7 +237,7 @@ impl<'a> Holding<'a> {
         let client = client.var("PGAPPNAME", lock::name(&self.me.run));
         // Behind a transaction-mode pooler a setting would stay with a server session that is others' too.
         let client = if self.lease.is_some() {
-            self.heads()?;
+            self.heads(&[])?;
             client
         } else {
             let timeout = millis(&self.pg.target.lock_timeout);
@@ -261,26 +255,17 @@ impl<'a> Holding<'a> {
         closed.map_err(|why| unrecorded("a file was run", why))
     }
 
-    /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema.
-    fn heads(&self) -> Result<(), Failure> {
-        if self.pg.about.heads {
-            return Ok(());
-        }
+    /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema, or without what its handler has set:
+    /// each statement may go to another server session there.
+    fn heads(&self, setup: &[String]) -> Result<(), Failure> {
+        let lost = match setup.last() {
+            _ if !self.pg.about.heads => format!("would not see schema {}", self.pg.schema),
+            Some(text) => format!("would not have what its handler has set (`{text}`)"),
+            None => return Ok(()),
+        };
         Err(Failure::Access(anyhow!(
-            "a transaction-mode pooler stands before {}: a statement that can't run in a transaction would not see schema {} there; \
-             name an `admin_connection` that goes around it",
-            self.pg.shown(),
-            self.pg.schema
-        )))
-    }
-
-    /// Refuses where what a handler has set would not hold for a statement by itself: behind a transaction-mode pooler each may go to another
-    /// server session.
-    fn keeps(&self, setup: &[String]) -> Result<(), Failure> {
-        let Some(text) = setup.last() else { return Ok(()) };
-        Err(Failure::Access(anyhow!(
-            "a transaction-mode pooler stands before {}: what the handler has set (`{text}`) would not hold there for a statement that \
-             can't run in a transaction; name an `admin_connection` that goes around it",
+            "a transaction-mode pooler stands before {}: a statement that can't run in a transaction {lost} there; name an \
+             `admin_connection` that goes around it",
             self.pg.shown()
         )))
     }
@@ -290,7 +275,7 @@ impl<'a> Holding<'a> {
         let clear = leaves.clear(self.pg).await?;
         // Who was told to stop does not wait for traffic to end. The next attempt, or a rollback, clears it then.
         if stop.signal().is_some() && self.lease.is_none() {
-            self.set(work, &millis(&self.pg.target.lock_timeout)).await?;
+            self.set(work, &millis(&self.pg.target.lock_timeout), &[]).await?;
         }
         self.clear(work, clear, &Stop::never()).await
     }
@@ -307,10 +292,11 @@ impl<'a> Holding<'a> {
         Ok(())
     }
 
-    /// Sets for the session what statements by themselves rely on.
-    async fn set(&self, work: &mut Wire, lock_timeout: &str) -> Result<(), Failure> {
+    /// Sets for the session what statements by themselves rely on, and what their handler has set.
+    async fn set(&self, work: &mut Wire, lock_timeout: &str, setup: &[String]) -> Result<(), Failure> {
         let mut batch = Batch::default();
         batch.extend(Part::Frame, self.settings(lock_timeout).statements(false));
+        batch.extend(Part::Setup, setup);
         self.statement(work, &batch, &Stop::never()).await.map(|_| ())
     }
 
@@ -375,11 +361,9 @@ impl<'a> Holding<'a> {
         let why = broken.why();
         match part {
             Part::Action(at) => Failure::Handler { at, why },
-            Part::Setup => Failure::Handler {
-                at: 0,
-                why: why
-                    .context("an earlier statement of the handler sets the session, and failed when it was run again"),
-            },
+            Part::Setup => {
+                Failure::Handler { at: 0, why: why.context("what the handler has set before can't be set again") }
+            }
             Part::Commit if count > 0 => Failure::Handler { at: count, why },
             // It could be written before, so the handler has changed what that needs; but a server has its own troubles too: resources,
             // operators, files, itself (manual, appendix A).
