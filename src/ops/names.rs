@@ -20,6 +20,11 @@ pub fn ours(name: &str) -> bool {
     name.starts_with(OURS)
 }
 
+/// The hash of the step that a name of ours belongs to.
+pub fn hash_in(name: &str) -> Option<&str> {
+    name.strip_prefix(OURS)?.split_once('_').map(|(hash, _)| hash)
+}
+
 /// A hidden name for a column that is not taken: as much of the column's own as fits.
 pub fn hidden(hash: &str, role: &str, column: &str, taken: impl Fn(&str) -> bool) -> String {
     let head = format!("{OURS}{hash}_{role}");
@@ -58,5 +63,6 @@ mod tests {
         assert!(first.len() <= LONGEST && second.len() <= LONGEST, "{first} {second}");
         assert!(second.ends_with("_2") && ours(&second) && first != second);
         assert_eq!(hidden("0a", "new_", "amount", |_| false), "_tp_0a_new_amount");
+        assert_eq!((hash_in(&first), hash_in("amount")), (Some(hash.as_str()), None));
     }
 }

@@ -12,16 +12,20 @@ pub mod machine;
 mod open;
 mod operations;
 mod played;
+mod purge;
+mod rebuild;
 mod repair;
 mod resume;
 mod stamp;
 #[cfg(test)]
 pub(crate) mod tests;
+mod upgrade;
 
 pub use app_release::app_release;
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
 pub use open::{Open, cut_short, open};
+pub use rebuild::{no_purge, no_rebuild};
 pub use repair::{About, Repair, RepairPlan, repair};
 pub use stamp::Mark;
 

@@ -8,7 +8,7 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-pub use look::{Look, history, ledger, look, objects, rows, unready};
+pub use look::{Look, history, ledger, look, objects, rows, unready, word};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
@@ -360,15 +360,14 @@ async fn word(
     repair: &Repair,
     notes: &mut Vec<String>,
 ) -> Result<End, Failure> {
-    let session = context.driver.open(context.target, crate::engine::Access::Write).await?;
+    let session = look::opened(context.target, context.driver, repair).await?;
     let session = session.as_ref();
     (context.tell)(Event::Host(session.place()));
-    let ledger = lock::patiently(context, async || session.ledger().await).await?;
-    let seen = plan::repair(project, &ledger, repair);
+    let (ledger, seen) = lock::patiently(context, async || look::repair(session, project, repair).await).await?;
     if !seen.findings.is_empty() {
         return Ok(End::Refused(seen.findings));
     }
-    if seen.entries.is_empty() {
+    if seen.is_empty() {
         *notes = seen.notes;
         return Ok(End::Done);
     }
@@ -381,24 +380,28 @@ async fn word(
         Err(end) => return Ok(end),
     };
     let outcome = async {
-        let ledger = lock::patiently(context, async || session.ledger().await).await?;
-        let plan = plan::repair(project, &ledger, repair);
+        let (ledger, plan) = lock::patiently(context, async || look::repair(session, project, repair).await).await?;
         if !plan.findings.is_empty() {
             return Ok(End::Refused(plan.findings));
         }
-        if confirmed && (&plan.entries, &plan.notes) != (&seen.entries, &seen.notes) {
+        if confirmed && plan != seen {
             return Ok(End::Refused(vec![changed_meanwhile("the repair")]));
         }
         if let Some(end) = confirm_word(context, session, &ledger, repair, &plan, &mut confirmed) {
             return Ok(end);
         }
-        if !plan.entries.is_empty() {
+        if !plan.is_empty() {
             let guards = ledger.guards.replaced_by(&context.target.guards);
             let guards = (guards != ledger.guards).then_some(guards);
             let begin = crate::ledger::Begin { create: ledger.format.is_none(), guards };
             lock::patiently(context, async || hold.begin(&begin).await).await?;
+        }
+        if !plan.entries.is_empty() {
             let unit = Unit { closes: plan.entries, ..Unit::default() };
             lock::patiently(context, async || hold.commit(&unit, &Stop::never()).await).await?;
+        }
+        if !plan.purge.is_empty() {
+            lock::patiently(context, async || hold.purge(&plan.purge, &repair.reason).await).await?;
         }
         *notes = plan.notes;
         Ok(End::Done)

@@ -8,15 +8,15 @@ use super::{
     evidence::{self, Evidence},
     journal::{Appended, FILES, Journal, MANY_FILES, Row},
     lease::{Keeper, Lease, State},
-    query,
+    leavings, query,
     session::LakeSession,
 };
 use crate::{
     action::Action,
     engine::{Answer, Failure, Hold, Me, Stop},
     failpoint,
-    ledger::{Begin, Entry, Event, Format, Outcome, Unit},
-    model::{PhaseState, StepId, Time, Verb},
+    ledger::{Begin, Entry, Event, Format, Left, Outcome, Unit},
+    model::{Class, Finding, PhaseState, StepId, Time, Verb},
     ops::{Act, Does},
     sql,
 };
@@ -164,6 +164,7 @@ impl<'a> LakeHold<'a> {
             Work::Statement(_) | Work::Act(_) => self.newest(work.table(), id).await?,
         };
         let last = ends(&unit.closes);
+        self.knows(work.table(), id, newest).await?;
         let written = self
             .write(true, None, |journal| {
                 let mut rows = self.rows(&unit.opens);
@@ -201,6 +202,39 @@ impl<'a> LakeHold<'a> {
             Some(table) => evidence::newest(&table, &evidence::app(id)).await.map_err(access),
             None => Ok(None),
         }
+    }
+
+    /// Refuses where the table knows of an attempt that the ledger never made: it is not the ledger that this step was run by (D7).
+    async fn knows(&self, table: &str, id: &StepId, newest: Option<i64>) -> Result<(), Failure> {
+        let last = self.session.journal.lock().await.last();
+        if newest.is_none_or(|newest| evidence::attempt(newest) <= last) {
+            return Ok(());
+        }
+        let message = format!(
+            "table `{table}` has commits of step `{id}` that the ledger knows nothing of: it was lost, or is an older one"
+        );
+        Err(Failure::Refused(Box::new(
+            Finding::new(Class::Decision, "D7", message)
+                .way_out("rebuild the ledger from the tables: triphase repair rebuild --reason …"),
+        )))
+    }
+
+    async fn remove(&self, what: &[Left], reason: &str) -> Result<(), Failure> {
+        for left in what {
+            if self.keeper.lost() {
+                return Err(Failure::Fenced(None));
+            }
+            leavings::remove(&self.session.lake, left, &self.me.run, self.session.patience).await?;
+            let table = if left.table.is_empty() { String::new() } else { format!(" of table {}", left.table) };
+            let row = Row {
+                verb: "repair purge".to_owned(),
+                outcome: Outcome::Recorded.name().to_owned(),
+                detail: Some(format!("{} {}{table}: {reason}", left.kind.name(), left.name)),
+                ..Journal::row(self.me, self.lease.epoch, None)
+            };
+            self.write(true, None, |_| vec![row.clone()]).await?;
+        }
+        Ok(())
     }
 
     fn rows(&self, entries: &[Entry]) -> Vec<Row> {
@@ -298,6 +332,10 @@ impl Hold for LakeHold<'_> {
 
     fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time> {
         Box::pin(self.write_unit(unit, stop))
+    }
+
+    fn purge<'a>(&'a self, what: &'a [Left], reason: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.remove(what, reason))
     }
 
     fn blockers(&self) -> Answer<'_, Vec<String>> {

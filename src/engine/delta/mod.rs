@@ -2,6 +2,7 @@
 //! it; a statement's commit carries the evidence that it is applied, so no crash leaves a question open.
 
 mod acts;
+mod aside;
 mod change;
 mod commit;
 mod dml;
@@ -10,12 +11,15 @@ mod hold;
 mod journal;
 mod lake;
 mod lease;
+mod leavings;
+mod objects;
 mod probe;
 mod query;
 mod script;
 mod session;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod trouble;
 
 use super::{Access, Answer, Driver, Me, Session, UrlOption};
@@ -75,5 +79,9 @@ impl Driver for Delta {
 
     fn open<'a>(&'a self, target: &'a Target, access: Access) -> Answer<'a, Box<dyn Session>> {
         Box::pin(async move { Ok(Box::new(session::LakeSession::open(target, access).await?) as Box<dyn Session>) })
+    }
+
+    fn open_damaged<'a>(&'a self, target: &'a Target) -> Answer<'a, Box<dyn Session>> {
+        Box::pin(async move { Ok(Box::new(session::LakeSession::open_damaged(target).await?) as Box<dyn Session>) })
     }
 }

@@ -7,6 +7,7 @@ mod operations;
 mod phases;
 mod python;
 mod races;
+mod repairs;
 mod shore;
 
 use shore::{SALES, Shore};

@@ -7,7 +7,7 @@ mod remove;
 mod rewrite;
 mod table;
 
-pub use table::state;
+pub use table::{changes, state};
 
 use super::{
     commit,
@@ -118,8 +118,7 @@ impl Run<'_> {
         looked: &mut Looked,
     ) -> Result<(), Trouble> {
         let state = table::state(table)?;
-        writable(&state)?;
-        let next = crate::ops::apply_all(edits, &state).map_err(words)?;
+        let next = edited(&state, edits)?;
         checks::all(self.evidence, table, checks, looked).await?;
         let actions = table::changes(table, &state, &next)?;
         commit::put(table, actions, &self.evidence.put(operation)).await
@@ -162,6 +161,15 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// What edits make of a table that this library can write.
+///
+/// # Errors
+/// Where it can't, or where they do not fit.
+pub fn edited(state: &TableState, edits: &[Edit]) -> Result<TableState, Trouble> {
+    writable(state)?;
+    crate::ops::apply_all(edits, state).map_err(words)
 }
 
 /// Refuses a table with features that the library would write wrongly or not at all.
