@@ -37,7 +37,7 @@ pub(super) fn rebuild(project: &Project, ledger: &Ledger, traces: &Traces, reaso
     if ledger.steps.is_empty() {
         rebuilt.infer();
     }
-    plan.entries = rebuilt.entries(reason);
+    plan.entries = rebuilt.entries(ledger, reason);
     plan.notes = rebuilt.told(ledger);
     notes(&mut plan);
     plan
@@ -287,7 +287,7 @@ impl Rebuilt<'_> {
         }
     }
 
-    fn entries(&self, reason: &str) -> Vec<Entry> {
+    fn entries(&self, ledger: &Ledger, reason: &str) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (id, row) in &self.rows {
             let event = |detail: String| Event {
@@ -301,7 +301,10 @@ impl Rebuilt<'_> {
             };
             let detail = format!("{}: {reason}", self.by(id));
             entries.push(Entry::Replace { id: id.clone(), row: Some(row.clone()), event: event(detail) });
-            let keep = self.keep(id, row);
+            // What an older ledger has kept was kept when it ran.
+            let kept = ledger.steps.get(id).map(|row| &row.stored);
+            let mut keep = self.keep(id, row);
+            keep.retain(|verb, _| !kept.is_some_and(|kept| kept.contains(verb)));
             if !keep.is_empty() {
                 let from = if self.derived.contains_key(id) { "derived again" } else { "as the files have them" };
                 entries.push(Entry::Keep {
@@ -386,7 +389,8 @@ impl Rebuilt<'_> {
                 format!("how far {phase} of step `{id}` came is not known: triphase repair done {id} {phase}, or repair undone")
             }));
             let operation = self.step(id).is_some_and(|step| step.operation.is_some());
-            if operation && row.is_open() && !self.derived.contains_key(id) {
+            let kept = ledger.steps.get(id).is_some_and(|row| !row.stored.is_empty());
+            if operation && row.is_open() && !kept && !self.derived.contains_key(id) {
                 notes.push(format!(
                     "the handlers of step `{id}` are not known: its table's log no longer has the version before it; its way back: \
                      triphase repair handler {id} VERB --file F"
