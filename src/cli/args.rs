@@ -19,7 +19,7 @@ use crate::{
     plan::{Ask, FfTo, Request, Scope},
 };
 use clap::{Args, Parser, Subcommand};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// Zero-downtime phased migrations: add before the rollout, simdrop and drop after it, and a way back until the drop
 #[derive(Parser, Debug)]

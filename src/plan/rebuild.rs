@@ -237,12 +237,15 @@ impl Rebuilt<'_> {
             }
             self.complete(release);
         }
-        for row in self.rows.iter_mut() {
-            let (id, row) = row;
+        for (id, row) in &mut self.rows {
             let all = self.derived.get(id).or_else(|| self.project.step(id).map(|step| &step.handlers));
-            for phase in Phase::ALL.iter().filter(|phase| row.phase(**phase).state == PhaseState::Pending) {
-                let has = all.and_then(|all| all.get(&phase.verb())).is_some_and(|handler| !handler.actions.is_empty());
-                row.phases[phase.index()].empty = !has;
+            let has = |phase: Phase| {
+                all.and_then(|all| all.get(&phase.verb())).is_some_and(|handler| !handler.actions.is_empty())
+            };
+            for (phase, at) in Phase::ALL.iter().zip(&mut row.phases) {
+                if at.state == PhaseState::Pending {
+                    at.empty = !has(*phase);
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     action::Handler,
-    ledger::{Entry, Event, Format, Ledger, Left, Outcome, Row, Traces, drift},
+    ledger::{Entry, Event, Format, Ledger, Left, Outcome, Row, Traces},
     model::{Class, Finding, Phase, PhaseState, StepId, Verb, Version, Way},
     release::{Project, Step},
 };

@@ -213,7 +213,7 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
 ///
 /// # Errors
 /// Where the target can't be reached or its ledger not read.
-pub async fn word(
+pub async fn proposed(
     target: &Target,
     driver: &dyn Driver,
     project: &Project,

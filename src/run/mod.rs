@@ -8,7 +8,7 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-pub use look::{Look, history, ledger, look, objects, rows, unready, word};
+pub use look::{Look, history, ledger, look, objects, proposed, rows, unready};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},

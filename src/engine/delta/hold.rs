@@ -10,13 +10,14 @@ use super::{
     lease::{Keeper, Lease, State},
     leavings, query,
     session::LakeSession,
+    traces,
 };
 use crate::{
     action::Action,
     engine::{Answer, Failure, Hold, Me, Stop},
     failpoint,
     ledger::{Begin, Entry, Event, Format, Left, Outcome, Unit},
-    model::{Class, Finding, PhaseState, StepId, Time, Verb},
+    model::{PhaseState, StepId, Time, Verb},
     ops::{Act, Does},
     sql,
 };
@@ -210,13 +211,7 @@ impl<'a> LakeHold<'a> {
         if newest.is_none_or(|newest| evidence::attempt(newest) <= last) {
             return Ok(());
         }
-        let message = format!(
-            "table `{table}` has commits of step `{id}` that the ledger knows nothing of: it was lost, or is an older one"
-        );
-        Err(Failure::Refused(Box::new(
-            Finding::new(Class::Decision, "D7", message)
-                .way_out("rebuild the ledger from the tables: triphase repair rebuild --reason …"),
-        )))
+        Err(traces::lost(table, id))
     }
 
     async fn remove(&self, what: &[Left], reason: &str) -> Result<(), Failure> {

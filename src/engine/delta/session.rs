@@ -252,10 +252,15 @@ impl LakeSession {
     /// What operations are derived from.
     async fn tables(&self, names: &[String]) -> Result<ops::Lake, Failure> {
         let mut lake = ops::Lake { writers: self.writers.clone(), ..ops::Lake::default() };
+        let none = self.journal.lock().await.format.is_none();
         for name in names {
             let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
             if let Some(table) = self.lake.open(&place).await.map_err(access)? {
+                // What would be derived is what was derived once already.
+                if none && let Some(id) = traces::lately(&table).await.map_err(access)? {
+                    return Err(traces::lost(name, &id));
+                }
                 lake.tables.insert(name.clone(), acts::state(&table).map_err(access)?);
             }
         }

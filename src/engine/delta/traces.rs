@@ -12,7 +12,7 @@ use crate::{
     action::Action,
     engine::Failure,
     ledger::{Trace, Traces},
-    model::{StepId, Time, Verb, Version},
+    model::{Class, Finding, StepId, Time, Verb, Version},
 };
 use deltalake::DeltaTable;
 use serde_json::Value;
@@ -177,6 +177,35 @@ async fn table(lake: &Lake, place: &url::Url, name: &str, steps: &[StepId], foun
         }
     }
     Ok(())
+}
+
+/// How many of a table's newest commits are looked at for a step's.
+const NEWEST: u64 = 20;
+
+/// The step of one of a table's newest commits: where there is no ledger, there was one.
+///
+/// # Errors
+/// Where the table's log can't be read.
+pub async fn lately(table: &DeltaTable) -> Result<Option<StepId>, Trouble> {
+    let newest = table.snapshot()?.version();
+    for version in (newest.saturating_sub(NEWEST)..=newest).rev() {
+        let Some(bytes) = table.log_store().read_commit_entry(version).await? else { break };
+        if let Some((id, ..)) = Commit::read(version, &bytes).of() {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// The refusal of a ledger that knows less than a table.
+pub fn lost(table: &str, id: &StepId) -> Failure {
+    let message = format!(
+        "table `{table}` has commits of step `{id}` that the ledger knows nothing of: it was lost, or is an older one"
+    );
+    Failure::Refused(Box::new(
+        Finding::new(Class::Decision, "D7", message)
+            .way_out("rebuild the ledger from the tables: triphase repair rebuild --reason …"),
+    ))
 }
 
 /// The commits that are still in a table's log, oldest first, and whether they are all.

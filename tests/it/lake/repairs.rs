@@ -92,6 +92,8 @@ fn a_lost_ledger_is_made_anew_and_nothing_runs_again() {
     let (version, rows) = (shore.version("sales"), shore.query("sales", "SELECT * FROM t ORDER BY id"));
     lose(&shore);
     assert_eq!(states(&shore)[0], "v1/make pending pending pending");
+    shore.ends(5, "plan ff").says("D7").says("repair rebuild");
+    shore.ends(5, "ff").says("D7");
     // What a look says changes nothing.
     let everything = shore.everything();
     shore.ok("repair rebuild --noop --reason lost").says("would record: rebuilt from");
