@@ -20,8 +20,6 @@ pub struct Traces {
     pub before: BTreeMap<StepId, Option<TableState>>,
     /// Who else writes the tables, where the target says so.
     pub writers: Option<BTreeSet<Writer>>,
-    /// The steps that the ledger's trail names, whatever it says of them.
-    pub known: BTreeSet<StepId>,
     /// The ledger is there and can't be read: why.
     pub damaged: Option<String>,
 }
@@ -41,6 +39,8 @@ pub struct Trace {
     pub ends: bool,
     /// The statement is applied; else this is one of several commits of which the last is missing.
     pub proof: bool,
+    /// The ledger's trail has the attempt, or one that was rebuilt since.
+    pub known: bool,
     /// The table.
     pub table: String,
     /// When, by the clock of who committed.

@@ -17,7 +17,7 @@ pub(super) fn rebuild(project: &Project, ledger: &Ledger, traces: &Traces, reaso
     if !plan.findings.is_empty() {
         return plan;
     }
-    let lost = lost(ledger, traces);
+    let lost = lost(traces);
     let notes = |plan: &mut RepairPlan| {
         let unread = traces.unread.iter();
         plan.notes.extend(unread.map(|(table, why)| format!("table `{table}` can't be read, and says nothing: {why}")));
@@ -43,15 +43,11 @@ pub(super) fn rebuild(project: &Project, ledger: &Ledger, traces: &Traces, reaso
     plan
 }
 
-/// The steps whose commits the ledger knows nothing of: those that its trail never names, and those of which a table has a later attempt
-/// than the ledger ever made.
-fn lost(ledger: &Ledger, traces: &Traces) -> BTreeSet<StepId> {
-    let later = |trace: &&Trace| {
-        trace.proof
-            && u64::try_from(trace.attempt).is_ok_and(|attempt| attempt > ledger.revision && ledger.format.is_some())
-    };
-    let new = traces.commits.iter().filter(|trace| !traces.known.contains(&trace.id));
-    new.chain(traces.commits.iter().filter(later)).map(|trace| trace.id.clone()).collect()
+/// The steps of which a table has an attempt that the ledger never made: it was lost, or is an older one. What it made and a person then said
+/// otherwise of stays as that person said.
+fn lost(traces: &Traces) -> BTreeSet<StepId> {
+    let unknown = traces.commits.iter().filter(|trace| trace.proof && !trace.known);
+    unknown.map(|trace| trace.id.clone()).collect()
 }
 
 struct Rebuilt<'a> {
@@ -211,8 +207,8 @@ impl Rebuilt<'_> {
     fn infer(&mut self) {
         let Some(newest) = self.rows.keys().map(|id| id.release.clone()).max() else { return };
         for release in self.project.releases.iter().filter(|release| release.version <= newest) {
-            let upto = if release.version < newest { None } else { Some(self.begun(&newest)) };
-            for step in guards::counted(release) {
+            let upto = if release.version < newest { None } else { Some(self.begun(release)) };
+            for (place, step) in guards::counted(release).enumerate() {
                 let id = &step.id;
                 let alone = !self.rows.contains_key(id);
                 let mut row = self.rows.remove(id).unwrap_or_else(|| Row::pending(&step.name));
@@ -224,7 +220,9 @@ impl Rebuilt<'_> {
                     let behind = match upto {
                         // Of a step that has commits, those that are missing were not made.
                         None => alone || self.leaves_nothing(id, phase.verb()),
-                        Some(begun) => begun.is_some_and(|begun| *phase < begun),
+                        Some(begun) => {
+                            begun.is_some_and(|(begun, upto)| *phase < begun || (*phase == begun && place < upto))
+                        }
                     };
                     if at.state != PhaseState::Pending || !behind {
                         break;
@@ -250,11 +248,16 @@ impl Rebuilt<'_> {
         }
     }
 
-    /// The phase that a release has come to.
-    fn begun(&self, release: &Version) -> Option<Phase> {
-        let rows = self.rows.iter().filter(|(id, _)| id.release == *release);
+    /// The phase that a release has come to, and the number of steps that are through it: those before one that has a commit of it, since
+    /// steps run in order (G3); all, once each that has a handler is.
+    fn begun(&self, release: &Release) -> Option<(Phase, usize)> {
+        let rows = self.rows.iter().filter(|(id, _)| id.release == release.version);
         let phases = rows.flat_map(|(_, row)| Phase::ALL.iter().filter(|phase| row.phase(**phase).really()));
-        phases.max().copied()
+        let phase = *phases.max()?;
+        let done = |step: &Step| self.rows.get(&step.id).is_some_and(|row| row.phase(phase).state == PhaseState::Done);
+        let all = guards::counted(release).all(|step| done(step) || !self.has(&step.id, phase.verb()));
+        let last = guards::counted(release).enumerate().filter(|(_, step)| done(step)).map(|(place, _)| place).last();
+        Some((phase, if all { usize::MAX } else { last.unwrap_or(0) }))
     }
 
     /// Whether a handler leaves no commit behind, or none that is still there: it only looks, or its table is gone.

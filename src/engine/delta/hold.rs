@@ -207,8 +207,8 @@ impl<'a> LakeHold<'a> {
 
     /// Refuses where the table knows of an attempt that the ledger never made: it is not the ledger that this step was run by (D7).
     async fn knows(&self, table: &str, id: &StepId, newest: Option<i64>) -> Result<(), Failure> {
-        let last = self.session.journal.lock().await.last();
-        if newest.is_none_or(|newest| evidence::attempt(newest) <= last) {
+        let journal = self.session.journal.lock().await;
+        if newest.is_none_or(|newest| journal.knows(newest)) {
             return Ok(());
         }
         Err(traces::lost(table, id))

@@ -6,6 +6,7 @@ use super::{
     aside,
     change::{Change, Fold},
     commit::{self, Put},
+    evidence,
     lake::{Lake, host_clock},
     trouble::Trouble,
 };
@@ -35,6 +36,8 @@ use std::{collections::BTreeSet, sync::Arc};
 pub const NAME: &str = "ledger";
 /// The property that says the ledger's format (rule L8).
 const FORMAT: &str = "triphase.format";
+/// The event of a ledger that was rebuilt.
+const REBUILT: &str = "repair rebuild";
 /// With so many files, the next run writes them into one.
 pub const FILES: usize = 20;
 /// With so many, a run that is at work does.
@@ -75,7 +78,7 @@ pub struct Journal {
     pub fold: Fold,
     /// It is there and can't be read: why. Whoever opened it so takes it for none, and puts it aside before making another.
     pub damaged: Option<String>,
-    /// What an empty one counts on from: the newest attempt that the tables know (rule D7).
+    /// What it counts on from at least: the newest attempt that the tables know (rule D7).
     pub floor: i64,
 }
 
@@ -191,7 +194,14 @@ impl Journal {
 
     /// The newest row's id: the ledger's revision.
     pub fn last(&self) -> i64 {
-        self.rows.last().map_or(self.floor, |row| row.id)
+        self.rows.last().map_or(0, |row| row.id)
+    }
+
+    /// Whether the attempt of a `txn` version was made on this ledger, or is older than what was rebuilt from the tables.
+    pub fn knows(&self, number: i64) -> bool {
+        let attempt = evidence::attempt(number);
+        let rebuilt = |row: &Row| row.verb == REBUILT && row.id > attempt;
+        self.rows.iter().rev().any(|row| row.txn == Some(number) || rebuilt(row))
     }
 
     /// The clock for the next rows: the host's, and never before what was written last.
@@ -228,7 +238,7 @@ impl Journal {
     /// [`Failure::Lost`] where it is not known whether they are in; [`Failure::Access`] where they can't be written.
     pub async fn append(&mut self, rows: Vec<Row>, format: Option<Format>) -> Result<Appended, Failure> {
         let Some(table) = &self.table else { return Err(Failure::Access(anyhow!("the ledger is gone"))) };
-        let (mut id, at) = (self.last(), self.clock());
+        let (mut id, at) = (self.last().max(self.floor), self.clock());
         let rows: Vec<Row> = rows
             .into_iter()
             .map(|row| {

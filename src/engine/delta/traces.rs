@@ -40,7 +40,7 @@ pub async fn read(lake: &Lake, journal: &Journal, steps: &[StepId], actions: &[A
     for name in names {
         // One table, named by its path and by its address.
         let Some(place) = lake.place(&name).ok().filter(|place| seen.insert(place.clone())) else { continue };
-        match table(lake, &place, &name, steps, &mut found).await {
+        match table(lake, journal, (&place, &name), steps, &mut found).await {
             Ok(()) => {}
             Err(Trouble::Lost(why)) => {
                 return Err(Failure::Access(why.context(format!("table `{name}` can't be read"))));
@@ -56,11 +56,6 @@ pub async fn read(lake: &Lake, journal: &Journal, steps: &[StepId], actions: &[A
     // A commit that is one of several stands behind those that are proven.
     found.traces.commits.sort_by_key(|trace| (trace.attempt, !trace.proof, trace.at));
     found.attempt = found.traces.commits.iter().map(|trace| trace.attempt).max().unwrap_or(0);
-    let known = journal.rows.iter().filter(|row| !row.step.is_empty());
-    found.traces.known = known
-        .filter_map(|row| Some(StepId::new(Version::parse(&row.release).ok()?, row.step.clone())))
-        .chain(journal.fold.ledger.steps.keys().cloned())
-        .collect();
     found.traces.damaged = journal.damaged.clone();
     Ok(found)
 }
@@ -134,6 +129,7 @@ async fn table(lake: &Lake, place: &url::Url, name: &str, steps: &[StepId], foun
             attempt: its_attempt,
             ends,
             proof: number.is_some(),
+            known: number.is_none_or(|number| journal.knows(number)),
             table: name.to_owned(),
             at: commit.at,
             run: run.to_owned(),
@@ -157,7 +153,7 @@ async fn table(lake: &Lake, place: &url::Url, name: &str, steps: &[StepId], foun
     }
     if !whole {
         for id in steps.iter().filter(|id| !proven.contains(id)) {
-            if let Some(trace) = newest(&table, name, id).await? {
+            if let Some(trace) = newest(&table, journal, name, id).await? {
                 found.traces.commits.push(trace);
             }
         }
@@ -222,7 +218,7 @@ async fn log(table: &DeltaTable) -> Result<(Vec<Commit>, bool), Trouble> {
 }
 
 /// The newest statement of a step, of which the table's log has no more than the number.
-async fn newest(table: &DeltaTable, name: &str, id: &StepId) -> Result<Option<Trace>, Trouble> {
+async fn newest(table: &DeltaTable, journal: &Journal, name: &str, id: &StepId) -> Result<Option<Trace>, Trouble> {
     let number = evidence::newest(table, &evidence::app(id)).await?;
     Ok(number.and_then(|number| {
         Some(Trace {
@@ -232,6 +228,7 @@ async fn newest(table: &DeltaTable, name: &str, id: &StepId) -> Result<Option<Tr
             attempt: evidence::attempt(number),
             ends: evidence::ends(number),
             proof: true,
+            known: journal.knows(number),
             table: name.to_owned(),
             at: None,
             run: String::new(),

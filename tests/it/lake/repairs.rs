@@ -78,7 +78,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &to) } else { drop(std::fs::copy(entry.path(), to).unwrap()) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 
@@ -123,12 +127,12 @@ fn what_lies_between_add_and_drop_goes_on_from_a_rebuilt_ledger() {
     lose(&shore);
     shore.ok(&format!("{REBUILD} --json")).says("\"exit_code\":0");
     assert_eq!(states(&shore), before);
-    shore.ok("plan drop v2").says("remove column");
+    shore.ok("plan drop v2").says("_tp_");
     shore.ok("rollback_simdrop v2 --yes");
     assert_eq!(shore.query("sales", "SELECT id, amount, note FROM t ORDER BY id"), ["1 10 x", "2 20 z"]);
     lose(&shore);
     shore.ok(REBUILD);
-    assert_eq!(states(&shore)[3], "v2/nonote done rolled_back pending");
+    assert!(states(&shore).contains(&"v2/nonote done rolled_back pending".to_owned()), "{:?}", states(&shore));
     shore.ok("rollback_add v2 --yes");
     assert_eq!(shore.columns("sales"), ["id", "amount", "note"]);
     assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["0"]);
@@ -166,7 +170,10 @@ fn an_older_ledger_learns_what_has_happened_since() {
     let before = states(&shore);
     lose(&shore);
     copy(&backup, &own(&shore));
-    shore.ends(5, "simdrop v2").says("D7");
+    // However often it is tried, the ledger does not grow up to the tables by itself.
+    for _ in 0..6 {
+        shore.ends(5, "simdrop v2").says("D7");
+    }
     shore.ok(REBUILD).says("step `v2/nonote`");
     assert_eq!(states(&shore), before);
     shore.ok("drop v2 --yes");
@@ -270,7 +277,6 @@ fn a_hidden_column_is_purged_once_nothing_needs_it() {
     let shore = shore();
     shore.ok("ff v1");
     shore.release("v2", "steps:\n  extra:\n    add_column: {table: sales, column: extra, type: string}\n");
-    shore.release("v3", "steps:\n  nonote:\n    drop_column: {table: sales, column: note}\n");
     shore.ok("add v2");
     shore.python.call("merge_insert", json!([shore.table("sales"), ["id", "amount"], 1])).unwrap();
     shore.python.call("update", json!([shore.table("sales"), {"extra": "'theirs'"}, "id = 1"])).unwrap();
@@ -282,10 +288,10 @@ fn a_hidden_column_is_purged_once_nothing_needs_it() {
     shore.ok("show --objects").says("sales: _tp_").says("a hidden column of step v2/extra");
     let objects: Value = serde_json::from_str(&shore.ok("show --objects --json").stdout).unwrap();
     assert!(objects["objects"].as_array().unwrap().iter().any(|object| object["kind"] == "column"), "{objects}");
+    shore.ok("repair purge v2/extra --reason x").says("purge: column");
+    assert_eq!(hidden(&shore), 0);
     shore.ok("add v2");
-    shore.ok("add v3");
-    shore.ok("simdrop v3");
-    shore.ok("rollback_add v2 --yes").exits(0);
+    assert_eq!(shore.query("sales", "SELECT extra FROM t"), ["null"], "what was purged has come back");
 }
 
 #[test]
@@ -310,8 +316,8 @@ fn a_purge_leaves_what_a_way_back_needs() {
     assert_eq!(hidden(&shore), 1);
     shore.ok("rollback_simdrop v2 --yes");
     assert_eq!(shore.columns("sales"), ["id", "amount", "note"]);
-    shore.ok("ff v3 --yes");
-    assert!(shore.query("sales", "SELECT extra FROM t") == ["null"], "what was purged has come back");
+    shore.ok("add v3");
+    assert_eq!(shore.query("sales", "SELECT extra FROM t"), ["null"], "what was purged has come back");
 }
 
 #[test]
