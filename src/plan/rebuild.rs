@@ -214,20 +214,29 @@ impl Rebuilt<'_> {
                 let mut row = self.rows.remove(id).unwrap_or_else(|| Row::pending(&step.name));
                 for phase in Phase::ALL {
                     let at = row.phase(*phase);
-                    if at.state == PhaseState::Done {
-                        continue;
-                    }
-                    let behind = match upto {
+                    let ordered = upto.map(|begun| {
+                        begun.is_some_and(|(begun, upto)| *phase < begun || (*phase == begun && place < upto))
+                    });
+                    match (at.state, ordered) {
+                        (PhaseState::Done, _) => {}
                         // Of a step that has commits, those that are missing were not made.
-                        None => alone || self.leaves_nothing(id, phase.verb()),
-                        Some(begun) => {
-                            begun.is_some_and(|(begun, upto)| *phase < begun || (*phase == begun && place < upto))
+                        (PhaseState::Pending, None) if !alone && !self.leaves_nothing(id, phase.verb()) => break,
+                        (PhaseState::Pending, None | Some(true)) => {
+                            row.phases[phase.index()] = self.passed(id, *phase, at);
                         }
-                    };
-                    if at.state != PhaseState::Pending || !behind {
-                        break;
+                        // What comes after it would have been refused.
+                        (PhaseState::Failed, Some(true)) => finish(&mut row.phases[phase.index()]),
+                        (PhaseState::Failed, None) if *phase == Phase::Add => finish(&mut row.phases[phase.index()]),
+                        (
+                            PhaseState::Pending
+                            | PhaseState::Running
+                            | PhaseState::Failed
+                            | PhaseState::RollingBack
+                            | PhaseState::RolledBack
+                            | PhaseState::RollbackFailed,
+                            _,
+                        ) => break,
                     }
-                    row.phases[phase.index()] = self.passed(id, *phase, at);
                 }
                 if row.phases.iter().any(|phase| phase.state != PhaseState::Pending) {
                     self.rows.insert(id.clone(), row);
@@ -421,6 +430,13 @@ impl Rebuilt<'_> {
         }
         notes
     }
+}
+
+/// A handler of which only what leaves no commit is missing: what it expects at its end.
+fn finish(at: &mut PhaseRow) {
+    at.state = PhaseState::Done;
+    at.upto = u32::try_from(at.hashes.len()).unwrap_or(u32::MAX);
+    (at.trying, at.error) = (None, None);
 }
 
 fn said_by(at: &mut PhaseRow, trace: &Trace) {

@@ -351,7 +351,8 @@ pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -
         Err(Failure::Lost(why)) => End::Access(format!("{why:#}")),
         Err(failure) => ended(failure, &mut Going::default()).unwrap_or_else(End::Access),
     };
-    Outcome { end, done: Vec::new(), waits: Vec::new(), notes, next: "triphase show".into() }
+    let next = if repair.about.mends() { "triphase check" } else { "triphase show" };
+    Outcome { end, done: Vec::new(), waits: Vec::new(), notes, next: next.into() }
 }
 
 async fn word(

@@ -48,8 +48,11 @@ pub async fn all(lake: &Lake) -> Result<Vec<(String, u64)>, Trouble> {
     for folder in listed.common_prefixes {
         let Some(name) = folder.filename().filter(|name| name.starts_with(ASIDE)) else { continue };
         let files = store.list(Some(&folder)).map_ok(|met| met.size).try_collect::<Vec<u64>>().await;
-        let bytes = files.map_err(DeltaTableError::from)?.into_iter().sum();
-        found.push((format!("{OWN}/{name}"), bytes));
+        let files = files.map_err(DeltaTableError::from)?;
+        // An object store has no empty folders, and on disk they are nothing.
+        if !files.is_empty() {
+            found.push((format!("{OWN}/{name}"), files.iter().sum()));
+        }
     }
     Ok(found)
 }

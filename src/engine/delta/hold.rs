@@ -281,7 +281,7 @@ fn attempt(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
 }
 
 /// Whether a handler ends with these entries.
-fn ends(closes: &[Entry]) -> bool {
+pub fn ends(closes: &[Entry]) -> bool {
     closes.iter().any(|entry| match entry {
         Entry::Step { row, .. } => matches!(row.state, PhaseState::Done | PhaseState::RolledBack) && !row.empty,
         Entry::Replace { .. }

@@ -98,7 +98,13 @@ impl Commit {
     }
 }
 
-async fn table(lake: &Lake, place: &url::Url, name: &str, steps: &[StepId], found: &mut Found) -> Result<(), Trouble> {
+async fn table(
+    lake: &Lake,
+    journal: &Journal,
+    (place, name): (&url::Url, &str),
+    steps: &[StepId],
+    found: &mut Found,
+) -> Result<(), Trouble> {
     let Some(table) = lake.open(place).await? else { return Ok(()) };
     let (commits, whole) = log(&table).await?;
     found.traces.tables.insert(name.to_owned());

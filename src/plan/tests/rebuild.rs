@@ -108,6 +108,27 @@ fn d7_commits_say_how_far_each_step_has_come() {
     }
 }
 
+/// A handler that ends with a question leaves no commit that ends it; what was run behind it says that it held.
+#[test]
+fn d7_what_a_handler_expects_at_its_end_held_if_more_was_run() {
+    let files = project(&[("v1", &["a add:!A;=B rollback_add:!E"]), ("v2", &["c add:!G;=H", "d add:!I simdrop:!J"])]);
+    for (commits, expected) in [
+        (vec!["v1/a add 1"], vec!["v1/a failed pending- pending-"]),
+        (vec!["v1/a add 1", "v2/c add 1"], vec!["v1/a done done- done-", "v2/c failed pending- pending-"]),
+        (
+            vec!["v1/a add 1", "v2/c add 1", "v2/d add 1."],
+            vec!["v1/a done done- done-", "v2/c done pending- pending-", "v2/d done pending pending-"],
+        ),
+        (
+            vec!["v1/a add ?", "v2/c add ?", "v2/d simdrop 1."],
+            vec!["v1/a done done- done-", "v2/c done done- done-", "v2/d done done done-"],
+        ),
+    ] {
+        let plan = rebuilt(&files, &Ledger::default(), traces(&commits));
+        assert_eq!(said(&ledger(&plan)), expected, "{commits:?}");
+    }
+}
+
 #[test]
 fn d7_what_has_begun_keeps_its_handlers_and_its_place() {
     let plan = rebuilt(&files(), &Ledger::default(), traces(&["v1/a add 1", "v1/a add 2~"]));

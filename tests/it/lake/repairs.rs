@@ -175,7 +175,10 @@ fn an_older_ledger_learns_what_has_happened_since() {
         shore.ends(5, "simdrop v2").says("D7");
     }
     shore.ok(REBUILD).says("step `v2/nonote`");
-    assert_eq!(states(&shore), before);
+    // Of what left no commit this ledger goes on knowing what it knew.
+    let said =
+        |states: Vec<String>| states.into_iter().filter(|state| !state.starts_with("v2/fill")).collect::<Vec<_>>();
+    assert_eq!(said(states(&shore)), said(before));
     shore.ok("drop v2 --yes");
     assert_eq!(shore.columns("sales"), ["id", "amount"]);
 }
