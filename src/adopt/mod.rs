@@ -3,6 +3,7 @@
 
 mod alembic;
 mod dbmate;
+pub mod delta_migrations;
 mod django;
 mod flyway;
 mod golang_migrate;

@@ -5,10 +5,12 @@ mod deploy;
 mod global;
 #[cfg(test)]
 mod pages;
+mod repair;
 mod surface;
 mod words;
 
 pub use global::Global;
+pub use repair::{About, Repair};
 pub use surface::{Check, Completions, Man, New, NewRelease, NewStep, Schema, SchemaOf, Shell, Show};
 pub use words::{Import, Rollout, Stamp};
 
@@ -17,7 +19,7 @@ use crate::{
     plan::{Ask, FfTo, Request, Scope},
 };
 use clap::{Args, Parser, Subcommand};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// Zero-downtime phased migrations: add before the rollout, simdrop and drop after it, and a way back until the drop
 #[derive(Parser, Debug)]
@@ -246,92 +248,6 @@ pub struct Unlock {
     /// Even where the holder is alive
     #[arg(long)]
     pub force: bool,
-}
-
-/// `repair`.
-#[derive(Args, Debug)]
-pub struct Repair {
-    /// What is put right.
-    #[command(subcommand)]
-    pub about: About,
-    /// Why; recorded
-    #[arg(long, value_name = "TEXT", global = true)]
-    pub reason: Option<String>,
-}
-
-/// What `repair` is about.
-#[derive(Subcommand, Debug)]
-pub enum About {
-    /// The open statement has been applied; all of the phase, if no statement is named
-    #[command(after_help = "Example:\n  triphase repair done v2/customers add 2 --reason 'the index is there'")]
-    Done(Decide),
-    /// The open statement has not been applied
-    #[command(after_help = "Example:\n  triphase repair undone v2/customers add 2 --reason 'no such index'")]
-    Undone(Decide),
-    /// The files are right: accept how a step that has run was edited
-    #[command(after_help = "Example:\n  triphase repair accept v2/customers --reason 'comment reworded'")]
-    Accept(Whose),
-    /// Forget a step: the ledger knows nothing of it any more
-    #[command(after_help = "Example:\n  triphase repair forget v2/customers --reason 'never released'")]
-    Forget(Whose),
-    /// A step has another name in the files now: the ledger follows
-    #[command(after_help = "Example:\n  triphase repair rename v2/customers v2/clients --reason 'a better name'")]
-    Rename(RenameArgs),
-    /// Replace a handler that the ledger has kept
-    #[command(
-        after_help = "Example:\n  triphase repair handler v2/customers rollback_add --file fixed.sql --reason 'wrong column'"
-    )]
-    Handler(HandlerArgs),
-    /// Give the ledger the newest format; older versions of triphase can't work on it any more
-    #[command(after_help = "Example:\n  triphase repair upgrade-ledger --reason 'all runners have the new version'")]
-    UpgradeLedger,
-}
-
-/// `repair done`, `repair undone`.
-#[derive(Args, Debug)]
-pub struct Decide {
-    /// The step
-    #[arg(value_name = "vN/STEP", value_parser = step)]
-    pub step: Scope,
-    /// The phase: add, simdrop or drop
-    #[arg(value_parser = phase)]
-    pub phase: Phase,
-    /// The statement, from 1
-    #[arg(value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    pub statement: Option<u32>,
-}
-
-/// A step.
-#[derive(Args, Debug)]
-pub struct Whose {
-    /// The step
-    #[arg(value_name = "vN/STEP", value_parser = step)]
-    pub step: Scope,
-}
-
-/// `repair rename`.
-#[derive(Args, Debug)]
-pub struct RenameArgs {
-    /// The step as the ledger has it
-    #[arg(value_name = "OLD", value_parser = step)]
-    pub step: Scope,
-    /// The step as the files have it
-    #[arg(value_name = "NEW", value_parser = step)]
-    pub to: Scope,
-}
-
-/// `repair handler`.
-#[derive(Args, Debug)]
-pub struct HandlerArgs {
-    /// The step
-    #[arg(value_name = "vN/STEP", value_parser = step)]
-    pub step: Scope,
-    /// Which handler: rollback_add, rollback_simdrop, add, simdrop or drop
-    #[arg(value_name = "HANDLER", value_parser = verb)]
-    pub verb: Verb,
-    /// The SQL that takes its place
-    #[arg(long, value_name = "SQL_FILE")]
-    pub file: PathBuf,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

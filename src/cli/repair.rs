@@ -24,7 +24,33 @@ pub fn run(app: &App, args: RepairArgs) -> Result<u8, Halt> {
         return Err(Halt::Findings(vec![finding.way_out("add --reason 'why'")]));
     };
     let about = about(args.about, scene.dialect).map_err(Halt::Findings)?;
-    record(app, &scene, &Repair { about, reason })
+    if let Some(finding) = elsewhere(&about, scene.dialect) {
+        return Err(Halt::Findings(vec![finding]));
+    }
+    // What files mean is what is rebuilt: then all that is wrong with them is said.
+    let project = if about.mends() { scene.project() } else { scene.project_if_valid(app) };
+    record_with(app, &scene, &project, &Repair { about, reason })
+}
+
+/// What only lakes know, on another engine.
+fn elsewhere(about: &About, dialect: Dialect) -> Option<Finding> {
+    match (about, dialect) {
+        (_, Dialect::Delta) => None,
+        (About::Rebuild { .. }, _) => Some(plan::no_rebuild(dialect)),
+        (About::Purge { .. }, _) => Some(plan::no_purge(dialect)),
+        (
+            About::Decide { .. }
+            | About::Accept { .. }
+            | About::Forget { .. }
+            | About::Rename { .. }
+            | About::Handler { .. }
+            | About::UpgradeLedger
+            | About::Rollout { .. }
+            | About::Stamp { .. }
+            | About::Adopt { .. },
+            _,
+        ) => None,
+    }
 }
 
 /// Carries a repair out, or with `--noop` says what it comes to.
@@ -34,22 +60,28 @@ pub fn record(app: &App, scene: &Scene, repair: &Repair) -> Result<u8, Halt> {
 
 /// The same, by these release files.
 pub fn record_with(app: &App, scene: &Scene, project: &Project, repair: &Repair) -> Result<u8, Halt> {
-    let outcome = if app.global.noop {
-        let (_, facts) = app.wait(run::ledger(&scene.target, scene.driver))??;
-        let plan = plan::repair(project, &facts.ledger, repair);
+    app.ended(&carried_out(app, scene, project, repair)?)
+}
+
+/// The same, before it is told.
+pub fn carried_out(app: &App, scene: &Scene, project: &Project, repair: &Repair) -> Result<Outcome, Halt> {
+    Ok(if app.global.noop {
+        let (_, plan) = app.wait(run::proposed(&scene.target, scene.driver, project, repair))??;
         let notes = would(&plan);
         let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
         Outcome { end, done: vec![], waits: vec![], notes, next: String::new() }
     } else {
         work::under(app, scene, async |context| run::repair(context, project, repair).await)?
-    };
-    app.ended(&outcome)
+    })
 }
 
 /// What a repair comes to, where `--noop` keeps it from being written.
 pub fn would(plan: &plan::RepairPlan) -> Vec<String> {
     if plan.entries.is_empty() {
-        return plan.notes.clone();
+        let purged = |note: &String| {
+            note.strip_prefix("purge: ").map_or_else(|| note.clone(), |note| format!("would purge: {note}"))
+        };
+        return plan.notes.iter().map(purged).collect();
     }
     plan.notes.iter().map(|note| format!("would record: {note}")).collect()
 }
@@ -65,6 +97,8 @@ fn about(args: Args, dialect: Dialect) -> Result<About, Vec<Finding>> {
         Args::Accept(whose) => About::Accept { step: whose.step },
         Args::Forget(whose) => About::Forget { step: whose.step },
         Args::Rename(names) => About::Rename { step: names.step, to: names.to },
+        Args::Rebuild => About::Rebuild { traces: Box::default() },
+        Args::Purge(args) => About::Purge { step: args.step, left: vec![] },
         Args::UpgradeLedger => About::UpgradeLedger,
         Args::Handler(args) => {
             About::Handler { step: args.step, verb: args.verb, handler: handler(dialect, &args.file)? }

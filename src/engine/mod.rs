@@ -20,13 +20,13 @@ pub use meter::{Doing, Meter, Progress};
 
 use crate::{
     action::{Action, Handlers},
-    ledger::{Begin, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
+    ledger::{Begin, HistoryRow, Ledger, Left, Leftover, RunRow, Traces, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time, Verb},
     ops::Lake,
     shell,
     target::Target,
 };
-use std::{collections::BTreeMap, future::Future, pin::Pin};
+use std::{borrow::Cow, collections::BTreeMap, future::Future, pin::Pin};
 use tokio::sync::watch;
 
 /// What an engine's calls return.
@@ -147,12 +147,12 @@ pub struct Where {
 /// Something that triphase keeps in a target, or beside it (`show --objects`).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Object {
-    /// `table`, `file`.
+    /// `table`, `file`; in a lake also `column`, `property`, `files`, `folder`.
     pub kind: &'static str,
     /// Its qualified name, or a file's path.
     pub name: String,
     /// What it is for.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// How many rows; none where it has no rows.
     pub rows: Option<u64>,
     /// How much room it takes, in bytes; none where that is not cheap to tell.
@@ -219,6 +219,14 @@ pub trait Driver: Sync {
     /// # Errors
     /// [`Failure::Access`], with a reason that names host, database and user, and no secret.
     fn open<'a>(&'a self, target: &'a Target, access: Access) -> Answer<'a, Box<dyn Session>>;
+    /// Connects for `repair rebuild` (rule D7): a ledger that is there and can't be read is taken for none, and put aside before another is
+    /// made. Only an engine whose tables can tell what the ledger said gives anything but [`Driver::open`].
+    ///
+    /// # Errors
+    /// As [`Driver::open`].
+    fn open_damaged<'a>(&'a self, target: &'a Target) -> Answer<'a, Box<dyn Session>> {
+        self.open(target, Access::Write)
+    }
 }
 
 /// A target, to read.
@@ -263,6 +271,16 @@ pub trait Session: Send + Sync {
     /// not known.
     fn refuses<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<String>> {
         Box::pin(async { Ok(None) })
+    }
+    /// What the target's own tables say of steps, whatever the ledger says (rule D7): of these, where a table has kept no more than the
+    /// newest number of each, and of the tables of these actions besides those that are found. Only engines whose commits say whose they
+    /// are have anything to say.
+    fn traces<'a>(&'a self, _steps: &'a [StepId], _actions: &'a [Action]) -> Answer<'a, Traces> {
+        Box::pin(async { Ok(Traces::default()) })
+    }
+    /// What triphase made in the target's tables, and left there (rule O9).
+    fn leavings(&self) -> Answer<'_, Vec<Left>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
     /// The audit trail's newest rows, newest first.
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>>;
@@ -310,6 +328,11 @@ pub trait Hold: Send + Sync {
     /// be. An action that stands alone has failed then too, but what that means is the statement's own: a procedure keeps what it
     /// committed, a concurrent index may be there and invalid where it could not be dropped.
     fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time>;
+    /// Removes for good what was left (`repair purge`), and records why. What is gone already is no error. Engines that leave nothing have
+    /// nothing to remove.
+    fn purge<'a>(&'a self, _what: &'a [Left], _reason: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
     /// Who blocks the statement at work: pid, query, age, a line each. May be called while `commit` waits.
     fn blockers(&self) -> Answer<'_, Vec<String>>;
     /// How far the statement at work has come; `None`: its engine does not say. May be called while `commit` waits.

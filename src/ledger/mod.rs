@@ -4,9 +4,11 @@
 pub(crate) mod apply;
 pub mod drift;
 mod read;
+mod traces;
 mod write;
 
 pub use read::{Facts, Halfway, HistoryRow, Ledger, Leftover, PhaseRow, Row, RunRow, Verdict, after, of};
+pub use traces::{Kind, Left, Trace, Traces};
 pub use write::{Begin, Entry, Event, Outcome, Unit};
 
 use std::fmt;

@@ -141,6 +141,11 @@ impl Row {
     pub fn has_progress(&self) -> bool {
         self.phases.iter().any(PhaseRow::really)
     }
+
+    /// Whether it has begun and is not dropped: what it has hidden may still be brought back, or is yet to be removed by its own drop.
+    pub fn is_open(&self) -> bool {
+        self.has_progress() && self.phase(Phase::Drop).state != PhaseState::Done
+    }
 }
 
 /// Who holds, or last held, the right to write.

@@ -20,6 +20,11 @@ pub fn ours(name: &str) -> bool {
     name.starts_with(OURS)
 }
 
+/// The hash of the step that a name of ours belongs to.
+pub fn hash_in(name: &str) -> Option<&str> {
+    name.strip_prefix(OURS)?.split_once('_').map(|(hash, _)| hash)
+}
+
 /// A hidden name for a column that is not taken: as much of the column's own as fits, in letters that [`generates`].
 pub fn hidden(hash: &str, role: &str, column: &str, taken: impl Fn(&str) -> bool) -> String {
     let head = format!("{OURS}{hash}_{role}");
@@ -69,5 +74,6 @@ mod tests {
         assert_eq!(hidden("0a", "", "Amount.net", |_| false), "_tp_0a_amount_net");
         assert!(generates(&hidden("0a", "", "Amount.net", |_| false)) && !generates("Amount") && !generates("a.b"));
         assert!(generates("Weird Name") && generates("amount"));
+        assert_eq!((hash_in(&first), hash_in("amount")), (Some(hash.as_str()), None));
     }
 }

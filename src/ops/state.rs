@@ -226,6 +226,20 @@ impl TableState {
         self.fields.iter().find(|field| field.name.to_lowercase() == name.to_lowercase())
     }
 
+    /// What else of the table uses a column: a constraint, a column that is generated from it, the partitioning.
+    pub fn user_of(&self, column: &str) -> Option<String> {
+        let uses = |text: &str| super::expr::uses_one(text, column);
+        let constraint =
+            self.constraints().find(|(_, text)| uses(text)).map(|(name, _)| format!("constraint `{name}`"));
+        let generated = || {
+            let others = self.fields.iter().filter(|field| field.name != column);
+            let mut users = others.filter(|field| field.generation().is_some_and(uses));
+            users.next().map(|field| format!("column `{}`", field.name))
+        };
+        let partitioned = || self.partition_by.iter().any(|name| name == column).then(|| "the partitioning".to_owned());
+        constraint.or_else(generated).or_else(partitioned)
+    }
+
     /// Whether columns are mapped to those of the files, so that a rename or removal is metadata alone.
     pub fn mapped(&self) -> bool {
         self.properties.get(MAPPING_MODE).is_some_and(|mode| mode == "name" || mode == "id")

@@ -17,8 +17,10 @@ impl Act {
                 lines(format!("commit to {table}"), checks.iter().map(Check::text).chain(edits.iter().map(Edit::text)))
             }
             Does::Choose { checks, rows, none, some, told } => {
-                let either =
-                    [format!("where no row has {rows}: {}", joined(none)), format!("else ({told}): {}", joined(some))];
+                let either = [
+                    lines(format!("where no row has {rows}"), each(none)),
+                    lines(format!("else ({told})"), each(some)),
+                ];
                 lines(format!("commit to {table}"), checks.iter().map(Check::text).chain(either))
             }
             Does::Backfill { set, rows, batch, key, once } => {
@@ -60,15 +62,13 @@ impl Act {
     }
 }
 
+/// A line, and others below it, indented; each of them may have others below it in turn.
 fn lines(first: String, rest: impl IntoIterator<Item = String>) -> String {
-    rest.into_iter().fold(first, |text, line| format!("{text}\n    {line}"))
+    rest.into_iter().fold(first, |text, line| format!("{text}\n    {}", line.replace('\n', "\n    ")))
 }
 
-fn joined(edits: &[Edit]) -> String {
-    if edits.is_empty() {
-        return "nothing".to_owned();
-    }
-    edits.iter().map(Edit::text).collect::<Vec<_>>().join("; ")
+fn each(edits: &[Edit]) -> Vec<String> {
+    if edits.is_empty() { vec!["nothing".to_owned()] } else { edits.iter().map(Edit::text).collect() }
 }
 
 fn created(state: &TableState) -> Vec<String> {

@@ -13,6 +13,8 @@ pub mod machine;
 mod open;
 mod operations;
 mod played;
+mod purge;
+mod rebuild;
 mod repair;
 mod request;
 mod resume;
@@ -20,12 +22,14 @@ mod stamp;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;
+mod upgrade;
 mod verb;
 
 pub use app_release::app_release;
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
 pub use open::{Open, cut_short, open};
+pub use rebuild::{no_purge, no_rebuild};
 pub use repair::{About, Repair, RepairPlan, repair};
 pub use request::{Ask, FfTo, Request, Scope};
 pub use stamp::Mark;

@@ -154,7 +154,7 @@ fn derived(
 }
 
 /// The handlers as the ledger keeps them: one checksum for all (O4).
-fn of_derived(derived: &Derived, declared: &Declared, step: &StepId) -> Handlers {
+pub(super) fn of_derived(derived: &Derived, declared: &Declared, step: &StepId) -> Handlers {
     let handler = |verb: Verb, acts: &Vec<Act>| Handler {
         checksum: declared.checksum.clone(),
         label: derived.labels.get(&verb).copied().unwrap_or(Label::None),

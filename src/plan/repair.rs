@@ -3,11 +3,13 @@
 use super::{
     Scope,
     decide::decide,
+    purge, rebuild,
     stamp::{self, Mark},
+    upgrade,
 };
 use crate::{
     action::Handler,
-    ledger::{Entry, Event, Format, Ledger, Outcome, Row, drift},
+    ledger::{Entry, Event, Format, Ledger, Left, Outcome, Row, Traces},
     model::{Class, Finding, Phase, PhaseState, StepId, Verb, Version, Way},
     release::Project,
 };
@@ -61,6 +63,18 @@ pub enum About {
         /// By what.
         handler: Handler,
     },
+    /// The ledger of a lake is made anew from what its tables say (D7).
+    Rebuild {
+        /// What they say; the run reads it.
+        traces: Box<Traces>,
+    },
+    /// What triphase left in a lake's tables goes (O9).
+    Purge {
+        /// Only what this step left.
+        step: Option<Scope>,
+        /// What there is; the run reads it.
+        left: Vec<Left>,
+    },
     /// The ledger gets the newest format that this binary knows (L8).
     UpgradeLedger,
     /// The release's application is rolled out, or is not after all (G6).
@@ -86,15 +100,31 @@ pub enum About {
     },
 }
 
+impl About {
+    /// Whether it makes the ledger anew, and must be able to open a target whose ledger is damaged.
+    pub const fn mends(&self) -> bool {
+        matches!(self, Self::Rebuild { .. })
+    }
+}
+
 /// What a repair writes, or why not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RepairPlan {
     /// For the ledger, in one transaction.
     pub entries: Vec<Entry>,
+    /// What is removed from the target's tables.
+    pub purge: Vec<Left>,
     /// What refuses.
     pub findings: Vec<Finding>,
     /// What it comes to, one line each.
     pub notes: Vec<String>,
+}
+
+impl RepairPlan {
+    /// Whether there is nothing to write and nothing to remove.
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.purge.is_empty()
+    }
 }
 
 impl Repair {
@@ -106,6 +136,8 @@ impl Repair {
             | About::Forget { .. }
             | About::Rename { .. }
             | About::Handler { .. }
+            | About::Rebuild { .. }
+            | About::Purge { .. }
             | About::UpgradeLedger
             | About::Stamp { .. }
             | About::Adopt { .. } => true,
@@ -133,11 +165,13 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
         }),
         About::Rename { step, to } => rename(project, ledger, repair, step, to),
         About::Handler { step, verb, handler } => replaced(ledger, repair, step, *verb, handler),
-        About::UpgradeLedger => upgrade(ledger, repair),
+        About::UpgradeLedger => upgrade::upgrade(ledger, &repair.reason),
         About::Rollout { release, said } => rollout(project, ledger, repair, release, *said),
         About::Stamp { scope, phase, only } => {
             return stamp::stamp(project, ledger, scope, *phase, *only, &repair.reason);
         }
+        About::Rebuild { traces } => return rebuild::rebuild(project, ledger, traces, &repair.reason),
+        About::Purge { step, left } => return purge::purge(ledger, left, step.as_ref()),
         About::Adopt { marks } => return stamp::marked(project, ledger, marks, &repair.reason),
     };
     match outcome {
@@ -268,41 +302,6 @@ pub(super) fn old_format(format: Format) -> Option<Finding> {
         Finding::new(Class::Decision, "L8", message)
             .way_out("finish what is between add and drop with the triphase that wrote it, then: triphase repair upgrade-ledger --reason …")
     })
-}
-
-fn upgrade(ledger: &Ledger, repair: &Repair) -> Word {
-    let Some(from) = ledger.format else {
-        return Ok((Vec::new(), "there is no ledger yet; nothing to do".into()));
-    };
-    if !from.is_old() {
-        return Ok((Vec::new(), format!("the ledger's format is already {from}; nothing to do")));
-    }
-    let between: Vec<&str> = ledger
-        .releases()
-        .into_iter()
-        .filter(|release| ledger.of(release).any(|(_, row)| row.has_progress()) && !drift::finished(ledger, release))
-        .map(Version::as_str)
-        .collect();
-    if !between.is_empty() {
-        let message = format!("releases lie between add and drop: {}", between.join(", "));
-        let way_out = "finish them or roll them back, with the triphase that wrote the ledger; then upgrade it";
-        return Err(Finding::new(Class::Guard, "L8", message).way_out(way_out));
-    }
-    let note = format!(
-        "the ledger's format goes from {from} to {}: no triphase before {} works on it from then on",
-        Format::CURRENT,
-        Format::FIRST_VERSION
-    );
-    let event = Event {
-        release: None,
-        step: None,
-        verb: "repair upgrade-ledger".into(),
-        statement: None,
-        hash: None,
-        outcome: Outcome::Recorded,
-        detail: Some(repair.reason.clone()),
-    };
-    Ok((vec![Entry::Upgrade { from, event }], note))
 }
 
 fn rollout(project: &Project, ledger: &Ledger, repair: &Repair, release: &Version, said: bool) -> Word {

@@ -16,7 +16,7 @@ pub fn write(out: &mut impl Write, objects: &[Object], width: Option<u16>) -> io
     let number = |n: Option<u64>| n.map_or_else(String::new, |n| n.to_string());
     let rows = objects
         .iter()
-        .map(|o| vec![o.kind.to_owned(), o.name.clone(), number(o.rows), number(o.bytes), o.what.to_owned()])
+        .map(|o| vec![o.kind.to_owned(), o.name.clone(), number(o.rows), number(o.bytes), o.what.clone().into_owned()])
         .collect();
     table::write(out, &["kind", "name", "rows", "bytes", "what"], rows, width)
 }
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn an_object_is_a_line_and_nothing_says_so() {
-        let table = Object { kind: "table", name: "t".into(), what: "the trail", rows: Some(3), bytes: None };
+        let table = Object { kind: "table", name: "t".into(), what: "the trail".into(), rows: Some(3), bytes: None };
         let mut out = vec![];
         write(&mut out, &[table], None).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -9,8 +9,8 @@ use crate::{
     engine::{Access, Attempt, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
-    model::{Class, Dialect, Finding, PhaseState},
-    plan::{self, Plan, Request},
+    model::{Class, Dialect, Finding, PhaseState, StepId},
+    plan::{self, About, Plan, Repair, RepairPlan, Request},
     release::Project,
     target::Target,
 };
@@ -130,6 +130,41 @@ pub(super) fn spoken(session: &dyn Session, project: &Project) -> Result<(), Fai
     }
 }
 
+/// Opens a target for a repair: one that makes the ledger anew opens it whatever state that is in.
+pub(super) async fn opened(target: &Target, driver: &dyn Driver, repair: &Repair) -> Result<Box<dyn Session>, Failure> {
+    if repair.about.mends() { driver.open_damaged(target).await } else { driver.open(target, Access::Write).await }
+}
+
+/// Reads what a repair wants to know, and plans it.
+pub(super) async fn repair(
+    session: &dyn Session,
+    project: &Project,
+    repair: &Repair,
+) -> Result<(Ledger, RepairPlan), Failure> {
+    let ledger = session.ledger().await?;
+    let about = match &repair.about {
+        About::Rebuild { .. } => {
+            let steps: Vec<StepId> =
+                project.releases.iter().flat_map(|r| &r.steps).map(|step| step.id.clone()).collect();
+            let handlers = project.releases.iter().flat_map(|r| &r.steps).flat_map(|step| step.handlers.values());
+            let actions: Vec<Action> = handlers.flat_map(|handler| handler.actions.iter().cloned()).collect();
+            About::Rebuild { traces: Box::new(session.traces(&steps, &actions).await?) }
+        }
+        About::Purge { step, .. } => About::Purge { step: step.clone(), left: session.leavings().await? },
+        about @ (About::Decide { .. }
+        | About::Accept { .. }
+        | About::Forget { .. }
+        | About::Rename { .. }
+        | About::Handler { .. }
+        | About::UpgradeLedger
+        | About::Rollout { .. }
+        | About::Stamp { .. }
+        | About::Adopt { .. }) => about.clone(),
+    };
+    let plan = plan::repair(project, &ledger, &Repair { about, reason: repair.reason.clone() });
+    Ok((ledger, plan))
+}
+
 /// What keeps the files of a plan's `shell` actions from being run here (F4): the client is missing, or not told all it needs.
 pub fn unready(target: &Target, plan: &Plan) -> Vec<Finding> {
     let actions = plan.tasks.iter().flat_map(|task| &task.handler.actions[task.from as usize..]);
@@ -226,6 +261,27 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
         Ok((session.place(), facts(session.as_ref(), ledger, &open).await?))
     };
     work.await.map_err(at_once)
+}
+
+/// What a repair comes to (`--noop`).
+///
+/// # Errors
+/// Where the target can't be reached or its ledger not read.
+pub async fn proposed(
+    target: &Target,
+    driver: &dyn Driver,
+    project: &Project,
+    repair: &Repair,
+) -> Result<(Ledger, RepairPlan), End> {
+    let work = async {
+        let session = if repair.about.mends() {
+            driver.open_damaged(target).await?
+        } else {
+            driver.open(target, Access::Read).await?
+        };
+        self::repair(session.as_ref(), project, repair).await
+    };
+    work.await.map_err(end)
 }
 
 /// Rows that are not the ledger's (`import`, `init`): the answers to each of the queries that `ask` makes, once it is known where they go.

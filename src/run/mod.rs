@@ -10,7 +10,7 @@ mod look;
 mod tests;
 mod word;
 
-pub use look::{Look, history, ledger, look, objects, rows, unready};
+pub use look::{Look, history, ledger, look, objects, proposed, rows, unready};
 pub use word::repair;
 
 use crate::{

@@ -6,11 +6,11 @@ use super::{
     at_once, changed_meanwhile, give_back, lock, look,
 };
 use crate::{
-    engine::{Access, Failure, Hold, Session, Stop},
+    engine::{Failure, Hold, Session, Stop},
     event::{End, Event, OUT_OF_REACH, Outcome},
     ledger::{Begin, Entry, HistoryRow, Ledger, Unit},
     model::{Class, Finding, Version},
-    plan::{self, Repair, RepairPlan},
+    plan::{Repair, RepairPlan},
     release::Project,
 };
 
@@ -35,7 +35,23 @@ pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -
             Err(end) => break end,
         }
     };
-    let next = if matches!(end, End::Access(_)) { OUT_OF_REACH } else { "triphase show" };
+    let next = match end {
+        End::Access(_) => OUT_OF_REACH,
+        End::Done
+        | End::Refused(_)
+        | End::Failed
+        | End::Busy(_)
+        | End::Fenced(_)
+        | End::Undecided(_)
+        | End::Interrupted(_)
+        | End::Declined => {
+            if repair.about.mends() {
+                "triphase check"
+            } else {
+                "triphase show"
+            }
+        }
+    };
     Outcome { end, done: Vec::new(), waits: Vec::new(), notes: state.notes, next: next.into() }
 }
 
@@ -50,22 +66,21 @@ struct Word {
 }
 
 async fn word(context: &Context<'_>, project: &Project, repair: &Repair, state: &mut Word) -> Result<End, Failure> {
-    let session = context.driver.open(context.target, Access::Write).await?;
+    let session = look::opened(context.target, context.driver, repair).await?;
     let session = session.as_ref();
     if !state.told_host {
         state.told_host = true;
         (context.tell)(Event::Host(session.place()));
     }
-    let ledger = lock::patiently(context, async || session.ledger().await).await?;
     look::spoken(session, project)?;
     if is_recorded(context, session, &state.sent).await? {
         return Ok(End::Done);
     }
-    let seen = plan::repair(project, &ledger, repair);
+    let (ledger, seen) = lock::patiently(context, async || look::repair(session, project, repair).await).await?;
     if !seen.findings.is_empty() {
         return Ok(End::Refused(seen.findings));
     }
-    if seen.entries.is_empty() {
+    if seen.is_empty() {
         state.notes = seen.notes;
         return Ok(End::Done);
     }
@@ -90,31 +105,35 @@ async fn locked_word(
     hold: &dyn Hold,
     (seen, state): (&RepairPlan, &mut Word),
 ) -> Result<End, Failure> {
-    let ledger = lock::patiently(context, async || session.ledger().await).await?;
     // The server may have gone on with it after the first look.
     if is_recorded(context, session, &state.sent).await? {
         return Ok(End::Done);
     }
-    let plan = plan::repair(project, &ledger, repair);
+    let (ledger, plan) = lock::patiently(context, async || look::repair(session, project, repair).await).await?;
     if !plan.findings.is_empty() {
         return Ok(End::Refused(plan.findings));
     }
-    if state.confirmed && (&plan.entries, &plan.notes) != (&seen.entries, &seen.notes) {
+    if state.confirmed && plan != *seen {
         return Ok(End::Refused(vec![changed_meanwhile("the repair")]));
     }
     if let Some(end) = confirm_word(context, session, &ledger, repair, &plan, &mut state.confirmed) {
         return Ok(end);
     }
-    state.notes = plan.notes;
-    if !plan.entries.is_empty() {
+    if !plan.is_empty() {
         state.sent.clone_from(&plan.entries);
         let guards = ledger.in_force(&context.target.guards);
         let guards = (guards != ledger.guards).then_some(guards);
         let begin = Begin { create: ledger.format.is_none(), guards };
         lock::patiently(context, async || hold.begin(&begin).await).await?;
+    }
+    if !plan.entries.is_empty() {
         let unit = Unit { closes: plan.entries, ..Unit::default() };
         lock::patiently(context, async || hold.commit(&unit, &Stop::never()).await).await?;
     }
+    if !plan.purge.is_empty() {
+        lock::patiently(context, async || hold.purge(&plan.purge, &repair.reason).await).await?;
+    }
+    state.notes = plan.notes;
     Ok(End::Done)
 }
 

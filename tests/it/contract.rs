@@ -12,9 +12,6 @@ const PAGES: [(&str, &[(char, u32)]); 2] = [
     ("docs/operations.md", &[('O', 12), ('D', 8)]),
 ];
 
-/// Rules of a lake that show only where one is run: they get their tests with the engine that runs it.
-const WITH_THE_LAKE: [&str; 1] = ["D7"];
-
 /// Every numbered rule of a page.
 fn rules(of: &[(char, u32)]) -> Vec<String> {
     of.iter().flat_map(|&(letter, last)| (1..=last).map(move |n| format!("{letter}{n}"))).collect()
@@ -99,5 +96,5 @@ fn every_test_that_is_named_exists() {
 #[test]
 fn every_rule_has_a_test() {
     let untested: Vec<_> = all().filter(|rule| rule.tests.is_empty()).map(|rule| rule.name).collect();
-    assert_eq!(untested, WITH_THE_LAKE, "rules without a test");
+    assert!(untested.is_empty(), "rules without a test: {untested:?}");
 }

@@ -1,6 +1,7 @@
 """Makes, changes and reads Delta tables with another library than triphase's: one command a line on standard input, an answer a line."""
 
 import json
+import os
 import sys
 
 import pyarrow as pa
@@ -153,11 +154,21 @@ def merge_insert(path, columns, id):
     delta.merge(source, "t.id = s.id", source_alias="s", target_alias="t").when_not_matched_insert(quoted).execute()
 
 
+def forget_log(path):
+    """A checkpoint, and every commit before it gone."""
+    table = DeltaTable(path)
+    table.create_checkpoint()
+    for n in range(table.version() + 1):
+        file = os.path.join(path, "_delta_log", f"{n:020}.json")
+        if os.path.exists(file) and n < table.version():
+            os.remove(file)
+
+
 def partitions(path):
     return DeltaTable(path).metadata().partition_columns
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids)}
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids, forget_log)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -14,7 +14,7 @@ pub struct Show {
     /// Only what still waits for simdrop or drop, and for how long
     #[arg(long)]
     pub pending_contract: bool,
-    /// What triphase keeps in the target: tables with their rows and size, lock files
+    /// What triphase keeps in the target: tables with their rows and size, lock files; in a lake also hidden columns and the like
     #[arg(long, conflicts_with = "pending_contract")]
     pub objects: bool,
 }

@@ -12,21 +12,27 @@ use std::path::PathBuf;
 ///
 /// Marks every phase up to PHASE of the release, and all of every earlier release; stores the rollback handlers as if the phases had
 /// run. What is marked already stays as it is, and nothing is ever un-marked.
+///
+/// On a lake, --from-delta-migrations reads the history of delta-migrations, a Delta table with the columns script_name and applied, and
+/// marks all phases of every step whose id, or else name, is an applied script; it lists the scripts that no step has.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  triphase stamp v7 --phase drop\n  triphase stamp v8 --phase add --only\n  triphase stamp v8/customers --phase add \
-                  --reason 'by hand, in the incident'"
+                  --reason 'by hand, in the incident'\n  triphase stamp --from-delta-migrations ops/migration_history"
 )]
 pub struct Stamp {
     /// A release, or one step of it
-    #[arg(value_name = "vN[/STEP]", value_parser = scope)]
-    pub version: Scope,
+    #[arg(value_name = "vN[/STEP]", value_parser = scope, required_unless_present = "from_delta_migrations")]
+    pub version: Option<Scope>,
     /// Up to which phase: add, simdrop or drop
-    #[arg(long, value_name = "PHASE", value_parser = phase)]
-    pub phase: Phase,
+    #[arg(long, value_name = "PHASE", value_parser = phase, required_unless_present = "from_delta_migrations")]
+    pub phase: Option<Phase>,
     /// Leave earlier releases as they are
     #[arg(long)]
     pub only: bool,
+    /// The history table of delta-migrations: its path in the lake, or a full URL
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["version", "phase", "only"])]
+    pub from_delta_migrations: Option<String>,
     /// Why; recorded
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,

@@ -40,7 +40,29 @@ pub fn number(attempt: i64, verb: Verb, last: bool) -> i64 {
 
 /// The attempt that comes after a table's newest `txn` of a step.
 pub fn next_attempt(newest: Option<i64>) -> i64 {
-    newest.map_or(0, |newest| newest / 100 + 1)
+    newest.map_or(0, |newest| attempt(newest) + 1)
+}
+
+/// Which attempt a `txn` version is of.
+pub const fn attempt(number: i64) -> i64 {
+    number / 100
+}
+
+/// The handler that a `txn` version is of; `None`: it is none of [`number`]'s.
+pub const fn verb(number: i64) -> Option<Verb> {
+    match number / 10 % 10 {
+        1 => Some(Verb::Add),
+        2 => Some(Verb::Simdrop),
+        3 => Some(Verb::Drop),
+        4 => Some(Verb::RollbackSimdrop),
+        5 => Some(Verb::RollbackAdd),
+        _ => None,
+    }
+}
+
+/// Whether the handler ends with it.
+pub const fn ends(number: i64) -> bool {
+    number % 10 == 1
 }
 
 /// The appId of a step.
@@ -123,5 +145,9 @@ mod tests {
         assert!(number(18, Verb::Add, false) > first);
         assert_eq!(next_attempt(Some(first)), 18);
         assert_eq!(next_attempt(None), 0);
+        for verb in Verb::ALL {
+            let number = number(17, *verb, true);
+            assert_eq!((attempt(number), self::verb(number), ends(number)), (17, Some(*verb), true));
+        }
     }
 }

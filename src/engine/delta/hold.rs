@@ -8,14 +8,15 @@ use super::{
     evidence::{self, Evidence},
     journal::{Appended, FILES, Journal, MANY_FILES, Row},
     lease::{Keeper, Lease, State},
-    query,
+    leavings, query,
     session::LakeSession,
+    traces,
 };
 use crate::{
     action::Action,
     engine::{Answer, Failure, Hold, Me, Progress, Stop},
     failpoint,
-    ledger::{Begin, Entry, Event, Format, Outcome, Unit},
+    ledger::{Begin, Entry, Event, Format, Left, Outcome, Unit},
     model::{PhaseState, StepId, Time, Verb},
     ops::{Act, Does},
     sql,
@@ -164,6 +165,7 @@ impl<'a> LakeHold<'a> {
             Work::Statement(_) | Work::Act(_) => self.newest(work.table(), id).await?,
         };
         let last = ends(&unit.closes);
+        self.knows(work.table(), id, newest).await?;
         let written = self
             .write(true, None, |journal| {
                 let mut rows = self.rows(&unit.opens);
@@ -202,6 +204,33 @@ impl<'a> LakeHold<'a> {
             Some(table) => evidence::newest(&table, &evidence::app(id)).await.map_err(access),
             None => Ok(None),
         }
+    }
+
+    /// Refuses where the table knows of an attempt that the ledger never made: it is not the ledger that this step was run by (D7).
+    async fn knows(&self, table: &str, id: &StepId, newest: Option<i64>) -> Result<(), Failure> {
+        let journal = self.session.journal.lock().await;
+        if newest.is_none_or(|newest| journal.knows(newest)) {
+            return Ok(());
+        }
+        Err(traces::lost(table, id))
+    }
+
+    async fn remove(&self, what: &[Left], reason: &str) -> Result<(), Failure> {
+        for left in what {
+            if self.keeper.lost() {
+                return Err(Failure::Fenced(None));
+            }
+            leavings::remove(&self.session.lake, left, &self.me.run, self.session.patience).await?;
+            let table = if left.table.is_empty() { String::new() } else { format!(" of table {}", left.table) };
+            let row = Row {
+                verb: "repair purge".to_owned(),
+                outcome: Outcome::Recorded.name().to_owned(),
+                detail: Some(format!("{} {}{table}: {reason}", left.kind.name(), left.name)),
+                ..Journal::row(self.me, self.lease.epoch, None)
+            };
+            self.write(true, None, |_| vec![row.clone()]).await?;
+        }
+        Ok(())
     }
 
     fn rows(&self, entries: &[Entry]) -> Vec<Row> {
@@ -253,7 +282,7 @@ fn attempt(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
 }
 
 /// Whether a handler ends with these entries.
-fn ends(closes: &[Entry]) -> bool {
+pub fn ends(closes: &[Entry]) -> bool {
     closes.iter().any(|entry| match entry {
         Entry::Step { row, .. } => matches!(row.state, PhaseState::Done | PhaseState::RolledBack) && !row.empty,
         Entry::Replace { .. }
@@ -299,6 +328,10 @@ impl Hold for LakeHold<'_> {
 
     fn commit<'a>(&'a self, unit: &'a Unit, stop: &'a Stop) -> Answer<'a, Time> {
         Box::pin(self.write_unit(unit, stop))
+    }
+
+    fn purge<'a>(&'a self, what: &'a [Left], reason: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.remove(what, reason))
     }
 
     fn blockers(&self) -> Answer<'_, Vec<String>> {

@@ -3,8 +3,10 @@
 //! decided on one state is never written onto another.
 
 use super::{
+    aside,
     change::{Change, Fold},
     commit::{self, Put},
+    evidence,
     lake::{Lake, host_clock},
     trouble::Trouble,
 };
@@ -34,6 +36,8 @@ use std::{collections::BTreeSet, sync::Arc};
 pub const NAME: &str = "ledger";
 /// The property that says the ledger's format (rule L8).
 const FORMAT: &str = "triphase.format";
+/// The event of a ledger that was rebuilt.
+const REBUILT: &str = "repair rebuild";
 /// With so many files, the next run writes them into one.
 pub const FILES: usize = 20;
 /// With so many, a run that is at work does.
@@ -72,6 +76,10 @@ pub struct Journal {
     pub rows: Vec<Row>,
     files: BTreeSet<String>,
     pub fold: Fold,
+    /// It is there and can't be read: why. Whoever opened it so takes it for none, and puts it aside before making another.
+    pub damaged: Option<String>,
+    /// What it counts on from at least: the newest attempt that the tables know (rule D7).
+    pub floor: i64,
 }
 
 /// What came of an append.
@@ -88,10 +96,27 @@ impl Journal {
     /// # Errors
     /// [`Failure::Access`] where it can't be read, [`Failure::Refused`] where this binary can't work on it (L8).
     pub async fn read(lake: &Lake) -> Result<Self, Failure> {
-        let mut journal =
-            Self { table: None, format: None, rows: vec![], files: BTreeSet::new(), fold: Fold::default() };
+        let mut journal = Self::none(None);
         journal.refresh(lake).await?;
         Ok(journal)
+    }
+
+    /// The same where a ledger that is damaged is taken for none.
+    ///
+    /// # Errors
+    /// As [`Journal::read`], where the store does not answer, or another triphase has written the ledger.
+    pub async fn read_damaged(lake: &Lake) -> Result<Self, Failure> {
+        let mut journal = Self::none(None);
+        match journal.refreshed(lake).await {
+            Ok(read) => read.map(|()| journal),
+            Err(Trouble::Refused(why)) => Ok(Self::none(Some(format!("{why:#}")))),
+            Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => Err(trouble.access("the ledger")),
+        }
+    }
+
+    fn none(damaged: Option<String>) -> Self {
+        let (rows, files, fold) = (vec![], BTreeSet::new(), Fold::default());
+        Self { table: None, format: None, rows, files, fold, damaged, floor: 0 }
     }
 
     /// Reads what has come since.
@@ -99,20 +124,22 @@ impl Journal {
     /// # Errors
     /// As [`Journal::read`].
     pub async fn refresh(&mut self, lake: &Lake) -> Result<(), Failure> {
-        if !lake.is_there() {
-            return Ok(());
+        self.refreshed(lake).await.map_err(|trouble| trouble.access("the ledger"))?
+    }
+
+    async fn refreshed(&mut self, lake: &Lake) -> Result<Result<(), Failure>, Trouble> {
+        if !lake.is_there() || self.damaged.is_some() {
+            return Ok(Ok(()));
         }
-        let access = |trouble: Trouble| trouble.access("the ledger");
         let table = match self.table.take() {
-            None => lake.open(&lake.own(NAME)).await.map_err(access)?,
+            None => lake.open(&lake.own(NAME)).await?,
             Some(mut table) => {
-                table.update_state().await.map_err(|error| access(error.into()))?;
+                table.update_state().await?;
                 Some(table)
             }
         };
-        let Some(table) = table else { return Ok(()) };
-        self.take(table).await.map_err(access)??;
-        Ok(())
+        let Some(table) = table else { return Ok(Ok(())) };
+        self.take(table).await
     }
 
     /// Takes over a version of the table: its format, and the rows of files that were not read yet.
@@ -170,6 +197,13 @@ impl Journal {
         self.rows.last().map_or(0, |row| row.id)
     }
 
+    /// Whether the attempt of a `txn` version was made on this ledger, or is older than what was rebuilt from the tables.
+    pub fn knows(&self, number: i64) -> bool {
+        let attempt = evidence::attempt(number);
+        let rebuilt = |row: &Row| row.verb == REBUILT && row.id > attempt;
+        self.rows.iter().rev().any(|row| row.txn == Some(number) || rebuilt(row))
+    }
+
     /// The clock for the next rows: the host's, and never before what was written last.
     pub fn clock(&self) -> Time {
         host_clock().max(self.rows.last().map_or(Time(0), |row| row.at))
@@ -182,6 +216,10 @@ impl Journal {
     pub async fn create(&mut self, lake: &Lake, me: &Me) -> Result<(), Failure> {
         if self.table.is_some() {
             return Ok(());
+        }
+        if self.damaged.is_some() {
+            aside::put(lake, NAME, &me.run).await.map_err(|trouble| trouble.access("the damaged ledger"))?;
+            self.damaged = None;
         }
         let put = Put::own("TRIPHASE CREATE LEDGER", &me.run);
         let created = create_table(lake, NAME, schema(), &[(FORMAT, Format::CURRENT.to_string())], &put).await;
@@ -200,7 +238,7 @@ impl Journal {
     /// [`Failure::Lost`] where it is not known whether they are in; [`Failure::Access`] where they can't be written.
     pub async fn append(&mut self, rows: Vec<Row>, format: Option<Format>) -> Result<Appended, Failure> {
         let Some(table) = &self.table else { return Err(Failure::Access(anyhow!("the ledger is gone"))) };
-        let (mut id, at) = (self.last(), self.clock());
+        let (mut id, at) = (self.last().max(self.floor), self.clock());
         let rows: Vec<Row> = rows
             .into_iter()
             .map(|row| {

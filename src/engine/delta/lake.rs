@@ -101,6 +101,37 @@ impl Lake {
         self.below(&[OWN, name])
     }
 
+    /// The folder of triphase's own tables.
+    pub fn own_folder(&self) -> Url {
+        self.below(&[OWN])
+    }
+
+    /// The tables below the root, by name, in order. Folders whose names begin with `_` or `.` hold none, nor does a table hold others.
+    ///
+    /// # Errors
+    /// Where the store can't be listed.
+    pub async fn tables(&self) -> Result<Vec<String>, Trouble> {
+        let mut found = Vec::new();
+        if !self.is_there() {
+            return Ok(found);
+        }
+        let store = self.handle(&self.root)?.log_store().object_store(None);
+        let mut folders: Vec<Option<Path>> = vec![None];
+        while let Some(folder) = folders.pop() {
+            let listed = store.list_with_delimiter(folder.as_ref()).await.map_err(deltalake::DeltaTableError::from)?;
+            if let Some(folder) = &folder
+                && listed.common_prefixes.iter().any(|below| below.filename() == Some("_delta_log"))
+            {
+                found.push(folder.to_string());
+                continue;
+            }
+            let visible = |below: &Path| below.filename().is_some_and(|name| !name.starts_with(['_', '.']));
+            folders.extend(listed.common_prefixes.into_iter().filter(visible).map(Some));
+        }
+        found.sort();
+        Ok(found)
+    }
+
     fn below(&self, parts: &[&str]) -> Url {
         let mut url = self.root.clone();
         if let Ok(mut segments) = url.path_segments_mut() {

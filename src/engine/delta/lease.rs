@@ -35,7 +35,7 @@ const KEY: &str = "triphase.lease";
 /// How often a lease is renewed.
 const EVERY: Duration = Duration::from_secs(5);
 /// How long after its last renewal it is free.
-const LASTS: Duration = Duration::from_secs(15);
+pub const LASTS: Duration = Duration::from_secs(15);
 
 /// What the table says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,26 @@ impl Lease {
         let met = table.log_store().object_store(None).head(&newest).await;
         let renewed = met.map_or(Time(0), |met| Time(met.last_modified.timestamp_micros()));
         Ok(Some(Self { table, state: kept, renewed }))
+    }
+
+    /// Whether it is there and can't be read.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub async fn is_damaged(lake: &Lake) -> Result<bool, Failure> {
+        if !lake.is_there() {
+            return Ok(false);
+        }
+        match lake.open(&lake.own(NAME)).await {
+            Ok(Some(table)) => {
+                let state = table.snapshot().map(|state| state.metadata().configuration().get(KEY).cloned());
+                let kept = state.ok().flatten().and_then(|text| serde_json::from_str::<State>(&text).ok());
+                Ok(kept.is_none())
+            }
+            Ok(None) => Ok(false),
+            Err(Trouble::Refused(_)) => Ok(true),
+            Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => Err(trouble.access("the lock")),
+        }
     }
 
     /// Whether somebody has it and renews it. `ahead`: what the store's clock is ahead of the host's, in microseconds.

@@ -4,6 +4,7 @@
 mod acts;
 #[doc(hidden)]
 pub mod bench;
+mod aside;
 mod change;
 mod commit;
 mod context;
@@ -13,13 +14,16 @@ mod hold;
 mod journal;
 mod lake;
 mod lease;
+mod leavings;
 mod memory;
+mod objects;
 mod probe;
 mod query;
 mod script;
 mod session;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod trouble;
 
 use super::{Access, Answer, Driver, Me, Session, UrlOption};
@@ -79,5 +83,9 @@ impl Driver for Delta {
 
     fn open<'a>(&'a self, target: &'a Target, access: Access) -> Answer<'a, Box<dyn Session>> {
         Box::pin(async move { Ok(Box::new(session::LakeSession::open(target, access).await?) as Box<dyn Session>) })
+    }
+
+    fn open_damaged<'a>(&'a self, target: &'a Target) -> Answer<'a, Box<dyn Session>> {
+        Box::pin(async move { Ok(Box::new(session::LakeSession::open_damaged(target).await?) as Box<dyn Session>) })
     }
 }

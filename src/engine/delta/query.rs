@@ -1,10 +1,13 @@
 //! Queries over a lake's tables, in DataFusion: `expect`, `done_when`, and the sources of `INSERT` and `MERGE`.
 
 use super::{context::session, lake::Lake, trouble::Trouble};
-use crate::sql::lake::path;
+use crate::{engine::rows::TextRow, sql::lake::path};
 use anyhow::anyhow;
 use deltalake::{
-    arrow::{array::Array as _, util::display},
+    arrow::{
+        array::{Array as _, ArrayRef},
+        util::display,
+    },
     datafusion::{
         catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider},
         common::{ScalarValue, TableReference},
@@ -31,12 +34,7 @@ pub async fn frame(lake: &Lake, sql: &str) -> Result<DataFrame, Trouble> {
 }
 
 async fn register(lake: &Lake, context: &SessionContext, reference: &TableReference) -> Result<(), Trouble> {
-    let parts: Vec<String> = [reference.catalog(), reference.schema(), Some(reference.table())]
-        .into_iter()
-        .flatten()
-        .map(str::to_owned)
-        .collect();
-    let name = path(&parts);
+    let name = name(reference);
     let place = lake.place(&name).map_err(Trouble::Refused)?;
     let table = lake.open(&place).await?.ok_or_else(|| no_table(lake, &name))?;
     let provider = table.table_provider().await?;
@@ -69,6 +67,43 @@ async fn register(lake: &Lake, context: &SessionContext, reference: &TableRefere
 /// What is said of a table that is not there.
 pub fn no_table(lake: &Lake, name: &str) -> Trouble {
     Trouble::Refused(anyhow!("there is no table `{name}` in the lake {}", lake.shown))
+}
+
+/// The rows of a query, every column as text; `None`: a table that it names is not there.
+///
+/// # Errors
+/// As [`frame`], or where the query fails on the way.
+pub async fn texts(lake: &Lake, sql: &str) -> Result<Option<Vec<TextRow>>, Trouble> {
+    let context = create_session().into_inner();
+    let state = context.state();
+    let statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
+    for reference in state.resolve_table_references(&statement)? {
+        let place = lake.place(&name(&reference)).map_err(Trouble::Refused)?;
+        if !lake.is_there() || lake.open(&place).await?.is_none() {
+            return Ok(None);
+        }
+    }
+    let mut rows = Vec::new();
+    for batch in frame(lake, sql).await?.collect().await? {
+        for row in 0..batch.num_rows() {
+            let text = |column: &ArrayRef| {
+                let value = display::array_value_to_string(column, row);
+                (!column.is_null(row)).then(|| value.unwrap_or_default())
+            };
+            rows.push(batch.columns().iter().map(text).collect());
+        }
+    }
+    Ok(Some(rows))
+}
+
+/// A table's name as a query has it, as a path below the lake's root.
+fn name(reference: &TableReference) -> String {
+    let parts: Vec<String> = [reference.catalog(), reference.schema(), Some(reference.table())]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    path(&parts)
 }
 
 /// Asks for one truth (rule F3). `Err` of the inner: what was found instead.

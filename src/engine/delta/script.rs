@@ -1,11 +1,11 @@
 //! What a run would commit, as text to be read: no client runs a script on a lake, so this one is for a person.
 
-use super::evidence;
+use super::{evidence, hold::ends};
 use crate::{
     action::Action,
     engine::Me,
     ledger::{Begin, Entry, Ledger, Unit},
-    model::{Class, Finding, Verb},
+    model::{Class, Dialect, Finding, StepId, Verb},
     sql,
     target::Target,
 };
@@ -19,7 +19,7 @@ pub fn script(target: &Target, seen: &Ledger, begin: &Begin, units: &[Unit], me:
     let mut text = String::new();
     let lake = &target.connection.database;
     let tool = crate::engine::rows::TOOL;
-    line(&mut text, 0, &format!("triphase {tool}: {}", me.command));
+    line(&mut text, 0, &format!("triphase {tool}: {}: to be read; no client runs it", me.command));
     line(
         &mut text,
         0,
@@ -40,25 +40,16 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
         line(text, 0, &format!("# {note}"));
     }
     entries(text, &unit.opens);
+    let last = ends(&unit.closes);
     for action in &unit.actions {
         match action {
             Action::Sql { text: statement, .. } => {
                 let dml = sql::lake::read(statement)
                     .map_err(|refused| Finding::new(Class::Usage, "F2", refused.message).way_out(refused.way_out))?;
-                line(text, 0, &format!("commit to table {}", dml.table().path));
+                line(text, 0, &format!("commit to {}", sql::ident(Dialect::Delta, &dml.table().path)));
                 line(text, 1, statement);
                 if let Some((id, verb, statement)) = attempted(&unit.opens) {
-                    line(text, 1, &format!("txn: appId {}, version <attempt>{}", evidence::app(id), digits(verb)));
-                    line(
-                        text,
-                        1,
-                        &format!(
-                            "commitInfo.triphase: release {}, step {}, phase {verb}, statement {}",
-                            id.release,
-                            id.step,
-                            statement + 1
-                        ),
-                    );
+                    evidence(text, id, verb, statement + 1, last);
                 }
             }
             Action::Expect { query } => {
@@ -67,15 +58,7 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
             }
             Action::Operation { step, verb, number, .. } => {
                 line(text, 0, &action.text());
-                line(text, 1, &format!("txn: appId {}, version <attempt>{}", evidence::app(step), digits(*verb)));
-                line(
-                    text,
-                    1,
-                    &format!(
-                        "commitInfo.triphase: release {}, step {}, phase {verb}, statement {number}",
-                        step.release, step.step
-                    ),
-                );
+                evidence(text, step, *verb, *number, last);
             }
             Action::Shell { file, .. } => {
                 return Err(Finding::new(
@@ -90,11 +73,15 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
     Ok(())
 }
 
-fn digits(verb: Verb) -> i64 {
-    evidence::number(0, verb, false)
+/// What the commit says of itself (rule D2). Which attempt it is, is known once it is made.
+fn evidence(text: &mut String, id: &StepId, verb: Verb, statement: u32, last: bool) {
+    let digits = evidence::number(0, verb, last);
+    line(text, 1, &format!("txn: appId {}, version <attempt>{digits}", evidence::app(id)));
+    let whose = format!("release {}, step {}, phase {verb}, statement {statement}", id.release, id.step);
+    line(text, 1, &format!("commitInfo.triphase: {whose}, run <run>"));
 }
 
-fn attempted(opens: &[Entry]) -> Option<(&crate::model::StepId, Verb, u32)> {
+fn attempted(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
     opens.iter().rev().find_map(|entry| match entry {
         Entry::Step { id, row, event, .. } => Some((id, Verb::parse(&event.verb)?, row.trying?)),
         Entry::Replace { .. }

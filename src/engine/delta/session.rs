@@ -1,7 +1,7 @@
 //! A lake, to read; and the way to its lock.
 
 use super::{
-    acts,
+    acts, aside,
     change::Change,
     commit::{self, Put},
     evidence::{self, FENCE},
@@ -9,19 +9,20 @@ use super::{
     journal::{Appended, Journal, Row},
     lake::{Lake, host_clock},
     lease::{self, Keeper, Lease, State},
-    probe,
+    leavings, objects, probe, query, traces,
     trouble::Trouble,
 };
 use crate::{
     action::{Action, Handlers},
     engine::{Access, Answer, Attempt, Failure, Held, Hold, Me, Object, Session, Where, holder},
-    ledger::{HistoryRow, Ledger, Verdict},
+    ledger::{HistoryRow, Ledger, Left, Traces, Verdict},
     model::{Class, Dialect, Finding, Phase, StepId, Verb},
     ops,
     target::Target,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
 use tokio::sync::{Mutex, OnceCell};
@@ -36,6 +37,10 @@ pub struct LakeSession {
     writers: Option<BTreeSet<ops::Writer>>,
     /// What the store's clock is ahead of the host's, in microseconds; known once the store was probed (D6).
     ahead: OnceCell<i64>,
+    /// The epoch that the tables were fenced with last, where they were asked (D7): the lease's must be above it.
+    fenced: AtomicI64,
+    /// A lock or ledger that can't be read is put aside (`repair rebuild`).
+    damaged: bool,
 }
 
 impl LakeSession {
@@ -49,10 +54,32 @@ impl LakeSession {
             lake.may_write()?;
         }
         let journal = Journal::read(&lake).await?;
-        let patience = target.lock_retry_for.length();
+        Ok(Self::with(target, lake, journal, false))
+    }
+
+    /// The same for `repair rebuild`: a ledger that can't be read is taken for none.
+    ///
+    /// # Errors
+    /// As [`LakeSession::open`].
+    pub async fn open_damaged(target: &Target) -> Result<Self, Failure> {
+        let lake = Lake::of(target)?;
+        lake.may_write()?;
+        let journal = Journal::read_damaged(&lake).await?;
+        Ok(Self::with(target, lake, journal, true))
+    }
+
+    fn with(target: &Target, lake: Lake, journal: Journal, damaged: bool) -> Self {
         let writers =
             target.writers.as_ref().map(|names| names.iter().filter_map(|name| ops::Writer::parse(name)).collect());
-        Ok(Self { lake, journal: Mutex::new(journal), patience, writers, ahead: OnceCell::new() })
+        Self {
+            lake,
+            journal: Mutex::new(journal),
+            patience: target.lock_retry_for.length(),
+            writers,
+            ahead: OnceCell::new(),
+            fenced: AtomicI64::new(0),
+            damaged,
+        }
     }
 
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
@@ -75,6 +102,11 @@ impl LakeSession {
     async fn lock<'a>(&'a self, me: &'a Me) -> Result<Result<LakeHold<'a>, Held>, Failure> {
         self.lake.may_write()?;
         let ahead = self.ahead(me).await?;
+        if self.damaged && Lease::is_damaged(&self.lake).await? {
+            // Who may still have it can't renew it, and gives up before this has passed.
+            tokio::time::sleep(lease::LASTS).await;
+            aside::put(&self.lake, lease::NAME, &me.run).await.map_err(|trouble| trouble.access("the lock"))?;
+        }
         let lease = Lease::read(&self.lake).await?;
         if let Some(lease) = &lease
             && lease.is_live(ahead)
@@ -82,9 +114,12 @@ impl LakeSession {
         {
             return Ok(Err(Held { by: Some(by.clone()), what: "the lock (a lease)".to_owned() }));
         }
-        let found =
-            lease.as_ref().map(|lease| lease.state.clone()).unwrap_or(State { clean: true, ..State::default() });
-        let state = State { run: Some(lease::run_row(me)), epoch: found.epoch + 1, clean: false };
+        // A lease that was lost is not one that was given back; and what was written under its epochs is there.
+        let written = self.journal.lock().await.fold.epoch;
+        let none = || State { clean: written == 0, ..State::default() };
+        let found = lease.as_ref().map_or_else(none, |lease| lease.state.clone());
+        let epoch = found.epoch.max(written).max(self.fenced.load(Ordering::Relaxed)) + 1;
+        let state = State { run: Some(lease::run_row(me)), epoch, clean: false };
         let taken = match &lease {
             Some(lease) => lease.set(&state, "TRIPHASE LOCK").await,
             None => lease::create(&self.lake, &state).await,
@@ -223,14 +258,29 @@ impl LakeSession {
     /// What operations are derived from.
     async fn tables(&self, names: &[String]) -> Result<ops::Lake, Failure> {
         let mut lake = ops::Lake { writers: self.writers.clone(), ..ops::Lake::default() };
+        let none = self.journal.lock().await.format.is_none();
         for name in names {
             let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
             if let Some(table) = acts::there(&self.lake, &place).await.map_err(access)? {
+                // What would be derived is what was derived once already.
+                if none && let Some(id) = traces::lately(&table).await.map_err(access)? {
+                    return Err(traces::lost(name, &id));
+                }
                 lake.tables.insert(name.clone(), acts::sized(&table).map_err(access)?);
             }
         }
         Ok(lake)
+    }
+
+    /// Reads what the tables say, and holds the next ledger and lease to it.
+    async fn read_traces(&self, steps: &[StepId], actions: &[Action]) -> Result<Traces, Failure> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.lake).await?;
+        let found = traces::read(&self.lake, &journal, steps, actions).await?;
+        journal.floor = found.attempt;
+        self.fenced.fetch_max(found.epoch, Ordering::Relaxed);
+        Ok(Traces { writers: self.writers.clone(), ..found.traces })
     }
 
     async fn asked(&self, action: &Action) -> Result<Verdict, Failure> {
@@ -312,28 +362,24 @@ impl Session for LakeSession {
         })
     }
 
+    fn traces<'a>(&'a self, steps: &'a [StepId], actions: &'a [Action]) -> Answer<'a, Traces> {
+        Box::pin(self.read_traces(steps, actions))
+    }
+
+    fn leavings(&self) -> Answer<'_, Vec<Left>> {
+        Box::pin(leavings::all(&self.lake))
+    }
+
     fn objects(&self) -> Answer<'_, Vec<Object>> {
-        Box::pin(async move {
+        Box::pin(async {
             let mut journal = self.journal.lock().await;
             journal.refresh(&self.lake).await?;
-            if journal.format.is_none() {
-                return Ok(Vec::new());
-            }
-            let object = |name: &str, what, rows| Object {
-                kind: "table",
-                name: format!("{}/{name}", super::lake::OWN),
-                what,
-                rows,
-                bytes: None,
-            };
-            let rows = u64::try_from(journal.last()).ok();
-            Ok(vec![object("ledger", "the ledger, a row for each event", rows), object("lease", "the lock", None)])
+            objects::all(&self.lake, &journal).await
         })
     }
 
-    fn rows<'a>(&'a self, _query: &'a str) -> Answer<'a, Option<Vec<crate::engine::rows::TextRow>>> {
-        // No tool that triphase adopts from keeps its ledger in a lake.
-        Box::pin(async { Ok(None) })
+    fn rows<'a>(&'a self, query: &'a str) -> Answer<'a, Option<Vec<crate::engine::rows::TextRow>>> {
+        Box::pin(async move { query::texts(&self.lake, query).await.map_err(|trouble| trouble.access("the table")) })
     }
 
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {

@@ -35,7 +35,7 @@ impl Rows {
                 Some(Object {
                     kind: "table",
                     name: self.table(name),
-                    what,
+                    what: (*what).into(),
                     rows: number(row.get(1)),
                     bytes: number(row.get(2)),
                 })

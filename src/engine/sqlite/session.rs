@@ -210,7 +210,7 @@ impl Session for FileSession {
                 objects.push(Object {
                     kind: "file",
                     name: file.display().to_string(),
-                    what: "the lock",
+                    what: "the lock".into(),
                     rows: None,
                     bytes: Some(about.len()),
                 });

@@ -10,4 +10,5 @@ mod hooks;
 mod kept;
 mod laws;
 mod order;
+mod rebuild;
 mod repair;

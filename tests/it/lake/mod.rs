@@ -12,6 +12,7 @@ mod overtaken;
 mod phases;
 mod python;
 mod races;
+mod repairs;
 mod rewrite;
 mod shore;
 mod spark;

@@ -105,9 +105,12 @@ fn the_script_names_the_actions_of_each_commit() {
     let shore = Shore::with_sales();
     shore.release("v1", V1);
     let script = shore.ok("sql add v1").stdout;
-    for says in
-        ["commit to table sales", "UPDATE sales SET amount", "txn: appId triphase/v1/fix", "ledger: v1/fix add done"]
-    {
+    for says in [
+        "commit to `sales`",
+        "UPDATE sales SET amount",
+        "txn: appId triphase/v1/fix, version <attempt>11",
+        "ledger: v1/fix add done",
+    ] {
         assert!(script.contains(says), "{says} in\n{script}");
     }
 }

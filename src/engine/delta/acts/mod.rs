@@ -19,9 +19,7 @@ mod tests;
 mod validate;
 
 pub use remove::tombstoned;
-pub use table::sized;
-#[cfg(test)]
-pub use table::state;
+pub use table::{changes, sized, state};
 
 use super::{
     commit::{self, Put},
@@ -163,8 +161,7 @@ impl Run<'_> {
         looked: &mut Looked,
     ) -> Result<(), Trouble> {
         let state = table::state(table)?;
-        writable(&state)?;
-        let next = crate::ops::apply_all(edits, &state).map_err(words)?;
+        let next = edited(&state, edits)?;
         checks::all(self.evidence, table, checks, looked).await?;
         let actions = table::changes(table, &state, &next)?;
         put(table, actions, &self.evidence.put(operation)).await
@@ -218,6 +215,15 @@ async fn put(table: &DeltaTable, actions: Vec<Action>, put: &Put) -> Result<(), 
     commit::put(table, actions, put).await?;
     failpoint::point("after a table commit");
     Ok(())
+}
+
+/// What edits make of a table that this library can write.
+///
+/// # Errors
+/// Where it can't, or where they do not fit.
+pub fn edited(state: &TableState, edits: &[Edit]) -> Result<TableState, Trouble> {
+    writable(state)?;
+    crate::ops::apply_all(edits, state).map_err(words)
 }
 
 /// Refuses a table with features that the library would write wrongly or not at all.
