@@ -281,7 +281,7 @@ pub async fn proposed(
         };
         self::repair(session.as_ref(), project, repair).await
     };
-    work.await.map_err(end)
+    work.await.map_err(at_once)
 }
 
 /// Rows that are not the ledger's (`import`, `init`): the answers to each of the queries that `ask` makes, once it is known where they go.
