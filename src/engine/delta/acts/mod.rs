@@ -245,12 +245,7 @@ fn writable(state: &TableState) -> Result<(), Trouble> {
 /// Where it can't be read.
 pub async fn there(lake: &Lake, place: &Url) -> Result<Option<DeltaTable>, Trouble> {
     let found = lake.open(place).await;
-    let tombstone = match &found {
-        Ok(None) => false,
-        Ok(Some(table)) => remove::is_tombstone(table.snapshot()?.protocol()),
-        Err(_) => remove::tombstoned(lake, place).await,
-    };
-    if tombstone { Ok(None) } else { found }
+    if !matches!(found, Ok(None)) && remove::tombstoned(lake, place).await { Ok(None) } else { found }
 }
 
 /// Whether an act of a rollback finds nothing of what it takes back: its step was applied only in part.

@@ -16,7 +16,7 @@ use anyhow::anyhow;
 use deltalake::{
     DeltaTable, ObjectStoreError, Path,
     datafusion::common::Column,
-    kernel::{Action, Protocol},
+    kernel::Action,
     logstore::{commit_uri_from_version, get_actions, object_store::ObjectStoreExt as _},
 };
 use futures_util::TryStreamExt as _;
@@ -44,16 +44,11 @@ async fn log(handle: &DeltaTable) -> Result<Option<(Vec<Path>, u64, bool)>, Trou
     let Some(newest) = versions.max() else { return Ok(None) };
     let bytes = handle.log_store().read_commit_entry(newest).await?.unwrap_or_default();
     let tombstone = get_actions(newest, &bytes)?.iter().any(|action| match action {
-        Action::Protocol(protocol) => is_tombstone(protocol),
+        Action::Protocol(protocol) => serde_json::to_string(protocol).is_ok_and(|text| text.contains(TOMBSTONE)),
         Action::CommitInfo(_) | Action::Metadata(_) | Action::Add(_) | Action::Remove(_) => false,
         Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => false,
     });
     Ok(Some((log, newest, tombstone)))
-}
-
-/// Whether a protocol is a tombstone's.
-pub fn is_tombstone(protocol: &Protocol) -> bool {
-    serde_json::to_string(protocol).is_ok_and(|text| text.contains(TOMBSTONE))
 }
 
 fn lost(error: ObjectStoreError) -> Trouble {
