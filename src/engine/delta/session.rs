@@ -167,8 +167,7 @@ impl LakeSession {
         let put = Put { txns: vec![(FENCE.to_owned(), epoch)], ..Put::own("TRIPHASE FENCE", run) };
         loop {
             let fenced = async {
-                // Of a tombstone files go, and nothing is committed any more.
-                let Some(table) = acts::there(&self.lake, place).await? else { return Ok(()) };
+                let Some(table) = self.lake.open(place).await? else { return Ok(()) };
                 if evidence::newest(&table, FENCE).await?.is_some_and(|newest| newest >= epoch) {
                     return Ok(());
                 }
@@ -245,12 +244,7 @@ impl LakeSession {
         };
         let Ok(place) = self.lake.place(&name) else { return Ok(Verdict::Not) };
         let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
-        let table = match self.lake.open(&place).await {
-            // Its deletion was cut short, and goes on.
-            Err(_) if acts::tombstoned(&self.lake, &place).await => return Ok(Verdict::Not),
-            found => found.map_err(access)?,
-        };
-        let Some(table) = table else { return Ok(Verdict::Not) };
+        let Some(table) = self.lake.open(&place).await.map_err(access)? else { return Ok(Verdict::Not) };
         let newest = evidence::newest(&table, &probe::app(attempt.action, attempt.id)).await.map_err(access)?;
         Ok(if newest.is_some_and(|newest| newest >= txn) { Verdict::Applied } else { Verdict::Not })
     }
@@ -262,7 +256,7 @@ impl LakeSession {
         for name in names {
             let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
-            if let Some(table) = acts::there(&self.lake, &place).await.map_err(access)? {
+            if let Some(table) = self.lake.open(&place).await.map_err(access)? {
                 // What would be derived is what was derived once already.
                 if none && let Some(id) = traces::lately(&table).await.map_err(access)? {
                     return Err(traces::lost(name, &id));

@@ -18,7 +18,6 @@ mod table;
 mod tests;
 mod validate;
 
-pub use remove::tombstoned;
 pub use table::{changes, sized, state};
 
 use super::{
@@ -239,15 +238,6 @@ fn writable(state: &TableState) -> Result<(), Trouble> {
     )))
 }
 
-/// A table, unless it is a tombstone: that one nobody can write, and once its files go, nobody can read.
-///
-/// # Errors
-/// Where it can't be read.
-pub async fn there(lake: &Lake, place: &Url) -> Result<Option<DeltaTable>, Trouble> {
-    let found = lake.open(place).await;
-    if !matches!(found, Ok(None)) && remove::tombstoned(lake, place).await { Ok(None) } else { found }
-}
-
 /// Whether an act of a rollback finds nothing of what it takes back: its step was applied only in part.
 ///
 /// # Errors
@@ -255,11 +245,9 @@ pub async fn there(lake: &Lake, place: &Url) -> Result<Option<DeltaTable>, Troub
 pub async fn is_so(lake: &Lake, act: &Act, verb: Verb) -> Result<bool, Failure> {
     let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
     let Ok(place) = lake.place(&act.table) else { return Ok(false) };
-    if let Does::Delete = act.does {
-        // What is left of a table that was being deleted can't be read.
-        return Ok(matches!(lake.open(&place).await, Ok(None)));
-    }
-    let Some(table) = there(lake, &place).await.map_err(access)? else { return Ok(verb == Verb::RollbackAdd) };
+    let Some(table) = lake.open(&place).await.map_err(access)? else {
+        return Ok(matches!(act.does, Does::Delete) || verb == Verb::RollbackAdd);
+    };
     let state = table::state(&table).map_err(access)?;
     Ok(verb.way() == Way::Back && act.finds_nothing(Some(&state)))
 }
@@ -274,7 +262,7 @@ pub async fn refuses(lake: &Lake, act: &Act) -> Result<Option<String>, Failure> 
     if act.checks().is_empty() {
         return Ok(None);
     }
-    let Some(table) = there(lake, &place).await.map_err(access)? else { return Ok(None) };
+    let Some(table) = lake.open(&place).await.map_err(access)? else { return Ok(None) };
     match checks::seen(&table, act.checks()).await {
         Ok(()) => Ok(None),
         Err(Trouble::Refused(why)) => Ok(Some(format!("{why:#}"))),

@@ -35,36 +35,20 @@ pub async fn delete(lake: &Lake, place: &Url, name: &str) -> Result<(), Failure>
     deleted(lake, place, name).await.map_err(|trouble| trouble.action(0))
 }
 
-/// The files of a table's log, its newest version, and whether that is a tombstone; `None`: there is no log.
-async fn log(handle: &DeltaTable) -> Result<Option<(Vec<Path>, u64, bool)>, Trouble> {
-    let store = handle.log_store().object_store(None);
-    let log: Vec<Path> =
+async fn deleted(lake: &Lake, place: &Url, name: &str) -> Result<(), Trouble> {
+    let handle = lake.handle(place)?;
+    let (log_store, store) = (handle.log_store(), handle.log_store().object_store(None));
+    let lost = |error: ObjectStoreError| Trouble::from(deltalake::DeltaTableError::from(error));
+    let mut log: Vec<Path> =
         store.list(Some(&Path::from("_delta_log"))).map_ok(|met| met.location).try_collect().await.map_err(lost)?;
     let versions = log.iter().filter_map(|path| path.filename()?.strip_suffix(".json")?.parse::<u64>().ok());
-    let Some(newest) = versions.max() else { return Ok(None) };
-    let bytes = handle.log_store().read_commit_entry(newest).await?.unwrap_or_default();
+    let Some(newest) = versions.max() else { return Ok(()) };
+    let bytes = log_store.read_commit_entry(newest).await?.unwrap_or_default();
     let tombstone = get_actions(newest, &bytes)?.iter().any(|action| match action {
         Action::Protocol(protocol) => serde_json::to_string(protocol).is_ok_and(|text| text.contains(TOMBSTONE)),
         Action::CommitInfo(_) | Action::Metadata(_) | Action::Add(_) | Action::Remove(_) => false,
         Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => false,
     });
-    Ok(Some((log, newest, tombstone)))
-}
-
-fn lost(error: ObjectStoreError) -> Trouble {
-    Trouble::from(deltalake::DeltaTableError::from(error))
-}
-
-/// Whether a table is a tombstone, which some of its files may have gone with already: then nothing else of it can be read.
-pub async fn tombstoned(lake: &Lake, place: &Url) -> bool {
-    let asked = async { Ok::<_, Trouble>(log(&lake.handle(place)?).await?.is_some_and(|(_, _, tombstone)| tombstone)) };
-    asked.await.unwrap_or(false)
-}
-
-async fn deleted(lake: &Lake, place: &Url, name: &str) -> Result<(), Trouble> {
-    let handle = lake.handle(place)?;
-    let (log_store, store) = (handle.log_store(), handle.log_store().object_store(None));
-    let Some((mut log, newest, tombstone)) = log(&handle).await? else { return Ok(()) };
     if !tombstone {
         return Err(Trouble::Refused(anyhow!(
             "the newest version of table `{name}` is no tombstone: nothing is deleted"
