@@ -15,11 +15,35 @@ pub fn point(name: &str) {
         // The sweep reads what it can; a line that could not be written is a point it does not try.
         let _ = writeln!(file, "{n} {name}");
     }
+    pause(name);
     if std::env::var("TRIPHASE_FAILPOINT").ok().and_then(|at| at.parse::<u64>().ok()) == Some(n) {
         // SIGKILL, not abort: no destructor, no flush, as when the machine goes.
         let _ = std::process::Command::new("kill").args(["-KILL", &std::process::id().to_string()]).status();
         loop {
             std::thread::park();
+        }
+    }
+}
+
+/// Waits where a race is staged: at each point of the name `TRIPHASE_PAUSE_AT`, the file `<n>.met` says so in the folder
+/// `TRIPHASE_PAUSE_IN`, and the run goes on once `<n>.go` lies beside it.
+#[cfg(feature = "failpoints")]
+fn pause(name: &str) {
+    use std::{
+        path::Path,
+        sync::atomic::{AtomicU64, Ordering},
+        time::Duration,
+    };
+    static MET: AtomicU64 = AtomicU64::new(0);
+    let Some(folder) = std::env::var_os("TRIPHASE_PAUSE_IN") else { return };
+    if !std::env::var("TRIPHASE_PAUSE_AT").is_ok_and(|at| at == name) {
+        return;
+    }
+    let n = MET.fetch_add(1, Ordering::SeqCst) + 1;
+    let file = |kind: &str| Path::new(&folder).join(format!("{n}.{kind}"));
+    if std::fs::write(file("met"), name).is_ok() {
+        while !file("go").exists() {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Statements for Delta tables: `UPDATE`, `DELETE`, `INSERT` and `MERGE`, taken apart for the library that carries them out. Everything
 //! else is refused by name, with what to write instead.
 
+mod parts;
+
 use deltalake::datafusion::sql::sqlparser::{
     ast::{
         Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, Merge, MergeAction, MergeClauseKind,
-        MergeInsertKind, ObjectName, Query, SetExpr, Statement, TableAlias, TableFactor, TableObject, TableWithJoins,
-        Update, Visit, VisitMut, Visitor, VisitorMut,
+        MergeInsertKind, ObjectName, Query, Statement, TableAlias, TableFactor, TableObject, TableWithJoins, Update,
+        Visit, VisitMut, Visitor, VisitorMut,
     },
     dialect::GenericDialect,
-    keywords::Keyword,
     parser::Parser,
     tokenizer::{Token, Tokenizer},
 };
@@ -171,6 +172,7 @@ pub fn read(text: &str) -> Result<Dml, Refused> {
         let words = words.trim_start_matches("sql parser error: ");
         refused(format!("the statement can't be read: {words}"), "write it as DataFusion and Spark both understand it")
     })?;
+    parts::honoured(&statement)?;
     match statement {
         Statement::Update(update) => self::update(update),
         Statement::Delete(delete) => self::delete(delete),
@@ -425,26 +427,6 @@ fn no_subquery(node: &impl Visit, statement: &str) -> Result<(), Refused> {
             let way_out = "use MERGE, with the query as its source: MERGE INTO t USING (SELECT …) AS s ON …";
             Err(refused(format!("a query inside this {statement} is not run on Delta tables"), way_out))
         }
-    }
-}
-
-/// Reads a query, of an `expect` or a `done_when`.
-///
-/// # Errors
-/// Where it is none.
-pub fn query(text: &str) -> Result<String, Refused> {
-    let mut parser = Parser::new(&GenericDialect {})
-        .try_with_sql(text)
-        .map_err(|error| refused(format!("the query can't be read: {error}"), "see its quotes"))?;
-    if parser.peek_keyword(Keyword::SHOW) || parser.peek_keyword(Keyword::DESCRIBE) {
-        return Err(refused("only a query can be asked", "write SELECT …"));
-    }
-    match parser.parse_query() {
-        Ok(query) if !matches!(*query.body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_)) => {
-            Ok(query.to_string())
-        }
-        Ok(_) => Err(refused("only a query can be asked", "write SELECT …")),
-        Err(error) => Err(refused(format!("the query can't be read: {error}"), "write SELECT …")),
     }
 }
 

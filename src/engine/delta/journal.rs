@@ -15,20 +15,23 @@ use crate::{
 };
 use anyhow::anyhow;
 use deltalake::{
-    DeltaTable,
+    DeltaTable, ObjectStore,
     arrow::{
         array::{
             Array as _, ArrayRef, AsArray as _, Int32Array, Int64Array, RecordBatch, StringArray,
-            TimestampMicrosecondArray,
+            TimestampMicrosecondArray, new_null_array,
         },
-        datatypes::{Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType},
+        compute::cast,
+        datatypes::{FieldRef, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType},
+        error::ArrowError,
     },
     kernel::{Action, DataType, MetadataExt as _, PrimitiveType, StructField, StructType},
     logstore::object_store::ObjectStoreExt as _,
     parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
     writer::{DeltaWriter as _, RecordBatchWriter},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use futures_util::TryStreamExt as _;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// The table's folder.
 pub const NAME: &str = "ledger";
@@ -38,6 +41,8 @@ const FORMAT: &str = "triphase.format";
 pub const FILES: usize = 20;
 /// With so many, a run that is at work does.
 pub const MANY_FILES: usize = 200;
+/// How long a file that is written into another stays for those who are reading it.
+const KEPT: Duration = Duration::from_secs(3600);
 
 /// One row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,8 +83,8 @@ pub struct Journal {
 pub enum Appended {
     /// It is in; the rows as written.
     Yes(Vec<Row>),
-    /// Somebody else wrote first.
-    Moved,
+    /// Somebody else wrote first; or the same rows are in already, where the answer was lost and the store's client sent them again.
+    Moved(Vec<Row>),
 }
 
 impl Journal {
@@ -140,13 +145,7 @@ impl Journal {
         let store = table.log_store().object_store(None);
         let mut rows = Vec::new();
         for path in &fresh {
-            let bytes = store.get(path).await.map_err(deltalake::DeltaTableError::from)?;
-            let bytes = bytes.bytes().await.map_err(deltalake::DeltaTableError::from)?;
-            let batches = ParquetRecordBatchReaderBuilder::try_new(bytes)
-                .and_then(ParquetRecordBatchReaderBuilder::build)
-                .map_err(deltalake::DeltaTableError::from)?;
-            for batch in batches {
-                let batch = batch.map_err(|error| Trouble::Refused(error.into()))?;
+            for batch in batches(store.as_ref(), path).await? {
                 read_rows(&batch, &mut rows).map_err(Trouble::Refused)?;
             }
         }
@@ -163,6 +162,11 @@ impl Journal {
         self.files = files;
         self.table = Some(table);
         Ok(Ok(()))
+    }
+
+    /// Whether these rows, as they were written, are the newest.
+    pub fn ends_with(&self, rows: &[Row]) -> bool {
+        !rows.is_empty() && self.rows.ends_with(rows)
     }
 
     /// The newest row's id: the ledger's revision.
@@ -184,7 +188,14 @@ impl Journal {
             return Ok(());
         }
         let put = Put::own("TRIPHASE CREATE LEDGER", &me.run);
-        let created = create_table(lake, NAME, schema(), &[(FORMAT, Format::CURRENT.to_string())], &put).await;
+        // What lies a day before a checkpoint goes from its log.
+        let properties = [
+            (FORMAT, Format::CURRENT.to_string()),
+            ("delta.checkpointInterval", "20".to_owned()),
+            ("delta.logRetentionDuration", "interval 1 days".to_owned()),
+            ("delta.enableExpiredLogCleanup", "true".to_owned()),
+        ];
+        let created = create_table(lake, NAME, schema(), &properties, &put).await;
         match created {
             // Another run was first, and its table is as good.
             Ok(()) | Err(Trouble::Moved) => self.refresh(lake).await,
@@ -219,7 +230,7 @@ impl Journal {
         };
         match written.await {
             Ok(()) => {}
-            Err(Trouble::Moved) => return Ok(Appended::Moved),
+            Err(Trouble::Moved) => return Ok(Appended::Moved(rows)),
             Err(Trouble::Refused(why)) => {
                 return Err(Failure::Access(why.context("the ledger can't be written")));
             }
@@ -235,21 +246,28 @@ impl Journal {
     pub async fn compact(&mut self, lake: &Lake, me: &Me, from: usize) -> Result<(), Failure> {
         let Some(table) = self.table.as_ref().filter(|_| self.files.len() > from) else { return Ok(()) };
         let written = async {
-            let mut actions = add(table, &self.rows).await?;
+            let mut actions = together(table).await?;
             for action in &mut actions {
                 if let Action::Add(add) = action {
                     add.data_change = false;
                 }
             }
             actions.extend(table.snapshot()?.log_data().iter().map(|file| Action::Remove(file.remove_action(false))));
-            commit::put(table, actions, &Put::own("TRIPHASE COMPACT LEDGER", &me.run)).await
+            commit::put_and_clean(table, actions, &Put::own("TRIPHASE COMPACT LEDGER", &me.run)).await
         };
         match written.await {
-            Ok(()) => self.refresh(lake).await,
-            Err(Trouble::Moved) => Ok(()),
-            Err(Trouble::Refused(why)) => Err(Failure::Access(why.context("the ledger can't be written"))),
-            Err(Trouble::Lost(why)) => Err(Failure::Lost(why.context("the ledger"))),
+            Ok(()) => {}
+            Err(Trouble::Moved) => return Ok(()),
+            Err(Trouble::Refused(why)) => return Err(Failure::Access(why.context("the ledger can't be written"))),
+            Err(Trouble::Lost(why)) => return Err(Failure::Lost(why.context("the ledger"))),
         }
+        self.refresh(lake).await?;
+        if let Some(table) = &self.table
+            && let Err(trouble) = tidy(table).await
+        {
+            tracing::info!(?trouble, "files that the ledger needs no more were left behind");
+        }
+        Ok(())
     }
 
     /// The audit trail's newest rows, newest first.
@@ -355,13 +373,75 @@ fn schema() -> StructType {
 
 /// Writes rows to a file of the table, which nobody sees before the commit.
 async fn add(table: &DeltaTable, rows: &[Row]) -> Result<Vec<Action>, Trouble> {
+    let columns = columns(rows);
+    let known = |name: &str| columns.iter().find(|(column, _)| *column == name).map(|(_, values)| Arc::clone(values));
     let mut writer = RecordBatchWriter::for_table(table)?;
-    let batch = batch(&writer.arrow_schema(), rows).map_err(|error| Trouble::Refused(error.into()))?;
+    let batch = fitted(&writer.arrow_schema(), rows.len(), known).map_err(|error| Trouble::Refused(error.into()))?;
     writer.write(batch).await?;
     Ok(writer.flush().await?.into_iter().map(Action::Add).collect())
 }
 
-fn batch(schema: &SchemaRef, rows: &[Row]) -> Result<RecordBatch, deltalake::arrow::error::ArrowError> {
+/// Writes all rows of the table into one file, as they are: columns that this binary does not know go along (L8).
+async fn together(table: &DeltaTable) -> Result<Vec<Action>, Trouble> {
+    let store = table.log_store().object_store(None);
+    let mut writer = RecordBatchWriter::for_table(table)?;
+    let schema = writer.arrow_schema();
+    let files: Vec<_> = table.snapshot()?.log_data().iter().map(|file| file.object_store_path()).collect();
+    for path in &files {
+        for batch in batches(store.as_ref(), path).await? {
+            let fitted = fitted(&schema, batch.num_rows(), |name| batch.column_by_name(name).cloned());
+            writer.write(fitted.map_err(|error| Trouble::Refused(error.into()))?).await?;
+        }
+    }
+    Ok(writer.flush().await?.into_iter().map(Action::Add).collect())
+}
+
+async fn batches(store: &dyn ObjectStore, path: &deltalake::Path) -> Result<Vec<RecordBatch>, Trouble> {
+    let bytes = store.get(path).await.map_err(deltalake::DeltaTableError::from)?;
+    let bytes = bytes.bytes().await.map_err(deltalake::DeltaTableError::from)?;
+    let batches = ParquetRecordBatchReaderBuilder::try_new(bytes)
+        .and_then(ParquetRecordBatchReaderBuilder::build)
+        .map_err(deltalake::DeltaTableError::from)?;
+    batches.collect::<Result<_, _>>().map_err(|error| Trouble::Refused(error.into()))
+}
+
+/// Columns as the table has them, by their names: one that is not known holds NULL. A ledger of a newer minor format has more of them.
+fn fitted(
+    schema: &SchemaRef,
+    rows: usize,
+    known: impl Fn(&str) -> Option<ArrayRef>,
+) -> Result<RecordBatch, ArrowError> {
+    let column = |field: &FieldRef| match known(field.name()) {
+        Some(values) if values.data_type() == field.data_type() => Ok(values),
+        Some(values) => cast(&values, field.data_type()),
+        None => Ok(new_null_array(field.data_type(), rows)),
+    };
+    RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect::<Result<_, _>>()?)
+}
+
+/// Deletes what no reader can still be at: files that were written into one, or whose commit lost, long enough ago.
+async fn tidy(table: &DeltaTable) -> Result<(), Trouble> {
+    let (log_store, state) = (table.log_store(), table.snapshot()?);
+    let long_ago = host_clock().0 - i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
+    let mut needed: BTreeSet<deltalake::Path> = state.log_data().iter().map(|file| file.object_store_path()).collect();
+    let removed: Vec<_> = state.all_tombstones(log_store.as_ref()).try_collect().await?;
+    for file in removed.iter().filter(|file| file.deletion_timestamp().is_some_and(|at| at * 1000 > long_ago)) {
+        needed.insert(deltalake::Path::from(file.path().as_ref()));
+    }
+    let store = log_store.object_store(None);
+    let listed: Vec<_> = store.list(None).try_collect().await.map_err(deltalake::DeltaTableError::from)?;
+    let old = listed.into_iter().filter(|met| {
+        let data = met.location.parts_count() == 1 && met.location.extension() == Some("parquet");
+        data && met.last_modified.timestamp_micros() < long_ago && !needed.contains(&met.location)
+    });
+    for met in old {
+        store.delete(&met.location).await.map_err(deltalake::DeltaTableError::from)?;
+    }
+    Ok(())
+}
+
+/// The columns of this binary's format, by name.
+fn columns(rows: &[Row]) -> Vec<(&'static str, ArrayRef)> {
     let text = |of: fn(&Row) -> &String| -> ArrayRef {
         Arc::new(rows.iter().map(|row| Some(of(row).as_str())).collect::<StringArray>())
     };
@@ -370,26 +450,25 @@ fn batch(schema: &SchemaRef, rows: &[Row]) -> Result<RecordBatch, deltalake::arr
     };
     let long = |of: fn(&Row) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Int64Array>()) };
     let at = rows.iter().map(|row| Some(row.at.0)).collect::<TimestampMicrosecondArray>().with_timezone("UTC");
-    let columns: Vec<ArrayRef> = vec![
-        long(|row| Some(row.id)),
-        Arc::new(at),
-        text(|row| &row.run),
-        text(|row| &row.command),
-        text(|row| &row.who),
-        text(|row| &row.host),
-        text(|row| &row.tool),
-        text(|row| &row.release),
-        text(|row| &row.step),
-        text(|row| &row.verb),
-        Arc::new(rows.iter().map(|row| row.statement).collect::<Int32Array>()),
-        option(|row| row.hash.as_ref()),
-        text(|row| &row.outcome),
-        option(|row| row.detail.as_ref()),
-        long(|row| Some(row.epoch)),
-        long(|row| row.txn),
-        option(|row| row.change.as_ref()),
-    ];
-    RecordBatch::try_new(schema.clone(), columns)
+    vec![
+        ("id", long(|row| Some(row.id))),
+        ("at", Arc::new(at)),
+        ("run", text(|row| &row.run)),
+        ("command", text(|row| &row.command)),
+        ("who", text(|row| &row.who)),
+        ("host", text(|row| &row.host)),
+        ("tool", text(|row| &row.tool)),
+        ("release", text(|row| &row.release)),
+        ("step", text(|row| &row.step)),
+        ("verb", text(|row| &row.verb)),
+        ("statement", Arc::new(rows.iter().map(|row| row.statement).collect::<Int32Array>())),
+        ("hash", option(|row| row.hash.as_ref())),
+        ("outcome", text(|row| &row.outcome)),
+        ("detail", option(|row| row.detail.as_ref())),
+        ("epoch", long(|row| Some(row.epoch))),
+        ("txn", long(|row| row.txn)),
+        ("change", option(|row| row.change.as_ref())),
+    ]
 }
 
 /// Reads a file's rows. Columns that this binary does not know are passed over (L8).
@@ -397,7 +476,7 @@ fn read_rows(batch: &RecordBatch, rows: &mut Vec<Row>) -> Result<(), anyhow::Err
     let column =
         |name: &str| batch.column_by_name(name).ok_or_else(|| anyhow!("the ledger's table has no column `{name}`"));
     let texts = |name: &str| {
-        let column = deltalake::arrow::compute::cast(column(name)?, &deltalake::arrow::datatypes::DataType::Utf8)?;
+        let column = cast(column(name)?, &deltalake::arrow::datatypes::DataType::Utf8)?;
         Ok::<_, anyhow::Error>(column.as_string::<i32>().clone())
     };
     let longs = |name: &str| {

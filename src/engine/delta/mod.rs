@@ -16,7 +16,9 @@ mod script;
 mod session;
 #[cfg(test)]
 mod tests;
+mod tombstone;
 mod trouble;
+mod unit;
 
 use super::{Access, Answer, Driver, Me, Session, UrlOption};
 use crate::{

@@ -1,6 +1,6 @@
 //! What a run would commit, as text to be read: no client runs a script on a lake, so this one is for a person.
 
-use super::evidence;
+use super::{evidence, unit};
 use crate::{
     action::Action,
     engine::Me,
@@ -30,12 +30,12 @@ pub fn script(target: &Target, seen: &Ledger, begin: &Begin, units: &[Unit], me:
     }
     line(&mut text, 0, "ledger: this run begins");
     for unit in units {
-        self::unit(&mut text, unit)?;
+        self::written(&mut text, unit)?;
     }
     Ok(text)
 }
 
-fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
+fn written(text: &mut String, unit: &Unit) -> Result<(), Finding> {
     for note in &unit.notes {
         line(text, 0, &format!("# {note}"));
     }
@@ -47,8 +47,12 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
                     .map_err(|refused| Finding::new(Class::Usage, "F2", refused.message).way_out(refused.way_out))?;
                 line(text, 0, &format!("commit to table {}", dml.table().path));
                 line(text, 1, statement);
-                if let Some((id, verb, statement)) = attempted(&unit.opens) {
-                    line(text, 1, &format!("txn: appId {}, version <attempt>{}", evidence::app(id), digits(verb)));
+                if let Some((id, verb, statement)) = unit::attempted(&unit.opens) {
+                    line(
+                        text,
+                        1,
+                        &format!("txn: appId {}, version <attempt>{}", evidence::app(id), digits(verb, unit)),
+                    );
                     line(
                         text,
                         1,
@@ -67,7 +71,7 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
             }
             Action::Operation { step, verb, number, .. } => {
                 line(text, 0, &action.text());
-                line(text, 1, &format!("txn: appId {}, version <attempt>{}", evidence::app(step), digits(*verb)));
+                line(text, 1, &format!("txn: appId {}, version <attempt>{}", evidence::app(step), digits(*verb, unit)));
                 line(
                     text,
                     1,
@@ -90,19 +94,9 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
     Ok(())
 }
 
-fn digits(verb: Verb) -> i64 {
-    evidence::number(0, verb, false)
-}
-
-fn attempted(opens: &[Entry]) -> Option<(&crate::model::StepId, Verb, u32)> {
-    opens.iter().rev().find_map(|entry| match entry {
-        Entry::Step { id, row, event, .. } => Some((id, Verb::parse(&event.verb)?, row.trying?)),
-        Entry::Replace { .. }
-        | Entry::Keep { .. }
-        | Entry::Rename { .. }
-        | Entry::Upgrade { .. }
-        | Entry::Rollout { .. } => None,
-    })
+/// The last two digits of a `txn` version: the verb's, and whether the handler ends there.
+fn digits(verb: Verb, unit: &Unit) -> i64 {
+    evidence::number(0, verb, unit::ends(&unit.closes))
 }
 
 fn entries(text: &mut String, entries: &[Entry]) {

@@ -211,3 +211,28 @@ fn columns_inside_a_new_one_get_ids_of_their_own() {
     assert_eq!(inner, [(9, "id".to_owned()), (10, "names".to_owned()), (11, "a".to_owned())]);
     assert_eq!(state.properties["delta.columnMapping.maxColumnId"], "11");
 }
+
+#[test]
+fn what_a_table_keeps_longer_is_not_shortened() {
+    let detach = json!({"table": "sales", "column": "note", "hide": "detach", "key": ["id"]});
+    let key = "delta.deletedFileRetentionDuration";
+    for (kept, set, said) in [
+        ("interval 9600 hours", false, false),
+        ("interval 53 weeks", false, false),
+        ("interval 30 days", true, false),
+        ("interval 12 months", false, true),
+    ] {
+        let mut state = mapped();
+        state.properties.insert(key.into(), kept.into());
+        let derived = derived(&operation("drop_column", detach.clone()), Some(&state)).unwrap();
+        let edits = derived.handlers[&Verb::Simdrop].iter().flat_map(Act::edits);
+        let sets = edits.filter(|edit| matches!(edit, Edit::SetProperty { key: found, .. } if found == key)).count();
+        assert_eq!(sets == 1, set, "{kept}");
+        assert_eq!(
+            derived.warnings.iter().any(|text| text.contains("can't count")),
+            said,
+            "{kept}: {:?}",
+            derived.warnings
+        );
+    }
+}

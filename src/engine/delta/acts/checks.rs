@@ -10,7 +10,7 @@ use crate::{
 };
 use anyhow::anyhow;
 use deltalake::{
-    DeltaTable,
+    DeltaTable, Path,
     arrow::{
         array::{RecordBatch, new_null_array},
         compute::can_cast_types,
@@ -91,7 +91,10 @@ async fn register(
 ) -> Result<(), Trouble> {
     let mut provider = table.table_provider();
     if let Some(files) = files {
-        provider = provider.with_file_paths(files.iter().cloned());
+        // Paths are known here without escapes, and the library joins what it gets to the table's URL.
+        let escaped =
+            |path: &String| if path.contains("://") { path.clone() } else { Path::from(path.as_str()).to_string() };
+        provider = provider.with_file_paths(files.iter().map(escaped));
     }
     let provider = provider.await?;
     table.update_datafusion_session(&context.state())?;
@@ -248,7 +251,7 @@ async fn no_foreign_commits(
                 break;
             }
             Some(_) => {}
-            None if changes(&actions) => foreign.push(named(version, &actions)),
+            None if changes(&actions) && !undone(evidence, &actions) => foreign.push(named(version, &actions)),
             None => {}
         }
     }
@@ -262,13 +265,21 @@ async fn no_foreign_commits(
     Err(Trouble::Refused(anyhow!("{refusal}: {}", foreign.join(", "))))
 }
 
+/// Whether a commit is of another step, of which nothing is done any more.
+fn undone(evidence: &Evidence, actions: &[Action]) -> bool {
+    triphase(actions).is_some_and(|ours| evidence.is_undone(ours))
+}
+
 /// The verb of this step that a commit belongs to.
 pub fn of_step(evidence: &Evidence, actions: &[Action]) -> Option<String> {
+    let ours = triphase(actions)?;
+    evidence.is_of(ours).then(|| ours["phase"].as_str().unwrap_or_default().to_owned())
+}
+
+/// What a commit says of itself, where it is one of triphase's.
+fn triphase(actions: &[Action]) -> Option<&serde_json::Value> {
     actions.iter().find_map(|action| match action {
-        Action::CommitInfo(info) => {
-            let ours = info.info.get("triphase")?;
-            evidence.is_of(ours).then(|| ours["phase"].as_str().unwrap_or_default().to_owned())
-        }
+        Action::CommitInfo(info) => info.info.get("triphase"),
         Action::Metadata(_) | Action::Protocol(_) | Action::Add(_) | Action::Remove(_) => None,
         Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => None,
     })

@@ -104,7 +104,7 @@ fn sources(table: &DeltaTable) -> Result<BTreeMap<String, String>, Trouble> {
 async fn forget(table: &DeltaTable, adds: &[Add]) {
     let store = table.log_store().object_store(None);
     for add in adds {
-        if let Err(error) = store.delete(&deltalake::Path::from(add.path.as_str())).await {
+        if let Err(error) = store.delete(&super::remove::at(&add.path)).await {
             tracing::info!(path = add.path, %error, "a file that is no longer needed was left behind");
         }
     }
