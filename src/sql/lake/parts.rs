@@ -312,7 +312,7 @@ mod tests {
             (&format!("{merge} MATCHED THEN UPDATE SET v = 1, t.v = 2"), "column `v` twice"),
             ("MERGE INTO t USING s AS x (a, b) ON t.id = x.a WHEN MATCHED THEN DELETE", "a table's name and an alias"),
             (
-                "MERGE INTO t USING s TABLESAMPLE (10 PERCENT) AS x ON t.id = x.id WHEN MATCHED THEN DELETE",
+                "MERGE INTO t USING s AS x TABLESAMPLE (10 PERCENT) ON t.id = x.id WHEN MATCHED THEN DELETE",
                 "TABLESAMPLE",
             ),
             ("MERGE INTO t AS x (a) USING s ON x.a = s.id WHEN MATCHED THEN DELETE", "new column names"),

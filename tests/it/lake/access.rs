@@ -113,7 +113,7 @@ fn a_column_of_a_newer_format_is_left_alone() {
     assert!(history.iter().any(|commit| commit["operation"] == "TRIPHASE COMPACT LEDGER"));
     let asked = "SELECT count(*) FILTER (WHERE ticket = 'kept'), count(ticket), count(*) > 40 FROM t";
     assert_eq!(shore.query("_triphase/ledger", asked), ["2 2 true"]);
-    assert!(shore.ok("history").stdout.contains("add v1/s"));
+    assert!(shore.ok("history --limit 1000").stdout.contains("add v1/s"));
 }
 
 /// So many commits to the ledger that it is written into one file, and then some.
@@ -142,8 +142,9 @@ fn the_ledger_does_not_grow_without_end() {
     for file in &before {
         std::fs::File::open(file).unwrap().set_modified(long_ago).unwrap();
     }
-    // As if the files had been taken out of the ledger two hours ago.
+    // As if what was taken out of the ledger had been taken out two hours ago.
     let log = shore.path("lake/_triphase/ledger/_delta_log");
+    let mut removed = vec![];
     for commit in std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path()) {
         let Ok(text) = std::fs::read_to_string(&commit) else { continue };
         let mut lines = vec![];
@@ -151,19 +152,21 @@ fn the_ledger_does_not_grow_without_end() {
             let mut action: Value = serde_json::from_str(line).unwrap();
             if let Some(at) = action["remove"]["deletionTimestamp"].as_i64() {
                 action["remove"]["deletionTimestamp"] = (at - 2 * 3600 * 1000).into();
+                removed.push(action["remove"]["path"].as_str().unwrap().to_owned());
             }
             lines.push(action.to_string());
         }
         std::fs::write(&commit, lines.join("\n")).unwrap();
     }
+    assert!(removed.len() > 10, "{removed:?}");
     for n in 30..44 {
         shore.release(&format!("v{n}"), &format!("steps:\n  s{n}:\n    add: UPDATE sales SET amount = {n}\n"));
     }
     shore.ok("ff v42");
     shore.ok("ff");
     let after = parquet();
-    let left = before.iter().filter(|file| after.contains(file)).count();
-    assert!(left < 2, "{left} of {} old files are there still", before.len());
+    let left: Vec<_> = removed.iter().filter(|name| after.iter().any(|path| path.ends_with(name))).collect();
+    assert!(left.is_empty(), "{left:?} are there still");
     assert_eq!(shore.states("v43", "s43"), "done done done");
     assert!(shore.ok("history --limit 1000").stdout.contains("add v1/s"));
 }
@@ -177,12 +180,12 @@ fn a_url_leads_nowhere_else() {
     let root = format!("file://{}", shore.path("lake").display());
     let ledger = shore.version("_triphase/ledger");
     for own in ["_triphase/ledger", "%5Ftriphase/ledger", "sales/../_triphase/ledger", "_triphase//ledger/"] {
-        shore.release("v2", &format!("steps:\n  s:\n    add: DELETE FROM delta.`{root}/{own}`\n"));
+        shore.release("v2", &format!("steps:\n  t:\n    add: DELETE FROM delta.`{root}/{own}`\n"));
         shore.ends(1, "add v2").says("is triphase's own");
         assert_eq!(shore.query("_triphase/ledger", "SELECT count(*) FROM t WHERE id <= 2"), ["2"], "{own}");
     }
     assert!(shore.version("_triphase/ledger") > ledger);
-    shore.ok("repair forget v2/s --reason test --yes");
+    shore.ok("repair forget v2/t --reason test --yes");
     let gone = |table: &str| format!("steps:\n  gone:\n    drop_table: {{table: \"{table}\"}}\n");
     for own in ["_triphase/ledger".to_owned(), format!("{root}/_triphase/ledger")] {
         shore.release("v2", &gone(&own));
