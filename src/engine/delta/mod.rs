@@ -3,6 +3,7 @@
 
 mod acts;
 mod change;
+mod columns;
 mod commit;
 mod dml;
 mod evidence;
