@@ -72,8 +72,8 @@ pub async fn delete(run: &Run<'_>, place: &Url, name: &str) -> Result<(), Failur
         let missing = files(run, handle.clone()).await?;
         if let (Come::Nowhere, Some(example)) = (come, missing.first()) {
             let why = anyhow!(
-                "{} files that the log of table `{name}` names are not there, for example {example}; what is there is deleted, and the \
-                 log is not: see whether they lie elsewhere; run again to delete the log",
+                "of the files that the log of table `{name}` names, {} are not there, for example {example}; what is there is deleted, \
+                 and the log is not: see whether they lie elsewhere; run again to delete the log",
                 missing.len()
             );
             return Err(Failure::Handler { at: 0, why });
