@@ -47,7 +47,10 @@ fn a_file_that_is_not_where_the_log_says_is_told_before_the_log_goes() {
     shore.ok("simdrop v1");
     let data = files(&shore, "gone").into_iter().find(|path| path.to_string_lossy().contains("plain")).unwrap();
     std::fs::rename(&data, shore.path("elsewhere")).unwrap();
-    shore.ends(1, "drop v1").says("of the files that the log of table `gone` names, 1 are not there").says("kind=plain");
+    shore
+        .ends(1, "drop v1")
+        .says("of the files that the log of table `gone` names, 1 are not there")
+        .says("kind=plain");
     assert!(!files(&shore, "gone").is_empty());
     shore.ok("drop v1");
     assert_eq!(files(&shore, "gone"), Vec::<PathBuf>::new());

@@ -91,15 +91,18 @@ async fn register(
 ) -> Result<(), Trouble> {
     let mut provider = table.table_provider();
     if let Some(files) = files {
-        // Paths are known here without escapes, and the library joins what it gets to the table's URL.
-        let escaped =
-            |path: &String| if path.contains("://") { path.clone() } else { Path::from(path.as_str()).to_string() };
         provider = provider.with_file_paths(files.iter().map(escaped));
     }
     let provider = provider.await?;
     table.update_datafusion_session(&context.state())?;
     context.register_table("t", provider)?;
     Ok(())
+}
+
+/// A file's path as the library's selection takes it: the paths that it gives are without escapes, and those that it takes are joined to
+/// the table's URL as they are.
+fn escaped(path: &String) -> String {
+    if path.contains("://") { path.clone() } else { Path::from(path.as_str()).to_string() }
 }
 
 /// How many rows meet a condition, and in which files that was looked for: not in those that were seen to have none. `None`: in all.
