@@ -116,8 +116,10 @@ pub enum Event {
         partly: bool,
         /// All actions had passed: it failed as they were to be committed.
         at_commit: bool,
-        /// The server's words.
+        /// Why.
         error: String,
+        /// Those are the server's words, and not triphase's own.
+        server: bool,
     },
     /// No answer came; the run goes round again, and tries to connect for up to [`RECONNECT_FOR`].
     Reconnecting {

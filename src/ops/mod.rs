@@ -22,9 +22,9 @@ pub use act::{Act, Check, Cost, Does};
 pub use apply::{apply, apply_all};
 pub use derive::{BY, Derived, Setting, derive};
 pub use edit::{Edit, Position};
-pub use names::{hash as step_hash, hash_in, ours};
+pub use names::{OWN_FOLDER, hash as step_hash, hash_in, ours};
 pub use schema::schema;
-pub use state::{CONSTRAINT, Field, HIDDEN, Protocol, STASH, TableState};
+pub use state::{CONSTRAINT, Field, HIDDEN, Protocol, STASH, TOMBSTONE, TableState};
 pub use table::{FieldSpec, Shape, Spec, Support};
 pub use types::{DataType, Nested};
 pub use vet::vet;
@@ -53,8 +53,17 @@ named! {
 pub struct Lake {
     /// The tables that are there, by the names that were asked for.
     pub tables: BTreeMap<String, TableState>,
+    /// Names of the same table, and the one that counts: a path, and a full URL of the same place.
+    pub same: BTreeMap<String, String>,
     /// Who else writes them, where the target file says so.
     pub writers: Option<BTreeSet<Writer>>,
+}
+
+impl Lake {
+    /// The one name of a table that may have several.
+    pub fn name<'a>(&'a self, table: &'a str) -> &'a str {
+        self.same.get(table).map_or(table, String::as_str)
+    }
 }
 
 /// Why an operation can't be derived, or an act not be applied.

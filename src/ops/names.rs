@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 
 /// What every such name begins with.
 pub const OURS: &str = "_tp_";
+/// The folder of triphase's own tables in a lake.
+pub const OWN_FOLDER: &str = "_triphase";
 /// How long such a name may be, in bytes: what the tightest engine allows.
 const LONGEST: usize = 63;
 

@@ -76,10 +76,12 @@ fn say(wrong: &mut Vec<Wrong>, field: &'static str, message: impl Into<String>, 
 }
 
 fn table_name(table: &str, wrong: &mut Vec<Wrong>) {
-    let inside = table.split_once("://").map_or(table, |(_, rest)| rest);
-    let url = inside.len() != table.len();
+    let url = table.split_once("://").map(|(_, rest)| rest.strip_prefix('/').unwrap_or(rest));
+    let inside = url.unwrap_or(table);
     let parts = || inside.split('/');
-    if !url && inside.starts_with('/') || parts().any(|part| part == ".." || part == ".") {
+    let own = |part: &str| part.eq_ignore_ascii_case(names::OWN_FOLDER);
+    let own = if url.is_some() { parts().any(own) } else { parts().next().is_some_and(own) };
+    if url.is_none() && inside.starts_with('/') || parts().any(|part| part == ".." || part == ".") {
         say(
             wrong,
             "table",
@@ -88,6 +90,8 @@ fn table_name(table: &str, wrong: &mut Vec<Wrong>) {
         );
     } else if parts().any(|part| part == "_delta_log" || part.is_empty()) {
         say(wrong, "table", format!("`{table}` is no table's path"), "name the folder that its `_delta_log` lies in");
+    } else if own {
+        say(wrong, "table", format!("`{table}` is triphase's own"), "name a table of yours");
     }
 }
 

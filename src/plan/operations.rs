@@ -107,7 +107,7 @@ pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
                 }
                 (None, None) => match derived(step, declared, &tables, facts) {
                     Ok(derived) => {
-                        play(derived.handlers.get(&Verb::Add), &mut tables);
+                        play(derived.handlers.get(&Verb::Add), facts, &mut tables);
                         let warnings = derived.warnings.iter().map(|text| format!("step `{}`: {text}", step.id));
                         resolved.warnings.insert(step.id.clone(), warnings.collect());
                         handlers.insert(step.id.clone(), of_derived(&derived, declared, &step.id));
@@ -125,7 +125,7 @@ pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
             for (step, row) in &later {
                 if row.is_none_or(|row| row.phase(verb.phase()).state != PhaseState::Done) {
                     let acts = handlers.get(&step.id).and_then(|kept| kept.get(&verb)).map(acts);
-                    play(acts.as_ref(), &mut tables);
+                    play(acts.as_ref(), facts, &mut tables);
                 }
             }
         }
@@ -149,7 +149,7 @@ fn derived(
 ) -> Result<Derived, Finding> {
     let setting =
         Setting { step: &step.id, writers: facts.lake.writers.as_ref(), allow_blocking: declared.allow_blocking };
-    let state = declared.operation.table().and_then(|table| tables.get(table));
+    let state = declared.operation.table().and_then(|table| tables.get(facts.lake.name(table)));
     derive(&declared.operation, state, &setting).map_err(|refusal| refusal.finding(&step.id))
 }
 
@@ -181,14 +181,15 @@ fn acts(handler: &Handler) -> Vec<Act> {
 }
 
 /// The tables as acts leave them. One that does not fit will say so when it runs; what is derived behind it goes by what is known.
-fn play(acts: Option<&Vec<Act>>, tables: &mut BTreeMap<String, TableState>) {
+fn play(acts: Option<&Vec<Act>>, facts: &Facts, tables: &mut BTreeMap<String, TableState>) {
     for act in acts.into_iter().flatten() {
-        match act.apply(tables.get(&act.table)) {
+        let name = facts.lake.name(&act.table);
+        match act.apply(tables.get(name)) {
             Ok(Some(state)) => {
-                tables.insert(act.table.clone(), state);
+                tables.insert(name.to_owned(), state);
             }
             Ok(None) => {
-                tables.remove(&act.table);
+                tables.remove(name);
             }
             Err(refusal) => tracing::debug!(table = act.table, "{}", refusal.message),
         }

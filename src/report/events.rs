@@ -59,7 +59,7 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
             let note = if *empty { "empty".to_owned() } else { span(*took) };
             format!("  {} {} {}", paint.good("✓"), what(id, *verb), paint.dim(&format!("({note})")))
         }
-        Event::Failed { id, verb, index, text, committed, partly, at_commit, error } => {
+        Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server } => {
             let of = if view.of == 0 { String::new() } else { format!(" of {}", view.of) };
             // Between what is committed and the one that failed lie those of its transaction, which went with it.
             let kept = match (*committed, committed == index) {
@@ -79,8 +79,7 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
                 true => "at commit, after its last statement".to_owned(),
                 false => format!("at statement {}{of}\n    {}", index + 1, indent(text, 4)),
             };
-            // What an `expect` found is triphase's own word.
-            let who = if error.starts_with("expected ") { "" } else { "the server says: " };
+            let who = if *server { "the server says: " } else { "" };
             format!(
                 "  {} {}\n{}: {} failed {place}\n  = {who}{}\n  = {stays}; the ledger says: failed",
                 paint.bad("✗"),
@@ -164,6 +163,7 @@ mod tests {
             partly: false,
             at_commit: false,
             error: "no such table: t".into(),
+            server: true,
         };
         assert_eq!(
             plain(&failed).unwrap(),
@@ -189,9 +189,9 @@ mod tests {
     fn a_failure_says_no_more_than_is_known() {
         let failed = |error: &str, partly, at_commit| {
             let text = "CALL p()".to_owned();
-            let error = error.to_owned();
-            let event =
-                Event::Failed { id: id(), verb: Verb::Add, index: 0, text, committed: 0, partly, at_commit, error };
+            let (error, server) = (error.to_owned(), !error.starts_with("expected "));
+            let (id, verb) = (id(), Verb::Add);
+            let event = Event::Failed { id, verb, index: 0, text, committed: 0, partly, at_commit, error, server };
             plain(&event).unwrap()
         };
         assert_eq!(

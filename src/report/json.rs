@@ -51,7 +51,7 @@ pub fn event(event: &Event) -> Value {
         Event::Finished { id, verb, empty, took } => {
             document("finished", of_step(id, *verb, json!({ "empty": empty, "took_ms": ms(*took) })))
         }
-        Event::Failed { id, verb, index, text, committed, partly, at_commit, error } => document(
+        Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server: _ } => document(
             "failed",
             of_step(
                 id,

@@ -102,6 +102,7 @@ pub(super) async fn commit(
                 committed: cut.first,
                 partly: inside || cut.unit.actions.iter().any(is_file),
                 at_commit: at == cut.unit.actions.len(),
+                server: servers_words(session.dialect(), &error),
                 error: error.clone(),
             });
             let how = if inside { Broken::Undecided } else { Broken::Failed };
@@ -186,9 +187,19 @@ pub(super) async fn give_up(
         partly: false,
         at_commit: false,
         error: error.clone(),
+        server: false,
     });
     record(context, hold, &broken(plan, cut, Some(cut.first), &error, Broken::Failed)).await?;
     Ok(End::Failed)
+}
+
+/// Whether an action's failure is told in the server's words. A lake has no server: its library's words and triphase's own stand for
+/// themselves. What an `expect` found is triphase's own word everywhere.
+fn servers_words(dialect: Dialect, error: &str) -> bool {
+    match dialect {
+        Dialect::Delta => false,
+        Dialect::Sqlite | Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb => !error.starts_with("expected "),
+    }
 }
 
 /// Records how a unit ended. What happened is told already: where it can't be recorded, that is one more thing to tell, and nothing is

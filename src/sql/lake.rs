@@ -4,12 +4,11 @@
 mod columns;
 mod dml;
 mod instead;
-mod query;
+mod parts;
 #[cfg(test)]
 mod tests;
 
 pub use columns::unqualified;
-pub use query::query;
 
 use deltalake::datafusion::sql::sqlparser::{
     ast::Statement,
@@ -147,6 +146,8 @@ pub fn read(text: &str) -> Result<Dml, Refused> {
         let words = words.trim_start_matches("sql parser error: ");
         refused(format!("the statement can't be read: {words}"), "write it as DataFusion and Spark both understand it")
     })?;
+    parts::honoured(&statement)?;
+    parts::honoured(&statement)?;
     match statement {
         Statement::Update(update) => dml::update(update),
         Statement::Delete(delete) => dml::delete(delete),

@@ -5,10 +5,10 @@ use crate::{
     action::{Handler, Handlers},
     engine::Failure,
     ledger::{Entry, Format, Ledger, PhaseRow, Row, RunRow},
-    model::{Class, Finding, Guards, Phase, Rollout, StepId, Verb, Version},
+    model::{Class, Finding, Guards, Phase, PhaseState, Rollout, StepId, Verb, Version},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Handlers as kept: read only where they are wanted, so that one of an unknown kind keeps nobody from reading the rest (L8).
 type Kept = BTreeMap<Verb, serde_json::Value>;
@@ -152,6 +152,12 @@ impl Fold {
             }
         }
         Ok(())
+    }
+
+    /// The steps of which nothing is done: what they may have committed once was taken back, or a person has said so.
+    pub fn undone(&self) -> BTreeSet<StepId> {
+        let back = |row: &Row| matches!(row.phase(Phase::Add).state, PhaseState::RolledBack | PhaseState::Pending);
+        self.ledger.steps.iter().filter(|(_, row)| back(row)).map(|(id, _)| id.clone()).collect()
     }
 
     /// The stored handlers of these steps.

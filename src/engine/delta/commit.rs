@@ -7,7 +7,7 @@ use deltalake::{
     DeltaTable,
     kernel::{
         Action, CommitInfo, Transaction,
-        transaction::{CommitBuilder, CommitProperties, TableReference},
+        transaction::{CommitBuilder, CommitProperties, PROTOCOL, TableReference, TransactionError},
     },
     protocol::DeltaOperation,
 };
@@ -68,7 +68,19 @@ pub async fn put(table: &DeltaTable, actions: Vec<Action>, put: &Put) -> Result<
     commit(Some(state), table, all, put, put.properties()).await
 }
 
-/// The same for a table whose old versions nobody needs: they are cleaned up as the table's properties say.
+/// Whether this library can commit to a table: it refuses features that it does not know, a tombstone among them.
+///
+/// # Errors
+/// Where that can't be told.
+pub fn can_put(table: &DeltaTable) -> Result<bool, Trouble> {
+    match PROTOCOL.can_write_to(table.snapshot()?) {
+        Ok(()) => Ok(true),
+        Err(TransactionError::UnsupportedTableFeatures(_)) => Ok(false),
+        Err(error) => Err(deltalake::DeltaTableError::from(error).into()),
+    }
+}
+
+/// [`put`] for a table whose old versions nobody needs: they are cleaned up as the table's properties say.
 ///
 /// # Errors
 /// As [`put`].

@@ -1,12 +1,13 @@
 //! Which statement of which step a commit is (rule D2), and whether a table has it.
 
-use super::{commit::Put, trouble::Trouble};
+use super::{commit::Put, lake::Lake, lease::Watch, trouble::Trouble};
 use crate::{
     engine::{Failure, Me},
     model::{StepId, Verb},
 };
 use deltalake::DeltaTable;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// The appId under which who takes over from a dead run commits its epoch (rule D5).
 pub const FENCE: &str = "triphase/fence";
@@ -23,6 +24,10 @@ pub struct Evidence {
     epoch: i64,
     /// The version that its `txn` has: see [`number`].
     pub txn: i64,
+    /// The lease under which it is made.
+    lease: Option<Watch>,
+    /// The steps of which nothing is done.
+    undone: BTreeSet<StepId>,
 }
 
 /// The `txn` version of a statement: the number of the attempt, which only grows, in the ledger and in the table; the verb; whether it ends
@@ -90,7 +95,37 @@ pub enum Standing {
 impl Evidence {
     /// Of a statement that is being attempted.
     pub fn new(id: &StepId, verb: Verb, statement: u32, txn: i64, me: &Me, epoch: i64) -> Self {
-        Self { id: id.clone(), verb, statement, run: me.run.clone(), epoch, txn }
+        Self { id: id.clone(), verb, statement, run: me.run.clone(), epoch, txn, lease: None, undone: BTreeSet::new() }
+    }
+
+    /// Under a lease, which what is no commit must ask by itself.
+    #[must_use]
+    pub fn under(self, lease: Watch) -> Self {
+        Self { lease: Some(lease), ..self }
+    }
+
+    /// Beside steps of which nothing is done: their commits are no one else's.
+    #[must_use]
+    pub fn beside(self, undone: BTreeSet<StepId>) -> Self {
+        Self { undone, ..self }
+    }
+
+    /// Sees that the lease is still held: what no compare-and-swap guards, a deletion, asks before each of its steps.
+    ///
+    /// # Errors
+    /// [`Failure::Fenced`] where it is not.
+    pub async fn held(&self, lake: &Lake) -> Result<(), Failure> {
+        if let Some(lease) = &self.lease
+            && !lease.is_held(lake).await
+        {
+            return Err(Failure::Fenced(None));
+        }
+        Ok(())
+    }
+
+    /// Whether the object `triphase` of a commitInfo names a step of which nothing is done.
+    pub fn is_undone(&self, info: &serde_json::Value) -> bool {
+        self.undone.iter().any(|id| info["release"] == id.release.as_str() && info["step"] == id.step.as_str())
     }
 
     /// What the commit says of itself.

@@ -10,15 +10,15 @@ use super::{
     lease::{Keeper, Lease, State},
     leavings, query,
     session::LakeSession,
-    traces,
+    traces, unit,
 };
 use crate::{
     action::Action,
     engine::{Answer, Failure, Hold, Me, Progress, Stop},
     failpoint,
     ledger::{Begin, Entry, Event, Format, Left, Outcome, Unit},
-    model::{PhaseState, StepId, Time, Verb},
-    ops::{Act, Does},
+    model::{StepId, Time},
+    ops::Act,
     sql,
 };
 use anyhow::anyhow;
@@ -52,13 +52,35 @@ impl<'a> LakeHold<'a> {
     /// # Errors
     /// [`Failure::Fenced`] where a later run has written.
     pub async fn record_first(&self, rows: Vec<Row>) -> Result<Vec<Row>, Failure> {
-        self.write(false, None, |_| rows.clone()).await
+        self.write(Writes::TakingOver, None, |_| rows.clone()).await
+    }
+
+    /// Gives the lease back. `clean`: nothing that was done under it, or before it, is still on its way.
+    ///
+    /// # Errors
+    /// [`Failure::Access`] where it can't be: it runs out by itself then.
+    pub async fn give_back(self, clean: bool) -> Result<(), Failure> {
+        let Self { session, lease, keeper, .. } = self;
+        drop(keeper);
+        // A renewal that was under way may be first, once.
+        for _ in 0..5 {
+            let Some(found) = Lease::read(&session.lake).await?.filter(|found| found.state == lease) else {
+                return Ok(());
+            };
+            let state = State { run: None, epoch: lease.epoch, clean };
+            match found.set(&state, "TRIPHASE UNLOCK").await {
+                Ok(()) => return Ok(()),
+                Err(super::trouble::Trouble::Moved) => {}
+                Err(trouble) => return Err(trouble.access("the lock")),
+            }
+        }
+        Ok(())
     }
 
     /// Writes rows, if this run still may (rule X2). They are made of the ledger as it is at that moment.
     async fn write(
         &self,
-        begun: bool,
+        as_who: Writes,
         format: Option<Format>,
         rows: impl Fn(&Journal) -> Vec<Row>,
     ) -> Result<Vec<Row>, Failure> {
@@ -66,7 +88,7 @@ impl<'a> LakeHold<'a> {
         loop {
             let fold = &journal.fold;
             let mine = fold.ledger.run.as_ref().is_some_and(|run| run.run == self.me.run);
-            if self.keeper.lost() || fold.epoch > self.lease.epoch || (begun && !mine) {
+            if self.keeper.lost() || fold.epoch > self.lease.epoch || (as_who == Writes::Begun && !mine) {
                 return Err(Failure::Fenced(fold.ledger.run.clone().filter(|run| run.run != self.me.run)));
             }
             let rows = rows(&journal);
@@ -82,7 +104,12 @@ impl<'a> LakeHold<'a> {
                     journal.compact(&self.session.lake, self.me, MANY_FILES).await.map_err(lost)?;
                     return Ok(rows);
                 }
-                Appended::Moved => {}
+                // An answer was lost, and the client of the store has sent it again: they are in.
+                Appended::Moved(rows) if journal.ends_with(&rows) => return Ok(rows),
+                Appended::Moved(_) => match as_who {
+                    Writes::TakingOver | Writes::Begun => {}
+                    Writes::Beginning => return Err(elsewhere()),
+                },
             }
         }
     }
@@ -92,8 +119,12 @@ impl<'a> LakeHold<'a> {
         {
             let mut journal = self.session.journal.lock().await;
             if begin.create {
+                let planned = journal.rows.len();
                 journal.create(&self.session.lake, self.me).await?;
                 failpoint::point("after create");
+                if journal.rows.len() != planned {
+                    return Err(elsewhere());
+                }
             }
             journal.compact(&self.session.lake, self.me, FILES).await?;
         }
@@ -104,7 +135,7 @@ impl<'a> LakeHold<'a> {
             row.outcome = Outcome::Recorded.name().to_owned();
             row.detail = Some(crate::engine::rows::as_written(guards));
         }
-        let rows = self.record_first(vec![row]).await?;
+        let rows = self.write(Writes::Beginning, None, |_| vec![row.clone()]).await?;
         failpoint::point("after begin");
         Ok(clock(&rows))
     }
@@ -144,7 +175,7 @@ impl<'a> LakeHold<'a> {
     /// A statement or an act: announced, committed with its evidence, said to be done.
     async fn alone(&self, action: &Action, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         let refuse = |why: anyhow::Error| Failure::Handler { at: 0, why };
-        let Some((id, verb, statement)) = attempt(&unit.opens) else {
+        let Some((id, verb, statement)) = unit::attempted(&unit.opens) else {
             return Err(Failure::Access(anyhow!("an action of no step was to be run: {}", action.text())));
         };
         let work = match action {
@@ -159,15 +190,11 @@ impl<'a> LakeHold<'a> {
             Action::Operation { step, .. } => step,
             Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => id,
         };
-        let newest = match &work {
-            // A table that is being deleted can't be opened any more.
-            Work::Act(act) if matches!(act.does, Does::Delete) => None,
-            Work::Statement(_) | Work::Act(_) => self.newest(work.table(), id).await?,
-        };
-        let last = ends(&unit.closes);
+        let newest = self.newest(work.table(), id).await?;
+        let last = unit::ends(&unit.closes);
         self.knows(work.table(), id, newest).await?;
         let written = self
-            .write(true, None, |journal| {
+            .write(Writes::Begun, None, |journal| {
                 let mut rows = self.rows(&unit.opens);
                 let attempt = (journal.last() + 1).max(evidence::next_attempt(newest));
                 if let Some(row) = rows.last_mut() {
@@ -184,7 +211,9 @@ impl<'a> LakeHold<'a> {
             return Err(Failure::Fenced(None));
         }
         let (lake, patience) = (&self.session.lake, self.session.patience);
-        let evidence = Evidence::new(id, verb, statement, txn, self.me, self.lease.epoch);
+        let evidence = Evidence::new(id, verb, statement, txn, self.me, self.lease.epoch)
+            .under(self.keeper.watch())
+            .beside(self.session.journal.lock().await.fold.undone());
         failpoint::point("before a statement");
         lake.meter.clear();
         match &work {
@@ -260,7 +289,7 @@ impl<'a> LakeHold<'a> {
 
     async fn entries(&self, entries: &[Entry]) -> Result<Time, Failure> {
         let upgrade = entries.iter().any(|entry| matches!(entry, Entry::Upgrade { .. }));
-        let rows = self.write(true, upgrade.then_some(Format::CURRENT), |_| self.rows(entries)).await?;
+        let rows = self.write(Writes::Begun, upgrade.then_some(Format::CURRENT), |_| self.rows(entries)).await?;
         Ok(clock(&rows))
     }
 }
@@ -269,28 +298,20 @@ fn clock(rows: &[Row]) -> Time {
     rows.last().map_or_else(super::lake::host_clock, |row| row.at)
 }
 
-/// What a unit with a statement attempts: whose, which handler's, which statement.
-fn attempt(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
-    opens.iter().rev().find_map(|entry| match entry {
-        Entry::Step { id, row, event, .. } => Some((id, Verb::parse(&event.verb)?, row.trying?)),
-        Entry::Replace { .. }
-        | Entry::Keep { .. }
-        | Entry::Rename { .. }
-        | Entry::Upgrade { .. }
-        | Entry::Rollout { .. } => None,
-    })
+/// As who a run writes to the ledger.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    /// It takes over from a dead run, whatever that one may still write.
+    TakingOver,
+    /// It begins what was planned on the ledger as read: another writer since makes the plan void.
+    Beginning,
+    /// The ledger says that it is its run.
+    Begun,
 }
 
-/// Whether a handler ends with these entries.
-pub fn ends(closes: &[Entry]) -> bool {
-    closes.iter().any(|entry| match entry {
-        Entry::Step { row, .. } => matches!(row.state, PhaseState::Done | PhaseState::RolledBack) && !row.empty,
-        Entry::Replace { .. }
-        | Entry::Keep { .. }
-        | Entry::Rename { .. }
-        | Entry::Upgrade { .. }
-        | Entry::Rollout { .. } => false,
-    })
+/// The ledger is not the one that the plan was made on: the run goes round again.
+fn elsewhere() -> Failure {
+    Failure::Lost(anyhow!("another run has written to the ledger since it was read"))
 }
 
 /// What is done to a table.
@@ -346,22 +367,6 @@ impl Hold for LakeHold<'_> {
     where
         Self: 'a,
     {
-        Box::pin(async move {
-            let Self { session, lease, keeper, .. } = *self;
-            drop(keeper);
-            // A renewal that was under way may be first, once.
-            for _ in 0..5 {
-                let Some(found) = Lease::read(&session.lake).await?.filter(|found| found.state == lease) else {
-                    return Ok(());
-                };
-                let state = State { run: None, epoch: lease.epoch, clean: true };
-                match found.set(&state, "TRIPHASE UNLOCK").await {
-                    Ok(()) => return Ok(()),
-                    Err(super::trouble::Trouble::Moved) => {}
-                    Err(trouble) => return Err(trouble.access("the lock")),
-                }
-            }
-            Ok(())
-        })
+        Box::pin((*self).give_back(true))
     }
 }

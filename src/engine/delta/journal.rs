@@ -5,6 +5,7 @@
 use super::{
     aside,
     change::{Change, Fold},
+    columns,
     commit::{self, Put},
     evidence,
     lake::{Lake, host_clock},
@@ -18,19 +19,9 @@ use crate::{
 use anyhow::anyhow;
 use deltalake::{
     DeltaTable,
-    arrow::{
-        array::{
-            Array as _, ArrayRef, AsArray as _, Int32Array, Int64Array, RecordBatch, StringArray,
-            TimestampMicrosecondArray,
-        },
-        datatypes::{Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType},
-    },
-    kernel::{Action, DataType, MetadataExt as _, PrimitiveType, StructField, StructType},
-    logstore::object_store::ObjectStoreExt as _,
-    parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
-    writer::{DeltaWriter as _, RecordBatchWriter},
+    kernel::{Action, MetadataExt as _, StructType},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 /// The table's folder.
 pub const NAME: &str = "ledger";
@@ -86,8 +77,8 @@ pub struct Journal {
 pub enum Appended {
     /// It is in; the rows as written.
     Yes(Vec<Row>),
-    /// Somebody else wrote first.
-    Moved,
+    /// Somebody else wrote first; or the same rows are in already, where the answer was lost and the store's client sent them again.
+    Moved(Vec<Row>),
 }
 
 impl Journal {
@@ -167,14 +158,8 @@ impl Journal {
         let store = table.log_store().object_store(None);
         let mut rows = Vec::new();
         for path in &fresh {
-            let bytes = store.get(path).await.map_err(deltalake::DeltaTableError::from)?;
-            let bytes = bytes.bytes().await.map_err(deltalake::DeltaTableError::from)?;
-            let batches = ParquetRecordBatchReaderBuilder::try_new(bytes)
-                .and_then(ParquetRecordBatchReaderBuilder::build)
-                .map_err(deltalake::DeltaTableError::from)?;
-            for batch in batches {
-                let batch = batch.map_err(|error| Trouble::Refused(error.into()))?;
-                read_rows(&batch, &mut rows).map_err(Trouble::Refused)?;
+            for batch in columns::batches(store.as_ref(), path).await? {
+                columns::rows_of(&batch, &mut rows).map_err(Trouble::Refused)?;
             }
         }
         rows.sort_by_key(|row| row.id);
@@ -190,6 +175,11 @@ impl Journal {
         self.files = files;
         self.table = Some(table);
         Ok(Ok(()))
+    }
+
+    /// Whether these rows, as they were written, are the newest.
+    pub fn ends_with(&self, rows: &[Row]) -> bool {
+        !rows.is_empty() && self.rows.ends_with(rows)
     }
 
     /// The newest row's id: the ledger's revision.
@@ -222,7 +212,14 @@ impl Journal {
             self.damaged = None;
         }
         let put = Put::own("TRIPHASE CREATE LEDGER", &me.run);
-        let created = create_table(lake, NAME, schema(), &[(FORMAT, Format::CURRENT.to_string())], &put).await;
+        // What lies a day before a checkpoint goes from its log.
+        let properties = [
+            (FORMAT, Format::CURRENT.to_string()),
+            ("delta.checkpointInterval", "20".to_owned()),
+            ("delta.logRetentionDuration", "interval 1 days".to_owned()),
+            ("delta.enableExpiredLogCleanup", "true".to_owned()),
+        ];
+        let created = create_table(lake, NAME, columns::schema(), &properties, &put).await;
         match created {
             // Another run was first, and its table is as good.
             Ok(()) | Err(Trouble::Moved) => self.refresh(lake).await,
@@ -248,7 +245,7 @@ impl Journal {
             .collect();
         let run = rows.first().map_or_else(String::new, |row| row.run.clone());
         let written = async {
-            let mut actions = add(table, &rows).await?;
+            let mut actions = columns::add(table, &rows).await?;
             if let Some(format) = format {
                 let metadata = table.snapshot()?.metadata().clone();
                 actions.push(Action::Metadata(metadata.add_config_key(FORMAT.to_owned(), format.to_string())?));
@@ -257,7 +254,7 @@ impl Journal {
         };
         match written.await {
             Ok(()) => {}
-            Err(Trouble::Moved) => return Ok(Appended::Moved),
+            Err(Trouble::Moved) => return Ok(Appended::Moved(rows)),
             Err(Trouble::Refused(why)) => {
                 return Err(Failure::Access(why.context("the ledger can't be written")));
             }
@@ -273,21 +270,28 @@ impl Journal {
     pub async fn compact(&mut self, lake: &Lake, me: &Me, from: usize) -> Result<(), Failure> {
         let Some(table) = self.table.as_ref().filter(|_| self.files.len() > from) else { return Ok(()) };
         let written = async {
-            let mut actions = add(table, &self.rows).await?;
+            let mut actions = columns::together(table).await?;
             for action in &mut actions {
                 if let Action::Add(add) = action {
                     add.data_change = false;
                 }
             }
             actions.extend(table.snapshot()?.log_data().iter().map(|file| Action::Remove(file.remove_action(false))));
-            commit::put(table, actions, &Put::own("TRIPHASE COMPACT LEDGER", &me.run)).await
+            commit::put_and_clean(table, actions, &Put::own("TRIPHASE COMPACT LEDGER", &me.run)).await
         };
         match written.await {
-            Ok(()) => self.refresh(lake).await,
-            Err(Trouble::Moved) => Ok(()),
-            Err(Trouble::Refused(why)) => Err(Failure::Access(why.context("the ledger can't be written"))),
-            Err(Trouble::Lost(why)) => Err(Failure::Lost(why.context("the ledger"))),
+            Ok(()) => {}
+            Err(Trouble::Moved) => return Ok(()),
+            Err(Trouble::Refused(why)) => return Err(Failure::Access(why.context("the ledger can't be written"))),
+            Err(Trouble::Lost(why)) => return Err(Failure::Lost(why.context("the ledger"))),
         }
+        self.refresh(lake).await?;
+        if let Some(table) = &self.table
+            && let Err(trouble) = columns::tidy(table).await
+        {
+            tracing::info!(?trouble, "files that the ledger needs no more were left behind");
+        }
+        Ok(())
     }
 
     /// The audit trail's newest rows, newest first.
@@ -366,116 +370,4 @@ fn format(text: Option<&str>) -> Result<Format, Failure> {
         ));
     }
     Ok(format)
-}
-
-fn schema() -> StructType {
-    let field = |name: &str, of: PrimitiveType| StructField::nullable(name, DataType::Primitive(of));
-    StructType::new_unchecked([
-        field("id", PrimitiveType::Long),
-        field("at", PrimitiveType::Timestamp),
-        field("run", PrimitiveType::String),
-        field("command", PrimitiveType::String),
-        field("who", PrimitiveType::String),
-        field("host", PrimitiveType::String),
-        field("tool", PrimitiveType::String),
-        field("release", PrimitiveType::String),
-        field("step", PrimitiveType::String),
-        field("verb", PrimitiveType::String),
-        field("statement", PrimitiveType::Integer),
-        field("hash", PrimitiveType::String),
-        field("outcome", PrimitiveType::String),
-        field("detail", PrimitiveType::String),
-        field("epoch", PrimitiveType::Long),
-        field("txn", PrimitiveType::Long),
-        field("change", PrimitiveType::String),
-    ])
-}
-
-/// Writes rows to a file of the table, which nobody sees before the commit.
-async fn add(table: &DeltaTable, rows: &[Row]) -> Result<Vec<Action>, Trouble> {
-    let mut writer = RecordBatchWriter::for_table(table)?;
-    let batch = batch(&writer.arrow_schema(), rows).map_err(|error| Trouble::Refused(error.into()))?;
-    writer.write(batch).await?;
-    Ok(writer.flush().await?.into_iter().map(Action::Add).collect())
-}
-
-fn batch(schema: &SchemaRef, rows: &[Row]) -> Result<RecordBatch, deltalake::arrow::error::ArrowError> {
-    let text = |of: fn(&Row) -> &String| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| Some(of(row).as_str())).collect::<StringArray>())
-    };
-    let option = |of: fn(&Row) -> Option<&String>| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| of(row).map(String::as_str)).collect::<StringArray>())
-    };
-    let long = |of: fn(&Row) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Int64Array>()) };
-    let at = rows.iter().map(|row| Some(row.at.0)).collect::<TimestampMicrosecondArray>().with_timezone("UTC");
-    let columns: Vec<ArrayRef> = vec![
-        long(|row| Some(row.id)),
-        Arc::new(at),
-        text(|row| &row.run),
-        text(|row| &row.command),
-        text(|row| &row.who),
-        text(|row| &row.host),
-        text(|row| &row.tool),
-        text(|row| &row.release),
-        text(|row| &row.step),
-        text(|row| &row.verb),
-        Arc::new(rows.iter().map(|row| row.statement).collect::<Int32Array>()),
-        option(|row| row.hash.as_ref()),
-        text(|row| &row.outcome),
-        option(|row| row.detail.as_ref()),
-        long(|row| Some(row.epoch)),
-        long(|row| row.txn),
-        option(|row| row.change.as_ref()),
-    ];
-    RecordBatch::try_new(schema.clone(), columns)
-}
-
-/// Reads a file's rows. Columns that this binary does not know are passed over (L8).
-fn read_rows(batch: &RecordBatch, rows: &mut Vec<Row>) -> Result<(), anyhow::Error> {
-    let column =
-        |name: &str| batch.column_by_name(name).ok_or_else(|| anyhow!("the ledger's table has no column `{name}`"));
-    let texts = |name: &str| {
-        let column = deltalake::arrow::compute::cast(column(name)?, &deltalake::arrow::datatypes::DataType::Utf8)?;
-        Ok::<_, anyhow::Error>(column.as_string::<i32>().clone())
-    };
-    let longs = |name: &str| {
-        let wrong = || anyhow!("the ledger's column `{name}` is no long");
-        Ok::<_, anyhow::Error>(column(name)?.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?.clone())
-    };
-    let at = column("at")?
-        .as_primitive_opt::<TimestampMicrosecondType>()
-        .ok_or_else(|| anyhow!("the ledger's column `at` is no timestamp"))?;
-    let statement = column("statement")?
-        .as_primitive_opt::<Int32Type>()
-        .ok_or_else(|| anyhow!("the ledger's column `statement` is no integer"))?;
-    let (id, epoch, txn) = (longs("id")?, longs("epoch")?, longs("txn")?);
-    let names =
-        ["run", "command", "who", "host", "tool", "release", "step", "verb", "hash", "outcome", "detail", "change"];
-    let [run, command, who, host, tool, release, step, verb, hash, outcome, detail, change] = names.map(texts);
-    let (run, command, who, host, tool, release) = (run?, command?, who?, host?, tool?, release?);
-    let (step, verb, hash, outcome, detail, change) = (step?, verb?, hash?, outcome?, detail?, change?);
-    let option = |of: &StringArray, at: usize| of.is_valid(at).then(|| of.value(at).to_owned());
-    let text = |of: &StringArray, at: usize| option(of, at).unwrap_or_default();
-    for n in 0..batch.num_rows() {
-        rows.push(Row {
-            id: id.value(n),
-            at: Time(at.value(n)),
-            run: text(&run, n),
-            command: text(&command, n),
-            who: text(&who, n),
-            host: text(&host, n),
-            tool: text(&tool, n),
-            release: text(&release, n),
-            step: text(&step, n),
-            verb: text(&verb, n),
-            statement: statement.is_valid(n).then(|| statement.value(n)),
-            hash: option(&hash, n),
-            outcome: text(&outcome, n),
-            detail: option(&detail, n),
-            epoch: epoch.value(n),
-            txn: txn.is_valid(n).then(|| txn.value(n)),
-            change: option(&change, n),
-        });
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! A lake: a folder, or a prefix of an object store, with Delta tables below it. Which table a name means, and how it is opened.
 
-use super::trouble::Trouble;
+use super::{tombstone::Log, trouble::Trouble};
 use crate::{
     engine::{Failure, Meter},
     model::Time,
@@ -11,6 +11,7 @@ use deltalake::{
     DeltaTable, DeltaTableBuilder, ObjectStoreError, Path,
     logstore::object_store::{ObjectStoreExt as _, PutMode, PutOptions},
 };
+use percent_encoding::percent_decode_str;
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -19,7 +20,7 @@ use std::{
 use url::Url;
 
 /// The folder of triphase's own tables below the root.
-pub const OWN: &str = "_triphase";
+pub const OWN: &str = crate::ops::OWN_FOLDER;
 
 /// A lake.
 #[derive(Clone)]
@@ -77,23 +78,39 @@ impl Lake {
         }
     }
 
-    /// Where a table lies: `sales`, `raw/events`, or a full URL.
+    /// Where a table lies: `sales`, `raw/events`, or a full URL. One place has one URL, however it is spelt.
     ///
     /// # Errors
     /// The words that say why it is no table's name.
     pub fn place(&self, name: &str) -> Result<Url, anyhow::Error> {
+        let own = || anyhow!("`{name}` is triphase's own: a handler can't change or read it");
         if name.contains("://") {
-            let with_slash = if name.ends_with('/') { name.to_owned() } else { format!("{name}/") };
-            return Url::parse(&with_slash).map_err(|error| anyhow!("`{name}` is no URL: {error}"));
+            let (url, folders) = parsed(name)?;
+            let below = self.below_root(&url, &folders);
+            if below.unwrap_or(&folders).iter().any(|folder| names_own(folder)) {
+                return Err(own());
+            }
+            return Ok(match below {
+                Some(below) if !below.is_empty() => self.below(below),
+                Some(_) | None => extended(url, &folders),
+            });
         }
         let parts: Vec<&str> = name.split('/').collect();
         if parts.iter().any(|part| part.is_empty() || *part == "." || *part == "..") {
             return Err(anyhow!("`{name}` is no table's name: write its path below the lake's root, as raw/events"));
         }
-        if parts.first().is_some_and(|part| *part == OWN) {
-            return Err(anyhow!("`{name}` is triphase's own: a handler can't change or read it"));
+        if parts.first().is_some_and(|part| names_own(part)) {
+            return Err(own());
         }
         Ok(self.below(&parts))
+    }
+
+    /// The folders below the root; `None`: the URL lies elsewhere.
+    fn below_root<'a>(&self, url: &Url, folders: &'a [String]) -> Option<&'a [String]> {
+        let (root, above) = parsed(self.root.as_str()).ok()?;
+        // One store under two names of its scheme.
+        let store = |url: &Url| (url.scheme().replace("s3a", "s3"), url.host_str().map(str::to_owned), url.port());
+        (store(url) == store(&root)).then(|| folders.strip_prefix(above.as_slice())).flatten()
     }
 
     /// One of triphase's own tables.
@@ -132,12 +149,8 @@ impl Lake {
         Ok(found)
     }
 
-    fn below(&self, parts: &[&str]) -> Url {
-        let mut url = self.root.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(parts).push("");
-        }
-        url
+    fn below(&self, parts: &[impl AsRef<str>]) -> Url {
+        extended(self.root.clone(), parts)
     }
 
     /// A handle on a place, with nothing read yet.
@@ -151,7 +164,7 @@ impl Lake {
         Ok(builder.build()?)
     }
 
-    /// The newest version of a table; `None` where there is none.
+    /// The newest version of a table; `None` where there is none, or only what is left of one that is being deleted.
     ///
     /// # Errors
     /// Where that can't be told, or the table can't be read.
@@ -163,8 +176,14 @@ impl Lake {
         if !table.verify_deltatable_existence().await? {
             return Ok(None);
         }
-        table.load().await?;
-        Ok(Some(table))
+        match table.load().await {
+            Ok(()) => Ok(Some(table)),
+            // What a deletion that was cut short has left of a log: there is no table any more.
+            Err(error) => match Log::read(&table).await.and_then(|log| log.is_tombstone()) {
+                Ok(true) => Ok(None),
+                Ok(false) | Err(_) => Err(error.into()),
+            },
+        }
     }
 
     /// Puts a file where there is none, sees that it can't be put twice, and takes it away (rule D6): without that no commit could be told
@@ -203,6 +222,46 @@ impl Lake {
             self.shown
         ))
     }
+}
+
+/// A URL that has no path yet, and the folders of its path as the store names them: without escapes, without empty ones.
+fn parsed(name: &str) -> Result<(Url, Vec<String>), anyhow::Error> {
+    let wrong = |why: &dyn std::fmt::Display| anyhow!("`{name}` is no URL of a table: {why}");
+    let mut url = Url::parse(name).map_err(|error| wrong(&error))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(&"`?` and `#` have no meaning there; write %3F and %23 for them"));
+    }
+    if url.scheme() == "file" && url.host_str() == Some("localhost") {
+        url.set_host(None).map_err(|error| wrong(&error))?;
+    }
+    let decoded: Result<Vec<String>, anyhow::Error> = url
+        .path()
+        .split('/')
+        .map(|part| Ok(percent_decode_str(part).decode_utf8().map_err(|error| wrong(&error))?.into_owned()))
+        .collect();
+    // What was escaped parts folders all the same: a store knows no other slash.
+    let folders: Vec<String> =
+        decoded?.iter().flat_map(|part| part.split('/')).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    if folders.iter().any(|folder| folder == "." || folder == "..") {
+        return Err(wrong(&"`.` and `..` are no folders"));
+    }
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.clear();
+    }
+    Ok((url, folders))
+}
+
+/// A URL and folders below it; it ends with a slash, as a table's does.
+fn extended(mut url: Url, folders: &[impl AsRef<str>]) -> Url {
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(folders).push("");
+    }
+    url
+}
+
+/// Whether a folder is triphase's own, in whatever case a store takes for the same.
+fn names_own(folder: &str) -> bool {
+    folder.eq_ignore_ascii_case(OWN)
 }
 
 /// The host's clock.

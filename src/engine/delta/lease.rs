@@ -15,14 +15,14 @@ use crate::{
 };
 use anyhow::anyhow;
 use deltalake::{
-    DeltaTable,
+    DeltaTable, ObjectMeta, ObjectStoreError,
     kernel::{Action, DataType, MetadataExt as _, PrimitiveType, StructField, StructType},
     logstore::{commit_uri_from_version, object_store::ObjectStoreExt as _},
 };
 use serde::{Deserialize, Serialize};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -73,8 +73,7 @@ impl Lease {
             Failure::Access(anyhow!("the lock, the table _triphase/{NAME}, can't be read: {error}"))
         })?;
         let newest = commit_uri_from_version(Some(state.version()));
-        let met = table.log_store().object_store(None).head(&newest).await;
-        let renewed = met.map_or(Time(0), |met| Time(met.last_modified.timestamp_micros()));
+        let renewed = at(table.log_store().object_store(None).head(&newest).await)?;
         Ok(Some(Self { table, state: kept, renewed }))
     }
 
@@ -112,6 +111,17 @@ impl Lease {
         let put = Put::own(operation, state.run.as_ref().map_or("", |run| run.run.as_str()));
         let metadata = self.table.snapshot()?.metadata().clone().add_config_key(KEY.to_owned(), json(state))?;
         commit::put_and_clean(&self.table, vec![Action::Metadata(metadata)], &put).await
+    }
+}
+
+/// When the newest version was written. That the store does not say so is no sign of an old one: a live lease must not look free.
+fn at(met: Result<ObjectMeta, ObjectStoreError>) -> Result<Time, Failure> {
+    match met {
+        Ok(met) => Ok(Time(met.last_modified.timestamp_micros())),
+        Err(error) => {
+            let words = super::trouble::store_words(&error);
+            Err(Failure::Access(anyhow!("the lock can't be read: {words}")))
+        }
     }
 }
 
@@ -153,7 +163,7 @@ pub fn run_row(me: &Me) -> RunRow {
 /// Renews as long as this lives.
 pub struct Keeper {
     renewer: JoinHandle<()>,
-    lost: Arc<AtomicBool>,
+    watch: Watch,
 }
 
 impl Drop for Keeper {
@@ -162,37 +172,80 @@ impl Drop for Keeper {
     }
 }
 
+/// A look at a lease that somebody else renews.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    state: State,
+    lost: Arc<AtomicBool>,
+    /// When it was last known to be held.
+    known: Arc<Mutex<Instant>>,
+}
+
+impl Watch {
+    fn new(state: &State) -> Self {
+        Self { state: state.clone(), lost: Arc::default(), known: Arc::new(Mutex::new(Instant::now())) }
+    }
+
+    fn knows(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn age(&self) -> Duration {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// Whether it is held, for what a process that was stopped for a while must not do once it goes on: where the last renewal is too
+    /// long ago, the lease itself is asked. What can't be told is no.
+    pub async fn is_held(&self, lake: &Lake) -> bool {
+        if self.lost.load(Ordering::SeqCst) {
+            return false;
+        }
+        if self.age() < 2 * EVERY {
+            return true;
+        }
+        let held = Lease::read(lake).await.is_ok_and(|lease| lease.is_some_and(|lease| lease.state == self.state));
+        if held {
+            self.knows();
+        }
+        held
+    }
+}
+
 impl Keeper {
     /// Begins to renew.
     pub fn keep(lake: &Lake, state: &State) -> Self {
-        let lost = Arc::new(AtomicBool::new(false));
-        let (lake, state, gone) = (lake.clone(), state.clone(), Arc::clone(&lost));
+        let watch = Watch::new(state);
+        let (lake, state, kept) = (lake.clone(), state.clone(), watch.clone());
         let renewer = tokio::spawn(async move {
-            let mut renewed = Instant::now();
             loop {
                 tokio::time::sleep(EVERY).await;
                 match renew(&lake, &state).await {
-                    Ok(true) => renewed = Instant::now(),
+                    Ok(true) => kept.knows(),
                     Ok(false) => {
-                        gone.store(true, Ordering::SeqCst);
+                        kept.lost.store(true, Ordering::SeqCst);
                         return;
                     }
                     Err(why) => {
                         tracing::warn!(why, "the lease was not renewed");
-                        if renewed.elapsed() >= LASTS {
-                            gone.store(true, Ordering::SeqCst);
+                        if kept.age() >= LASTS {
+                            kept.lost.store(true, Ordering::SeqCst);
                             return;
                         }
                     }
                 }
             }
         });
-        Self { renewer, lost }
+        Self { renewer, watch }
     }
 
     /// Whether somebody took it, or may have.
     pub fn lost(&self) -> bool {
-        self.lost.load(Ordering::SeqCst)
+        self.watch.lost.load(Ordering::SeqCst)
+    }
+
+    /// A look at it for others.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 }
 
@@ -205,5 +258,19 @@ async fn renew(lake: &Lake, state: &State) -> Result<bool, String> {
         // Whoever was first has taken it: nobody else writes here.
         Err(Trouble::Moved) => Ok(false),
         Err(Trouble::Refused(why) | Trouble::Lost(why)) => Err(format!("{why:#}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// X3: an error is no sign that nobody renews it.
+    #[test]
+    fn a_store_that_does_not_answer_makes_no_lease_old() {
+        let error = ObjectStoreError::Generic { store: "S3", source: "503 Slow Down".into() };
+        let failure = at(Err(error)).unwrap_err();
+        assert!(matches!(&failure, Failure::Access(why) if why.to_string().contains("503 Slow Down")), "{failure:?}");
     }
 }

@@ -6,6 +6,7 @@ mod acts;
 pub mod bench;
 mod aside;
 mod change;
+mod columns;
 mod commit;
 mod context;
 mod dml;
@@ -23,8 +24,10 @@ mod script;
 mod session;
 #[cfg(test)]
 mod tests;
+mod tombstone;
 mod traces;
 mod trouble;
+mod unit;
 
 use super::{Access, Answer, Driver, Me, Session, UrlOption};
 use crate::{

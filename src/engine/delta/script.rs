@@ -1,6 +1,6 @@
 //! What a run would commit, as text to be read: no client runs a script on a lake, so this one is for a person.
 
-use super::{evidence, hold::ends};
+use super::{evidence, unit};
 use crate::{
     action::Action,
     engine::Me,
@@ -30,12 +30,12 @@ pub fn script(target: &Target, seen: &Ledger, begin: &Begin, units: &[Unit], me:
     }
     line(&mut text, 0, "ledger: this run begins");
     for unit in units {
-        self::unit(&mut text, unit)?;
+        self::written(&mut text, unit)?;
     }
     Ok(text)
 }
 
-fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
+fn written(text: &mut String, unit: &Unit) -> Result<(), Finding> {
     for note in &unit.notes {
         line(text, 0, &format!("# {note}"));
     }
@@ -48,7 +48,7 @@ fn unit(text: &mut String, unit: &Unit) -> Result<(), Finding> {
                     .map_err(|refused| Finding::new(Class::Usage, "F2", refused.message).way_out(refused.way_out))?;
                 line(text, 0, &format!("commit to {}", sql::ident(Dialect::Delta, &dml.table().path)));
                 line(text, 1, statement);
-                if let Some((id, verb, statement)) = attempted(&unit.opens) {
+                if let Some((id, verb, statement)) = unit::attempted(&unit.opens) {
                     evidence(text, id, verb, statement + 1, last);
                 }
             }
@@ -79,17 +79,6 @@ fn evidence(text: &mut String, id: &StepId, verb: Verb, statement: u32, last: bo
     line(text, 1, &format!("txn: appId {}, version <attempt>{digits}", evidence::app(id)));
     let whose = format!("release {}, step {}, phase {verb}, statement {statement}", id.release, id.step);
     line(text, 1, &format!("commitInfo.triphase: {whose}, run <run>"));
-}
-
-fn attempted(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
-    opens.iter().rev().find_map(|entry| match entry {
-        Entry::Step { id, row, event, .. } => Some((id, Verb::parse(&event.verb)?, row.trying?)),
-        Entry::Replace { .. }
-        | Entry::Keep { .. }
-        | Entry::Rename { .. }
-        | Entry::Upgrade { .. }
-        | Entry::Rollout { .. } => None,
-    })
 }
 
 fn entries(text: &mut String, entries: &[Entry]) {

@@ -135,8 +135,14 @@ impl LakeSession {
         }
         let keeper = Keeper::keep(&self.lake, &state);
         let hold = LakeHold::new(self, me, state, keeper);
-        if !found.clean {
-            self.take_over(&hold).await?;
+        if !found.clean
+            && let Err(failure) = self.take_over(&hold).await
+        {
+            // Whoever is next must do it, and needs not wait for the lease to run out.
+            if let Err(kept) = hold.give_back(false).await {
+                tracing::warn!("the lease was not given back: {kept}");
+            }
+            return Err(failure);
         }
         Ok(Ok(hold))
     }
@@ -147,9 +153,8 @@ impl LakeSession {
         {
             let mut journal = self.journal.lock().await;
             journal.refresh(&self.lake).await?;
-            if journal.format.is_none() {
-                return Ok(());
-            }
+            // Where there is no ledger yet, the dead run may still be about to make it: it must find this run's row there.
+            journal.create(&self.lake, hold.me()).await?;
         }
         let begin = Change::Begin { pid: hold.me().pid, guards: None };
         hold.record_first(vec![Journal::row(hold.me(), hold.epoch(), Some(&begin))]).await?;
@@ -169,6 +174,10 @@ impl LakeSession {
             let fenced = async {
                 let Some(table) = self.lake.open(place).await? else { return Ok(()) };
                 if evidence::newest(&table, FENCE).await?.is_some_and(|newest| newest >= epoch) {
+                    return Ok(());
+                }
+                // Nor can the dead run: a tombstone is a fence, and so is a feature that somebody has turned on since.
+                if !commit::can_put(&table)? {
                     return Ok(());
                 }
                 commit::put(&table, vec![], &put).await
@@ -219,7 +228,7 @@ impl LakeSession {
             };
             match journal.append(vec![row], None).await? {
                 Appended::Yes(_) => break,
-                Appended::Moved => {}
+                Appended::Moved(_) => {}
             }
         }
         Ok(format!("ended the lease of {}", holder(&run)))
@@ -253,9 +262,15 @@ impl LakeSession {
     async fn tables(&self, names: &[String]) -> Result<ops::Lake, Failure> {
         let mut lake = ops::Lake { writers: self.writers.clone(), ..ops::Lake::default() };
         let none = self.journal.lock().await.format.is_none();
+        let mut places: BTreeMap<url::Url, &String> = BTreeMap::new();
         for name in names {
             let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
+            if let Some(first) = places.get(&place) {
+                lake.same.insert(name.clone(), String::clone(first));
+                continue;
+            }
+            places.insert(place.clone(), name);
             if let Some(table) = self.lake.open(&place).await.map_err(access)? {
                 // What would be derived is what was derived once already.
                 if none && let Some(id) = traces::lately(&table).await.map_err(access)? {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod beside;
+
 use super::{
     acts::{self, Run},
     change::{Change, Fold},

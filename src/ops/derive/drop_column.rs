@@ -143,10 +143,19 @@ fn detach(op: &DropColumn, field: &Field, away: Away, on: &mut On<'_, '_>) -> Re
     let mut put_back = vec![];
     for key in ["delta.deletedFileRetentionDuration", "delta.logRetentionDuration"] {
         let before = on.state.properties.get(key).cloned();
-        if before.as_deref().and_then(days).is_none_or(|days| days < KEPT_DAYS) {
-            let ours = format!("interval {KEPT_DAYS} days");
-            edits.push(Edit::SetProperty { key: key.to_owned(), value: ours.clone() });
-            put_back.push(Edit::RestoreProperty { key: key.to_owned(), ours: Some(ours), before });
+        match before.as_deref().map(|text| (text, seconds(text))) {
+            Some((_, Some(kept))) if kept >= u64::from(KEPT_DAYS) * 24 * 3600 => {}
+            // Whatever it comes to, it is not shortened.
+            Some((text, None)) => on.warn(format!(
+                "table `{}` has {key}: {text}, which triphase can't count, and leaves as it is: the values of `{}` can be found \
+                 again only as long as that keeps the old files",
+                on.table, field.name
+            )),
+            Some((_, Some(_))) | None => {
+                let ours = format!("interval {KEPT_DAYS} days");
+                edits.push(Edit::SetProperty { key: key.to_owned(), value: ours.clone() });
+                put_back.push(Edit::RestoreProperty { key: key.to_owned(), ours: Some(ours), before });
+            }
         }
     }
     edits.push(Edit::RemoveField { name: field.name.clone() });
@@ -171,14 +180,41 @@ fn detach(op: &DropColumn, field: &Field, away: Away, on: &mut On<'_, '_>) -> Re
     Ok(())
 }
 
-/// The days of `interval N days`.
-fn days(interval: &str) -> Option<u32> {
-    let mut words = interval.split_whitespace();
-    let (Some("interval"), Some(number), Some(unit)) = (words.next(), words.next(), words.next()) else { return None };
-    let number: u32 = number.parse().ok()?;
-    match unit.trim_end_matches('s') {
-        "day" => Some(number),
-        "week" => Some(number * 7),
-        _ => None,
+/// The seconds of `interval 1 week`, `interval 1 day 12 hours`; months and years have no length of their own, and Delta takes none.
+fn seconds(interval: &str) -> Option<u64> {
+    let text = interval.to_lowercase();
+    let words: Vec<&str> = text.strip_prefix("interval").unwrap_or(&text).split_whitespace().collect();
+    let (pairs, rest) = words.as_chunks::<2>();
+    if pairs.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    pairs.iter().try_fold(0_u64, |sum, [number, unit]| {
+        let number: u64 = number.parse().ok()?;
+        let unit = match unit.strip_suffix('s').unwrap_or(unit) {
+            "microsecond" | "millisecond" => 0,
+            "second" => 1,
+            "minute" => 60,
+            "hour" => 3600,
+            "day" => 24 * 3600,
+            "week" => 7 * 24 * 3600,
+            _ => return None,
+        };
+        Some(sum.saturating_add(number.saturating_mul(unit)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn intervals_are_counted_as_delta_writes_them() {
+        assert_eq!(seconds("interval 9600 hours"), Some(9600 * 3600));
+        assert_eq!(seconds("INTERVAL 1 day 12 hours"), Some(36 * 3600));
+        assert_eq!(seconds("interval 4294967295 weeks"), Some(4_294_967_295 * 7 * 24 * 3600));
+        assert_eq!(seconds("interval 99999999999999999999 weeks"), None);
+        for unknown in ["interval 12 months", "interval 1 year", "interval", "soon", "interval 1"] {
+            assert_eq!(seconds(unknown), None, "{unknown}");
+        }
     }
 }

@@ -245,3 +245,28 @@ fn a_table_that_is_append_only_keeps_its_rows() {
     ask("repartition", json!({"table": "sales", "partition_by": ["region"]})).unwrap();
     ask("add_column", json!({"table": "sales", "column": "email", "type": "string"})).unwrap();
 }
+
+#[test]
+fn what_a_table_keeps_longer_is_not_shortened() {
+    let detach = json!({"table": "sales", "column": "note", "hide": "detach", "key": ["id"]});
+    let key = "delta.deletedFileRetentionDuration";
+    for (kept, set, said) in [
+        ("interval 9600 hours", false, false),
+        ("interval 53 weeks", false, false),
+        ("interval 30 days", true, false),
+        ("interval 12 months", false, true),
+    ] {
+        let mut state = mapped();
+        state.properties.insert(key.into(), kept.into());
+        let derived = derived(&operation("drop_column", detach.clone()), Some(&state)).unwrap();
+        let edits = derived.handlers[&Verb::Simdrop].iter().flat_map(Act::edits);
+        let sets = edits.filter(|edit| matches!(edit, Edit::SetProperty { key: found, .. } if found == key)).count();
+        assert_eq!(sets == 1, set, "{kept}");
+        assert_eq!(
+            derived.warnings.iter().any(|text| text.contains("can't count")),
+            said,
+            "{kept}: {:?}",
+            derived.warnings
+        );
+    }
+}

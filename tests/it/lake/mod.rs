@@ -4,6 +4,7 @@ mod access;
 mod beside;
 mod cases;
 mod cycles;
+mod deletion;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod operations;

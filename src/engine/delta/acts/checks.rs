@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::anyhow;
 use deltalake::{
-    DeltaTable,
+    DeltaTable, Path,
     arrow::{
         array::{RecordBatch, new_null_array},
         compute::can_cast_types,
@@ -123,7 +123,7 @@ pub async fn wanting(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Res
     }
     let context = memory::session();
     let provider = table.table_provider().with_session(Arc::new(context.state())).with_file_column(FILE);
-    let provider = if fresh.len() < files.len() { provider.with_file_paths(fresh.iter().cloned()) } else { provider };
+    let provider = if fresh.len() < files.len() { provider.with_file_paths(fresh.iter().map(escaped)) } else { provider };
     table.update_datafusion_session(&context.state())?;
     context.register_table("t", provider.await?)?;
     let query = format!("SELECT DISTINCT CAST({FILE} AS string) FROM t WHERE {rows}");
@@ -175,12 +175,18 @@ pub async fn register(
 ) -> Result<(), Trouble> {
     let mut provider = table.table_provider().with_session(Arc::new(context.state()));
     if let Some(files) = files {
-        provider = provider.with_file_paths(files.iter().cloned());
+        provider = provider.with_file_paths(files.iter().map(escaped));
     }
     let provider = provider.await?;
     table.update_datafusion_session(&context.state())?;
     context.register_table("t", provider)?;
     Ok(())
+}
+
+/// A file's path as the library's selection takes it: the paths that it gives are without escapes, and those that it takes are joined to
+/// the table's URL as they are.
+fn escaped(path: &String) -> String {
+    if path.contains("://") { path.clone() } else { Path::from(path.as_str()).to_string() }
 }
 
 /// How many rows meet a condition, and in which files that was looked for: not in those that were seen to have none. `None`: in all.
@@ -356,7 +362,7 @@ async fn no_foreign_commits(
                 break;
             }
             Some(_) => {}
-            None if changes(&actions) => foreign.push(named(version, &actions)),
+            None if changes(&actions) && !undone(evidence, &actions) => foreign.push(named(version, &actions)),
             None => {}
         }
     }
@@ -370,13 +376,21 @@ async fn no_foreign_commits(
     Err(Trouble::Refused(anyhow!("{refusal}: {}", foreign.join(", "))))
 }
 
+/// Whether a commit is of another step, of which nothing is done any more.
+fn undone(evidence: &Evidence, actions: &[Action]) -> bool {
+    triphase(actions).is_some_and(|ours| evidence.is_undone(ours))
+}
+
 /// The verb of this step that a commit belongs to.
 pub fn of_step(evidence: &Evidence, actions: &[Action]) -> Option<String> {
+    let ours = triphase(actions)?;
+    evidence.is_of(ours).then(|| ours["phase"].as_str().unwrap_or_default().to_owned())
+}
+
+/// What a commit says of itself, where it is one of triphase's.
+fn triphase(actions: &[Action]) -> Option<&serde_json::Value> {
     actions.iter().find_map(|action| match action {
-        Action::CommitInfo(info) => {
-            let ours = info.info.get("triphase")?;
-            evidence.is_of(ours).then(|| ours["phase"].as_str().unwrap_or_default().to_owned())
-        }
+        Action::CommitInfo(info) => info.info.get("triphase"),
         Action::Metadata(_) | Action::Protocol(_) | Action::Add(_) | Action::Remove(_) => None,
         Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => None,
     })

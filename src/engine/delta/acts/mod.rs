@@ -18,6 +18,8 @@ mod table;
 mod tests;
 mod validate;
 
+#[cfg(test)]
+pub use checks::over;
 pub use table::{changes, sized, state};
 
 use super::{
@@ -26,6 +28,7 @@ use super::{
     evidence::{Evidence, Standing},
     lake::Lake,
     query,
+    tombstone::Log,
     trouble::Trouble,
 };
 use crate::{
@@ -66,7 +69,7 @@ impl Run<'_> {
             Does::Underived { operation } => {
                 return Err(refused(anyhow!("{operation} on `{}` was never derived: run add again", act.table)));
             }
-            Does::Delete => return remove::delete(lake, &place, &act.table).await,
+            Does::Delete => return remove::delete(self, &place, &act.table).await,
             Does::Create { state } => return self.create(&place, &act.table, state).await,
             Does::Check { .. } | Does::Commit { .. } | Does::Choose { .. } => {}
             Does::Backfill { .. } | Does::Rewrite { .. } | Does::Recover { .. } => {}
@@ -190,6 +193,11 @@ impl Run<'_> {
                 Standing::Open => Err(refused(words_of(&Refusal::there(name)))),
             };
         }
+        let log = Log::read(&self.lake.handle(place).map_err(|trouble| trouble.action(0))?).await;
+        if !log.map_err(|trouble| trouble.action(0))?.files.is_empty() {
+            let way_out = "finish the step that deletes it, or delete what is left of its `_delta_log`";
+            return Err(refused(anyhow!("table `{name}` is being deleted; {way_out}")));
+        }
         let created = async {
             let handle = self.lake.handle(place)?;
             let actions = table::first(state)?;
@@ -198,11 +206,17 @@ impl Run<'_> {
             failpoint::point("after a table commit");
             Ok(())
         };
-        match created.await {
-            // Somebody else made a table of this name just now.
-            Err(Trouble::Moved) => Err(refused(words_of(&Refusal::there(name)))),
-            tried => match decided(self.lake, place, self.evidence, tried).await? {
-                Ok(()) | Err(Moved) => Ok(()),
+        self.made(place, name, created.await).await
+    }
+
+    /// What became of a table that was to be made. Where one is there, it may be our own: a store's client that has lost the answer sends
+    /// its file again, and hears that it is there.
+    pub(super) async fn made(&self, place: &Url, name: &str, tried: Result<(), Trouble>) -> Result<(), Failure> {
+        match decided(self.lake, place, self.evidence, tried).await? {
+            Ok(()) => Ok(()),
+            Err(Moved) => match self.lake.open(place).await.map_err(|trouble| trouble.action(0))? {
+                Some(table) if self.evidence.standing(&table).await? == Standing::Applied => Ok(()),
+                Some(_) | None => Err(refused(words_of(&Refusal::there(name)))),
             },
         }
     }
