@@ -178,7 +178,8 @@ mod tests {
             let text = "INSERT".to_owned();
             let error = "no".to_owned();
             let (id, verb) = (id(), Verb::Add);
-            plain(&Event::Failed { id, verb, index, text, committed, partly: false, at_commit: false, error }).unwrap()
+            let (partly, at_commit, server) = (false, false, true);
+            plain(&Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server }).unwrap()
         };
         assert!(failed(5, 6).contains("= the first 5 statements are committed and stay;"));
         assert!(failed(1, 2).contains("= the first statement is committed and stays;"));

@@ -147,7 +147,6 @@ pub fn read(text: &str) -> Result<Dml, Refused> {
         refused(format!("the statement can't be read: {words}"), "write it as DataFusion and Spark both understand it")
     })?;
     parts::honoured(&statement)?;
-    parts::honoured(&statement)?;
     match statement {
         Statement::Update(update) => dml::update(update),
         Statement::Delete(delete) => dml::delete(delete),

@@ -257,7 +257,7 @@ impl<'a> LakeHold<'a> {
                 detail: Some(format!("{} {}{table}: {reason}", left.kind.name(), left.name)),
                 ..Journal::row(self.me, self.lease.epoch, None)
             };
-            self.write(true, None, |_| vec![row.clone()]).await?;
+            self.write(Writes::Begun, None, |_| vec![row.clone()]).await?;
         }
         Ok(())
     }

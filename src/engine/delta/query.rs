@@ -74,7 +74,7 @@ pub fn no_table(lake: &Lake, name: &str) -> Trouble {
 /// # Errors
 /// As [`frame`], or where the query fails on the way.
 pub async fn texts(lake: &Lake, sql: &str) -> Result<Option<Vec<TextRow>>, Trouble> {
-    let context = create_session().into_inner();
+    let context = session();
     let state = context.state();
     let statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
     for reference in state.resolve_table_references(&statement)? {

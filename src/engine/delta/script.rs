@@ -40,7 +40,7 @@ fn written(text: &mut String, unit: &Unit) -> Result<(), Finding> {
         line(text, 0, &format!("# {note}"));
     }
     entries(text, &unit.opens);
-    let last = ends(&unit.closes);
+    let last = unit::ends(&unit.closes);
     for action in &unit.actions {
         match action {
             Action::Sql { text: statement, .. } => {
