@@ -39,12 +39,15 @@ const FILE: &str = "_tp_file";
 pub struct Looked {
     /// The files whose rows were seen to hold, by condition.
     held: BTreeMap<String, BTreeSet<String>>,
+    /// The files with no row left to fill, by the condition of those that want it. A row that was filled may meet it still, where its value
+    /// is NULL again: that says nothing of what holds.
+    filled: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Looked {
-    /// No row of these files meets a condition.
-    pub fn hold(&mut self, rows: &str, files: impl IntoIterator<Item = String>) {
-        self.held.entry(rows.to_owned()).or_default().extend(files);
+    /// These files are filled.
+    pub fn fill(&mut self, rows: &str, files: impl IntoIterator<Item = String>) {
+        self.filled.entry(rows.to_owned()).or_default().extend(files);
     }
 }
 
@@ -63,8 +66,11 @@ pub async fn all(
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
             Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
             // Whoever runs the act has filled what there was; what came since is filled before the next try.
-            Check::Filled { set: _, rows } if met(table, rows, looked).await?.0 != 0 => return Err(Trouble::Moved),
-            Check::Filled { .. } => {}
+            Check::Filled { set: _, rows } => {
+                if !wanting(table, rows, looked).await?.is_empty() {
+                    return Err(Trouble::Moved);
+                }
+            }
             Check::NoForeignCommits { since, refusal } => no_foreign_commits(evidence, table, *since, refusal).await?,
         }
     }
@@ -109,7 +115,7 @@ pub async fn count_in(table: &DeltaTable, files: Option<&BTreeSet<String>>, cond
 /// # Errors
 /// As [`count`].
 pub async fn wanting(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<BTreeSet<String>, Trouble> {
-    let seen = looked.held.entry(rows.to_owned()).or_default();
+    let seen = looked.filled.entry(rows.to_owned()).or_default();
     let (mut large, mut small) = (BTreeSet::new(), BTreeSet::new());
     for file in table.snapshot()?.log_data().iter().filter(|file| !seen.contains(file.path().as_ref())) {
         if file.size() < LARGE { &mut small } else { &mut large }.insert(file.path().into_owned());
