@@ -118,7 +118,8 @@ pub async fn wanting(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Res
     let seen = looked.filled.entry(rows.to_owned()).or_default();
     let (mut large, mut small) = (BTreeSet::new(), BTreeSet::new());
     for file in table.snapshot()?.log_data().iter().filter(|file| !seen.contains(file.path().as_ref())) {
-        if file.size() < LARGE { &mut small } else { &mut large }.insert(file.path().into_owned());
+        let like = if file.size() < LARGE { &mut small } else { &mut large };
+        like.insert(file.path().into_owned());
     }
     let mut wanting = if small.is_empty() { BTreeSet::new() } else { among(table, rows, &small).await? };
     for file in &large {
