@@ -160,11 +160,13 @@ impl Evidence {
     /// # Errors
     /// [`Failure::Fenced`] where a later run has taken over.
     pub async fn standing(&self, table: &DeltaTable) -> Result<Standing, Failure> {
-        let of = |trouble: Trouble| trouble.access("the table");
-        if newest(table, FENCE).await.map_err(of)?.is_some_and(|epoch| epoch > self.epoch) {
+        let own = app(&self.id);
+        let both = tokio::try_join!(newest(table, FENCE), newest(table, &own));
+        let (fence, own) = both.map_err(|trouble| trouble.access("the table"))?;
+        if fence.is_some_and(|epoch| epoch > self.epoch) {
             return Err(Failure::Fenced(None));
         }
-        let applied = newest(table, &app(&self.id)).await.map_err(of)?.is_some_and(|newest| newest >= self.txn);
+        let applied = own.is_some_and(|newest| newest >= self.txn);
         Ok(if applied { Standing::Applied } else { Standing::Open })
     }
 }

@@ -85,6 +85,20 @@ fn a_generated_column_is_filled_in_batches() {
     assert_eq!(shore.query("sales", "SELECT sum(amount), min(kind), max(kind) FROM t"), ["36 A B"]);
 }
 
+/// What is filled with NULL is filled, and is NULL all the same.
+#[test]
+fn a_column_that_is_filled_with_null_does_not_become_not_null() {
+    let shore = lake(true, &Value::Null);
+    let column = "{table: sales, column: c, type: string, nullable: false, default: \"NULLIF(kind, 'a')\"}";
+    shore.release("v2", &format!("steps:\n  op:\n    add_column: {column}\n"));
+    shore.ok("add v2");
+    assert_eq!(shore.query("sales", "SELECT count(*), count(c) FROM t"), ["8 4"]);
+    shore.ends(1, "simdrop v2").says("column `c` is to be never NULL, and is: 4 rows");
+    let fields = shore.python.call("schema", json!([shore.table("sales")])).unwrap();
+    let nullable = fields.as_array().unwrap().iter().find(|field| field[0] == "c").unwrap()[2].clone();
+    assert_eq!(nullable, json!(true));
+}
+
 #[test]
 fn a_backfill_in_batches_commits_each() {
     let shore = lake(false, &Value::Null);

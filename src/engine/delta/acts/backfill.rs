@@ -195,7 +195,7 @@ impl Fill<'_> {
         }
         failpoint::point("after an adoption");
         let made = groups.iter().flat_map(|group| &group.adds).map(|add| stage.adopted(add).path);
-        looked.hold(self.rows, made);
+        looked.fill(self.rows, made);
         Ok(true)
     }
 

@@ -36,6 +36,8 @@ use std::{
 const EXAMPLES: usize = 3;
 /// How many real rows an expression is tried on.
 const SAMPLE: usize = 1000;
+/// From which size on a file is looked at by itself, in bytes.
+const LARGE: i64 = 8 << 20;
 /// The column that says which file a row is of.
 const FILE: &str = "_tp_file";
 
@@ -44,12 +46,15 @@ const FILE: &str = "_tp_file";
 pub struct Looked {
     /// The files whose rows were seen to hold, by condition.
     held: BTreeMap<String, BTreeSet<String>>,
+    /// The files with no row left to fill, by the condition of those that want it. A row that was filled may meet it still, where its value
+    /// is NULL again: that says nothing of what holds.
+    filled: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Looked {
-    /// No row of these files meets a condition.
-    pub fn hold(&mut self, rows: &str, files: impl IntoIterator<Item = String>) {
-        self.held.entry(rows.to_owned()).or_default().extend(files);
+    /// These files are filled.
+    pub fn fill(&mut self, rows: &str, files: impl IntoIterator<Item = String>) {
+        self.filled.entry(rows.to_owned()).or_default().extend(files);
     }
 }
 
@@ -68,8 +73,11 @@ pub async fn all(
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
             Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
             // Whoever runs the act has filled what there was; what came since is filled before the next try.
-            Check::Filled { set: _, rows } if met(table, rows, looked).await?.0 != 0 => return Err(Trouble::Moved),
-            Check::Filled { .. } => {}
+            Check::Filled { set: _, rows } => {
+                if !wanting(table, rows, looked).await?.is_empty() {
+                    return Err(Trouble::Moved);
+                }
+            }
             Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
             Check::NoForeignCommits { since, refusal } => no_foreign_commits(evidence, table, *since, refusal).await?,
         }
@@ -110,38 +118,53 @@ pub async fn count_in(table: &DeltaTable, files: Option<&BTreeSet<String>>, cond
     counted(over(table, files, &format!("SELECT count(*) FROM t WHERE {condition}")).await?).await
 }
 
-/// The files that have rows that meet a condition, by their paths; those that were seen to have none are not looked at again.
+/// The files that have rows that meet a condition, by their paths; those that were seen to have none are not looked at again. A large file
+/// is read up to its first such row, small ones together.
 ///
 /// # Errors
 /// As [`count`].
 pub async fn wanting(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<BTreeSet<String>, Trouble> {
-    let files = paths(table)?;
-    let seen = looked.held.entry(rows.to_owned()).or_default();
-    let fresh: BTreeSet<String> = files.difference(seen).cloned().collect();
-    if fresh.is_empty() {
-        return Ok(fresh);
+    let seen = looked.filled.entry(rows.to_owned()).or_default();
+    let (mut large, mut small) = (BTreeSet::new(), BTreeSet::new());
+    for file in table.snapshot()?.log_data().iter().filter(|file| !seen.contains(file.path().as_ref())) {
+        let like = if file.size() < LARGE { &mut small } else { &mut large };
+        like.insert(file.path().into_owned());
     }
+    let mut wanting = if small.is_empty() { BTreeSet::new() } else { among(table, rows, &small).await? };
+    for file in &large {
+        let query = format!("SELECT 1 FROM t WHERE {rows} LIMIT 1");
+        let met = over(table, Some(&BTreeSet::from([file.clone()])), &query).await?.collect().await?;
+        if met.iter().any(|batch| batch.num_rows() > 0) {
+            wanting.insert(file.clone());
+        }
+    }
+    seen.extend(large.into_iter().chain(small).filter(|file| !wanting.contains(file)));
+    Ok(wanting)
+}
+
+/// Those of some files that have rows that meet a condition.
+async fn among(table: &DeltaTable, rows: &str, files: &BTreeSet<String>) -> Result<BTreeSet<String>, Trouble> {
     let context = memory::session();
     let provider = table.table_provider().with_session(Arc::new(context.state())).with_file_column(FILE);
-    let provider = if fresh.len() < files.len() { provider.with_file_paths(fresh.iter().map(escaped)) } else { provider };
     table.update_datafusion_session(&context.state())?;
-    context.register_table("t", provider.await?)?;
+    context.register_table("t", provider.with_file_paths(files.iter().map(escaped)).await?)?;
     let query = format!("SELECT DISTINCT CAST({FILE} AS string) FROM t WHERE {rows}");
     let batches = context.sql(&query).await?.collect().await?;
     let root = table.table_url().as_str().trim_end_matches('/');
-    let mut wanting = BTreeSet::new();
+    let mut met = BTreeSet::new();
     for batch in &batches {
         for row in 0..batch.num_rows() {
             let file = display::array_value_to_string(batch.column(0), row).unwrap_or_default();
             let path = file.strip_prefix(root).map_or(file.as_str(), |path| path.trim_start_matches('/'));
-            wanting.insert(percent_decode_str(path).decode_utf8_lossy().into_owned());
+            met.insert(percent_decode_str(path).decode_utf8_lossy().into_owned());
         }
     }
-    if let Some(unknown) = wanting.difference(&fresh).next() {
-        return Err(Trouble::Refused(anyhow!("rows were found in `{unknown}`, which is no file of the table")));
+    match met.difference(files).next() {
+        None => Ok(met),
+        Some(unknown) => {
+            Err(Trouble::Refused(anyhow!("rows were found in `{unknown}`, which is no file of the table")))
+        }
     }
-    seen.extend(fresh.difference(&wanting).cloned());
-    Ok(wanting)
 }
 
 fn paths(table: &DeltaTable) -> Result<BTreeSet<String>, Trouble> {
