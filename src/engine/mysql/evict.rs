@@ -13,6 +13,7 @@ use crate::{
     model::{Class, Finding},
 };
 use anyhow::anyhow;
+use std::time::Duration;
 
 /// Ends the holder's sessions. A live one needs `force`.
 pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, Failure> {
@@ -52,15 +53,10 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
         }
         Err(broken) => return Err(broken.access("cannot end the holder's session")),
     }
-    if let Some(run) = &run
-        && let Some(left) = lock::end(&mut wire, &run.run).await?
-    {
-        return Err(Failure::Busy(left));
-    }
-    let free = format!("SELECT GET_LOCK({0}, 5) AND RELEASE_LOCK({0})", literal(&open.lock_name));
-    if wire.one(&free).await.map_err(reading)?.first() != Some("1") {
-        return Err(Failure::Busy(format!("{session} was killed, and has not given its lock back yet")));
-    }
+    let left = match &run {
+        Some(run) => lock::end(&mut wire, &run.run).await?,
+        None => None,
+    };
     let mut record = Vec::new();
     let done = match run {
         Some(run) => {
@@ -85,9 +81,20 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
             detail: Some(done.clone()),
         };
         record.push(open.rows.history(&event, me));
+        // Before anything is waited for: a run that comes back must find it so.
         write(&mut wire, record).await.map_err(|b| b.of_ledger(&format!("{done}, which could not be recorded")))?;
     }
-    Ok(done)
+    if let Some(left) = left {
+        return Err(Failure::Busy(left));
+    }
+    // Another run may have it by now.
+    for _ in 0..100 {
+        if lock::holder(&mut wire, &open.lock_name).await.map_err(reading)?.as_ref() != Some(&id) {
+            return Ok(done);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(Failure::Busy(format!("{session} was killed, and has not given its lock back yet")))
 }
 
 /// Writes what happened, in one transaction.
