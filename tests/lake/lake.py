@@ -140,7 +140,7 @@ def delete(path, predicate=None):
 
 
 def configuration(path):
-    return DeltaTable(path).metadata().configuration
+    return dict(sorted(DeltaTable(path).metadata().configuration.items()))
 
 
 def merge_insert(path, columns, id):

@@ -69,7 +69,9 @@ fn state(shore: &Shore, course: &Course) -> (Value, Value) {
     let fields = shore.python.call("look", json!([table])).unwrap()[0].clone();
     let properties = shore.python.call("configuration", json!([table])).unwrap();
     let kept = |(key, _): &(&String, &Value)| !key.starts_with("delta.columnMapping.");
-    let properties = properties.as_object().unwrap().iter().filter(kept).map(|(k, v)| (k.clone(), v.clone())).collect();
+    // A name that was replaced in a constraint and put back is quoted.
+    let bare = |value: &Value| json!(value.as_str().unwrap().replace('`', ""));
+    let properties = properties.as_object().unwrap().iter().filter(kept).map(|(k, v)| (k.clone(), bare(v))).collect();
     (fields, Value::Object(properties))
 }
 
