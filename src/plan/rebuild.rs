@@ -417,7 +417,8 @@ impl Rebuilt<'_> {
         }
         let newest = self.rows.keys().map(|id| &id.release).max();
         for release in self.project.releases.iter().filter(|release| Some(&release.version) == newest) {
-            let missing = guards::counted(release).filter(|step| !self.rows.contains_key(&step.id));
+            let missing = guards::counted(release)
+                .filter(|step| !self.rows.contains_key(&step.id) && self.has(&step.id, Verb::Add));
             notes.extend(missing.map(|step| {
                 format!(
                     "step `{0}` left no commit, and counts as not run; if it was: triphase stamp {0} --phase add",
