@@ -142,25 +142,6 @@ mod killed {
         assert_eq!(shore.query("sales", "SELECT DISTINCT amount FROM t"), ["1"]);
     }
 
-    /// X1: a run that can't take over gives the lease back, for the next to find the same at once.
-    #[test]
-    fn on_a_table_that_can_not_be_read_any_more() {
-        let shore = prepared_so();
-        let all = points(&prepared_so(), "add v1");
-        let (number, _) = all.iter().find(|(_, name)| name == "before a statement").unwrap();
-        assert_eq!(shore.command("add v1").var("TRIPHASE_FAILPOINT", number.clone()).run().code, -9);
-        let version = shore.version("gone") + 1;
-        let broken = format!("lake/gone/_delta_log/{version:020}.json");
-        shore.write(&broken, "not json");
-        shore.ok("unlock --force");
-        for _ in 0..2 {
-            shore.ends(8, "ff v2 --wait-lock 1s").says("can't be fenced off");
-        }
-        std::fs::remove_file(shore.path(&broken)).unwrap();
-        shore.ok("ff v1");
-        assert_eq!(shore.query("gone", "SELECT DISTINCT id FROM t"), ["0"]);
-    }
-
     fn prepared_so() -> Shore {
         let shore = prepared();
         shore.release("v1", "steps:\n  s:\n    add: UPDATE gone SET id = 0\n");

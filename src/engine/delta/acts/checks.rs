@@ -198,7 +198,7 @@ pub async fn register(
 ) -> Result<(), Trouble> {
     let mut provider = table.table_provider().with_session(Arc::new(context.state()));
     if let Some(files) = files {
-        provider = provider.with_file_paths(files.iter().map(escaped));
+        provider = provider.with_file_paths(files.iter().map(String::as_str).map(escaped));
     }
     let provider = provider.await?;
     table.update_datafusion_session(&context.state())?;
@@ -208,8 +208,8 @@ pub async fn register(
 
 /// A file's path as the library's selection takes it: the paths that it gives are without escapes, and those that it takes are joined to
 /// the table's URL as they are.
-fn escaped(path: &String) -> String {
-    if path.contains("://") { path.clone() } else { Path::from(path.as_str()).to_string() }
+fn escaped(path: &str) -> String {
+    if path.contains("://") { path.to_owned() } else { Path::from(path).to_string() }
 }
 
 /// How many rows meet a condition, and in which files that was looked for: not in those that were seen to have none. `None`: in all.
