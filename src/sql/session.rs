@@ -13,6 +13,10 @@ const WIDER: &[&str] = &["GLOBAL", "PERSIST", "PERSIST_ONLY", "PASSWORD", "STATE
 /// What `SET` is followed by on PostgreSQL where it ends with its transaction.
 const BRIEF: &[&str] = &["LOCAL", "TRANSACTION", "CONSTRAINTS"];
 
+/// PostgreSQL's settings by which triphase's own texts are read and its session is found: a handler's word on them ends with its
+/// transaction.
+const OWN: &[&str] = &["client_encoding", "NAMES", "standard_conforming_strings", "application_name"];
+
 /// SQLite's settings that a handler may change and triphase puts back after it; what sets the file, or stands alone, is none of them.
 const PRAGMAS: &[&str] = &[
     "foreign_keys",
@@ -63,13 +67,16 @@ pub(super) fn sets(items: &[Item<'_>]) -> bool {
 fn sets_postgres(items: &[Item<'_>]) -> bool {
     let mut at = Cursor::new(items);
     if at.eat(&["RESET"]) {
-        return true;
+        // `ALL` would take back triphase's own too.
+        return !at.peek().is_some_and(|name| name.is("ALL") || name.is_any(OWN));
     }
     if at.eat(&["SET"]) {
-        return !at.peek().is_some_and(|next| next.is_any(BRIEF));
+        at.eat(&["SESSION"]);
+        return !at.peek().is_some_and(|next| next.is_any(BRIEF) || next.is_any(OWN));
     }
     let held = |value: &Item<'_>| value.is("false") || matches!(value.text, "'f'" | "'false'");
-    configured(items).is_some_and(|call| call.last().is_some_and(held))
+    let own = |name: &Item<'_>| OWN.iter().any(|own| name.text.trim_matches('\'').eq_ignore_ascii_case(own));
+    configured(items).is_some_and(|call| call.last().is_some_and(held) && !call.first().is_some_and(own))
 }
 
 /// What stands between the parentheses of a `SELECT set_config(…)` that is nothing else.
@@ -173,6 +180,10 @@ mod tests {
             (Dialect::Postgres, "SELECT set_config('search_path', '', true)", false),
             (Dialect::Postgres, "SELECT set_config('a.b', '', false) FROM t", false),
             (Dialect::Postgres, "SET LOCAL ROLE owner", false),
+            (Dialect::Postgres, "SET client_encoding = 'LATIN1'", false),
+            (Dialect::Postgres, "SELECT set_config('client_encoding', 'LATIN1', false)", false),
+            (Dialect::Postgres, "SET SESSION application_name = 'x'", false),
+            (Dialect::Postgres, "RESET ALL", false),
             (Dialect::Postgres, "SET CONSTRAINTS ALL DEFERRED", false),
             (Dialect::Postgres, "UPDATE t SET a = 1", false),
             (Dialect::Sqlite, "PRAGMA foreign_keys = OFF", true),

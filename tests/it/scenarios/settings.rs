@@ -122,6 +122,7 @@ fn a_role_holds_for_a_statement_by_itself() {
     let bench = tenants("");
     let role = format!("tp_{}", bench.db.value("SELECT replace(current_database(), '-', '_')"));
     bench.db.query(&format!("CREATE ROLE \"{role}\""));
+    bench.db.query(&format!("GRANT \"{role}\" TO CURRENT_USER"));
     bench.db.query(&format!("GRANT ALL ON SCHEMA public TO \"{role}\""));
     bench.release(
         "v1",
