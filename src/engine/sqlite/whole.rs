@@ -27,12 +27,13 @@ fn fence(rows: &Rows, run: &str) -> String {
     format!("SELECT CASE WHEN {} THEN 1 ELSE abs(-9223372036854775807 - 1) END", rows.fence(run))
 }
 
-/// An action's text, where it is one statement that leaves settings alone.
+/// An action's text, where it is one statement and no more, not even a comment behind it, and leaves settings alone.
 fn plain(action: &Action) -> Option<&str> {
     match action {
         Action::Sql { text, alone: false, .. } => {
             let statements = sql::split(Dialect::Sqlite, text).ok()?;
-            (statements.len() == 1 && !sets(action) && foreign_keys::wish(action).is_none()).then_some(text)
+            let one = matches!(statements.as_slice(), [one] if one.text == *text);
+            (one && !sets(action) && foreign_keys::wish(action).is_none()).then_some(text)
         }
         Action::Sql { alone: true, .. } | Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => {
             None
@@ -48,10 +49,10 @@ pub fn sets(action: &Action) -> bool {
     }
 }
 
-/// A statement may end with a comment, which a line ends.
+/// Nothing comes between a statement and its end: of an index SQLite keeps all that stands before the `;`, blanks too.
 fn push(text: &mut String, statement: &str) {
     text.push_str(statement);
-    text.push_str("\n;\n");
+    text.push_str(";\n");
 }
 
 #[cfg(test)]
@@ -123,8 +124,7 @@ mod tests {
         let mut link = link(folder.path()).await;
         let rows = Rows::sqlite();
         let table = [sql("CREATE TABLE a (id integer PRIMARY KEY)")];
-        let child =
-            "CREATE TABLE b (a integer REFERENCES a DEFERRABLE INITIALLY DEFERRED) -- a comment ends with its line";
+        let child = "CREATE TABLE b (a integer REFERENCES a DEFERRABLE INITIALLY DEFERRED)";
         let nowhere = ["INSERT INTO nowhere VALUES (1)".to_owned()];
         let cases: [(&str, &[Action], &[String], Reached, &str); 4] = [
             ("r2", &table, &[], Reached::Fence, "integer overflow"),
@@ -162,6 +162,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_sqlite_keeps_of_a_statement_is_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut link = link(folder.path()).await;
+        let index = "CREATE INDEX i ON triphase_run (who)";
+        link.transact(text(&Rows::sqlite(), "r1", &[sql(index)], &[]).unwrap(), &Stop::never()).await.unwrap();
+        let kept = texts(&mut link.connection, "SELECT sql FROM sqlite_master WHERE name = 'i'").await.unwrap();
+        assert_eq!(kept, [[Some(index.to_owned())]]);
+    }
+
+    #[tokio::test]
     async fn a_text_that_swallows_its_commit_is_not_taken_for_committed() {
         let folder = tempfile::tempdir().unwrap();
         let mut link = link(folder.path()).await;
@@ -181,6 +191,7 @@ mod tests {
             sql("PRAGMA foreign_keys = OFF"),
             sql("PRAGMA ignore_check_constraints = ON"),
             sql("CREATE TABLE a (x) /* not ended"),
+            sql("CREATE TABLE a (x) -- to the line's end"),
             sql("CREATE TABLE a (x); COMMIT"),
         ] {
             assert_eq!(text(&rows, "r1", std::slice::from_ref(&action), &[]), None, "{action:?}");
