@@ -13,9 +13,6 @@ use deltalake::{DeltaTable, DeltaTableError, Path, logstore::object_store::Objec
 use futures_util::TryStreamExt as _;
 use std::{collections::BTreeSet, time::Duration};
 
-/// The folder below a table in which rewrites produce their files.
-const STAGE: &str = "_triphase_stage";
-
 /// Everything that is there.
 ///
 /// # Errors
@@ -77,7 +74,7 @@ fn of_table(name: &str, state: &TableState) -> Vec<Left> {
 /// The files that rewrites produced and that no version has which a reader could still want.
 async fn staged(name: &str, table: &DeltaTable) -> Result<Option<(Left, Vec<Path>)>, Trouble> {
     let store = table.log_store().object_store(None);
-    let listed = store.list(Some(&Path::from(STAGE))).map_ok(|met| (met.location, met.size));
+    let listed = store.list(Some(&Path::from(acts::STAGE))).map_ok(|met| (met.location, met.size));
     let met = listed.try_collect::<Vec<(Path, u64)>>().await.map_err(DeltaTableError::from)?;
     if met.is_empty() {
         return Ok(None);
@@ -86,13 +83,13 @@ async fn staged(name: &str, table: &DeltaTable) -> Result<Option<(Left, Vec<Path
     let mut wanted: BTreeSet<String> =
         state.log_data().iter().map(|file| file.object_store_path().to_string()).collect();
     let gone: Vec<_> = state.all_tombstones(table.log_store().as_ref()).try_collect().await?;
-    wanted.extend(gone.iter().map(|gone| gone.path().into_owned()));
+    wanted.extend(gone.iter().map(|gone| acts::at(&gone.path()).to_string()));
     let (files, sizes): (Vec<Path>, Vec<u64>) =
         met.into_iter().filter(|(path, _)| !wanted.contains(path.as_ref())).unzip();
     let left = Left {
         table: name.to_owned(),
         kind: Kind::Files,
-        name: format!("{STAGE} ({} files)", files.len()),
+        name: format!("{} ({} files)", acts::STAGE, files.len()),
         hash: None,
         used: None,
         bytes: Some(sizes.iter().sum()),

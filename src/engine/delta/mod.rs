@@ -2,9 +2,9 @@
 //! it; a statement's commit carries the evidence that it is applied, so no crash leaves a question open.
 
 mod acts;
+mod aside;
 #[doc(hidden)]
 pub mod bench;
-mod aside;
 mod change;
 mod columns;
 mod commit;

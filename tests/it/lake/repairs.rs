@@ -327,10 +327,10 @@ fn a_purge_leaves_what_a_way_back_needs() {
 fn files_of_a_rewrite_that_was_cut_short_are_purged() {
     let shore = shore();
     shore.ok("ff");
-    let stage = shore.path("lake/sales/_triphase_stage/v9");
+    let stage = shore.path("lake/sales/triphase-stage/v9");
     std::fs::create_dir_all(&stage).unwrap();
     std::fs::write(stage.join("part.parquet"), "half").unwrap();
-    shore.ok("show --objects").says("_triphase_stage (1 files)");
+    shore.ok("show --objects").says("triphase-stage (1 files)");
     shore.ok("repair purge --reason x").says("purge: files");
     assert!(!stage.join("part.parquet").exists());
     assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["2"]);

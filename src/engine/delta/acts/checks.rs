@@ -147,7 +147,7 @@ async fn among(table: &DeltaTable, rows: &str, files: &BTreeSet<String>) -> Resu
     let context = memory::session();
     let provider = table.table_provider().with_session(Arc::new(context.state())).with_file_column(FILE);
     table.update_datafusion_session(&context.state())?;
-    context.register_table("t", provider.with_file_paths(files.iter().map(escaped)).await?)?;
+    context.register_table("t", provider.with_file_paths(files.iter().map(String::as_str).map(escaped)).await?)?;
     let query = format!("SELECT DISTINCT CAST({FILE} AS string) FROM t WHERE {rows}");
     let batches = context.sql(&query).await?.collect().await?;
     let root = table.table_url().as_str().trim_end_matches('/');

@@ -20,6 +20,8 @@ mod validate;
 
 #[cfg(test)]
 pub use checks::over;
+pub use remove::at;
+pub use stage::FOLDER as STAGE;
 pub use table::{changes, sized, state};
 
 use super::{
