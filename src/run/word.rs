@@ -119,6 +119,7 @@ async fn locked_word(
     if let Some(end) = confirm_word(context, session, &ledger, repair, &plan, &mut state.confirmed) {
         return Ok(end);
     }
+    state.notes.clone_from(&plan.notes);
     if !plan.is_empty() {
         state.sent.clone_from(&plan.entries);
         let guards = ledger.in_force(&context.target.guards);
@@ -133,7 +134,6 @@ async fn locked_word(
     if !plan.purge.is_empty() {
         lock::patiently(context, async || hold.purge(&plan.purge, &repair.reason).await).await?;
     }
-    state.notes = plan.notes;
     Ok(End::Done)
 }
 

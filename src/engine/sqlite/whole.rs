@@ -118,6 +118,9 @@ mod tests {
         texts(&mut link.connection, query).await.unwrap().len()
     }
 
+    /// Run, actions, entries; how far they come, and SQLite's words.
+    type Case<'a> = (&'a str, &'a [Action], &'a [String], Reached, &'a str);
+
     #[tokio::test]
     async fn a_text_says_how_far_it_came_and_leaves_nothing_where_it_failed() {
         let folder = tempfile::tempdir().unwrap();
@@ -126,7 +129,7 @@ mod tests {
         let table = [sql("CREATE TABLE a (id integer PRIMARY KEY)")];
         let child = "CREATE TABLE b (a integer REFERENCES a DEFERRABLE INITIALLY DEFERRED)";
         let nowhere = ["INSERT INTO nowhere VALUES (1)".to_owned()];
-        let cases: [(&str, &[Action], &[String], Reached, &str); 4] = [
+        let cases: [Case<'_>; 4] = [
             ("r2", &table, &[], Reached::Fence, "integer overflow"),
             ("r1", &[table[0].clone(), table[0].clone()], &[], Reached::Action(1), "table a already exists"),
             ("r1", &table, &nowhere, Reached::Ledger, "no such table: nowhere"),
@@ -147,12 +150,13 @@ mod tests {
             link.rollback().await;
             assert_eq!(tables(&mut link).await, 0, "{words}");
         }
-        // A reader that stays keeps COMMIT waiting until it gives up.
+        // A reader that stays keeps COMMIT waiting until it gives up; it takes the file before it calls its hook.
         let mut reader = settings(folder.path()).connect(Mode::Write).await.unwrap();
         execute(&mut reader, "BEGIN").await.unwrap();
         texts(&mut reader, "SELECT 1 FROM triphase_run").await.unwrap();
         let halt = link.transact(text(&rows, "r1", &table, &[]).unwrap(), &Stop::never()).await.unwrap_err();
-        assert_eq!(halt.reached, Reached::Commit);
+        let words = halt.error.as_ref().and_then(|error| Some(error.as_database_error()?.message()));
+        assert_eq!((halt.reached, words), (Reached::Ledger, Some("database is locked")));
         link.rollback().await;
         execute(&mut reader, "ROLLBACK").await.unwrap();
         assert_eq!(tables(&mut link).await, 0);

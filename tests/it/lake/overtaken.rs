@@ -92,6 +92,9 @@ fn overtaken(shore: &Shore, line: &str, cases: &[Case], rows: &mut [Vec<Row>], n
     times
 }
 
+/// A command, whether the new application writes meanwhile, and what becomes of a row.
+type Overtaken = (&'static str, bool, fn(&Case, &mut Row));
+
 fn every_commit(kind: Kind) {
     let cases: Vec<Case> = cases().into_iter().filter(|case| case.on.contains(&kind)).collect();
     let shore = lake(kind, &cases);
@@ -100,7 +103,7 @@ fn every_commit(kind: Kind) {
     let mut races = 0;
     let added =
         |case: &Case| -> Vec<(&'static str, See)> { OLD.iter().copied().chain(case.added.iter().copied()).collect() };
-    let ways: [(&str, bool, fn(&Case, &mut Row)); 5] = [
+    let ways: [Overtaken; 5] = [
         ("add v2 --yes", false, |case, row| (case.on_add)(row)),
         ("rollback_add v2 --yes", false, |_, _| {}),
         ("add v2 --yes", false, |case, row| (case.on_add)(row)),
