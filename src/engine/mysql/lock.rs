@@ -39,7 +39,15 @@ pub(super) async fn take(wire: &mut Wire, open: &Open) -> Result<Result<Option<L
     let asking = |b: Broken| b.access("cannot ask for the lock");
     let given = wire.one(&format!("SELECT GET_LOCK({}, 0)", literal(&open.lock_name))).await.map_err(asking)?;
     match given.first() {
-        Some("1") => Ok(Ok(last(wire, &open.rows).await?)),
+        Some("1") => match last(wire, &open.rows).await {
+            Ok(last) => Ok(Ok(last)),
+            Err(lost @ Failure::Lost(_)) => Err(lost),
+            Err(failure) => {
+                // Nobody is to wait for a lock that this try does not use.
+                give_back(wire, open).await?;
+                Err(failure)
+            }
+        },
         Some(_) => Ok(Err(held(wire, open).await?)),
         None => Err(Failure::Access(anyhow!("{}: the server gives no named locks (GET_LOCK)", open.shown()))),
     }

@@ -143,7 +143,8 @@ impl Open {
             return Ok(none);
         }
         let format = self.rows.format(&format.rows)?;
-        let given = wire.one(&self.rows.ledger_query()).await.map_err(reading)?;
+        let query = self.rows.older_ledger_query(format).unwrap_or_else(|| self.rows.ledger_query());
+        let given = wire.one(&query).await.map_err(reading)?;
         self.rows.ledger(format, &given.rows)
     }
 

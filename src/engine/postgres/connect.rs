@@ -6,7 +6,7 @@ use super::{
         tls::{self, Tried},
     },
     error::{IDLE_TOO_LONG, Trouble as _, words},
-    text::NEVER_IDLE_OUT,
+    text::LASTING,
     wire::Wire,
 };
 use crate::target::{Connection, Target};
@@ -44,7 +44,7 @@ pub(super) async fn connect(target: &Target, name: &str) -> Result<Wire, Failure
     let mut openings = 1;
     loop {
         let mut wire = open(target, name).await?;
-        match wire.all(NEVER_IDLE_OUT.to_owned()).await {
+        match wire.all(LASTING.to_owned()).await {
             Ok(_) => return Ok(wire),
             Err(broken) if broken.state() == Some(IDLE_TOO_LONG) && openings < OPENINGS => openings += 1,
             Err(broken) => {

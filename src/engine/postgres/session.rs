@@ -320,8 +320,12 @@ impl Session for Pg {
 
 /// The one value that an answer must be, if it is true; else what it is.
 pub(super) fn truth(given: &Given) -> Result<(), String> {
+    /// The types that are numbers. A text that looks like one is none.
+    const NUMBERS: &[&str] = &["INT2", "INT4", "INT8", "FLOAT4", "FLOAT8", "NUMERIC"];
     let value = given.only()?;
-    let number = || given.kind != "TEXT" && value.parse::<f64>().is_ok_and(|n| n != 0.0);
+    // However long it is: NaN and the infinities have no digits, and an exponent makes nothing of a zero.
+    let is_not_zero = || value.bytes().take_while(|byte| *byte != b'e').any(|byte| matches!(byte, b'1'..=b'9'));
+    let number = || NUMBERS.contains(&given.kind.as_str()) && is_not_zero();
     match (given.kind.as_str(), value) {
         ("BOOL", "t") => Ok(()),
         ("BOOL", "f") => Err("false".to_owned()),

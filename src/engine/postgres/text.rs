@@ -78,9 +78,12 @@ impl Settings<'_> {
 }
 
 /// Lifts the limit on how long a session may be idle, where there is one (version 14): a session waits while a plan is made, and while a
-/// person reads it; the one that holds the lock waits as long as a handler works.
-pub(super) const NEVER_IDLE_OUT: &str = "SELECT CASE WHEN current_setting('idle_session_timeout', true) <> '0' \
-     THEN set_config('idle_session_timeout', '0', false) END";
+/// person reads it; the one that holds the lock waits as long as a handler works. And has the server probe the connection while nothing
+/// else passes, as it does for the whole length of a handler (manual, 20.3.1.1): what lies in between, a NAT or a balancer, forgets a
+/// connection that is silent for some minutes, and then the answer never comes. On a Unix socket nothing of that is needed, or done.
+pub(super) const LASTING: &str = "SELECT CASE WHEN current_setting('idle_session_timeout', true) <> '0' \
+     THEN set_config('idle_session_timeout', '0', false) END, set_config('tcp_keepalives_idle', '60', false), \
+     set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '6', false)";
 /// Lifts the other limits until the transaction's end: what triphase reads by itself is short, and must be read whoever it works as.
 pub(super) const NO_LIMIT: &str =
     "SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)";

@@ -62,7 +62,11 @@ pub fn action(at: usize, error: sqlx::Error) -> Failure {
         Some(BUSY | LOCKED) => Failure::Busy(format!("{:#}", words(error))),
         Some(INTERRUPT) => Failure::Stopped,
         Some(_) => Failure::Handler { at, why: words(error) },
-        None => Failure::Lost(words(error)),
+        None => match error {
+            // What became of it is not known. Anything else is about the answer, as a text that is none.
+            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Failure::Lost(words(error)),
+            error => Failure::Handler { at, why: words(error) },
+        },
     }
 }
 

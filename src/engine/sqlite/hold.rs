@@ -196,17 +196,28 @@ impl<'a> FileHold<'a> {
         failed.map(Err)
     }
 
-    /// Entries in a transaction of their own.
+    /// Entries in a transaction of their own. What refuses one is no action's failure.
     async fn entries(&self, link: &mut Link, entries: &[Entry], at: usize) -> Result<Time, Failure> {
-        if let Some(done) = self.whole(link, &[], entries, at, &Stop::never()).await {
-            return done;
-        }
-        let written = match self.begin_fenced(link).await {
-            Ok(()) => self.close(link, entries, at).await,
-            Err(failed) => Err(failed),
+        let written = match self.whole(link, &[], entries, at, &Stop::never()).await {
+            Some(done) => done,
+            None => {
+                let written = match self.begin_fenced(link).await {
+                    Ok(()) => self.close(link, entries, at).await,
+                    Err(failed) => Err(failed),
+                };
+                link.rollback().await;
+                written
+            }
         };
-        link.rollback().await;
-        written
+        written.map_err(|failed| match failed {
+            Failure::Handler { why, .. } => Failure::Access(why.context("the ledger can't be written")),
+            other @ (Failure::Busy(_)
+            | Failure::Lost(_)
+            | Failure::Fenced(_)
+            | Failure::Access(_)
+            | Failure::Stopped
+            | Failure::Refused(_)) => other,
+        })
     }
 
     /// Entries, the clock, and the commit.

@@ -71,6 +71,50 @@ steps:
     bench.ok("ff");
 }
 
+/// L4: a row of the ledger that can't be written is no failure of the statement that it announces.
+#[test]
+fn a_row_that_is_refused_is_not_the_statements_failure() {
+    let bench = Bench::new(Engine::Sqlite);
+    bench.release("v1", V1);
+    bench.ok("ff");
+    bench.db.query(
+        "CREATE TRIGGER full BEFORE INSERT ON triphase_history WHEN NEW.outcome = 'attempting' \
+         BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    bench.release("v2", "steps:\n  pack:\n    add: VACUUM\n");
+    bench.ends(8, "add v2").says("the ledger can't be written").says("no room");
+    bench.db.query("DROP TRIGGER full");
+    bench.ok("add v2");
+}
+
+/// L3: an answer that can't be read is the query's fault, and no connection is lost.
+#[test]
+fn an_answer_that_is_no_text_fails_at_once() {
+    let bench = Bench::new(Engine::Sqlite);
+    bench.release("v1", "steps:\n  odd:\n    add:\n      - expect: SELECT CAST(x'ff' AS text)\n");
+    bench.ends(1, "add v1").hides("lost");
+}
+
+/// As PostgreSQL's script has it (`sql`): what is no number or truth value by its type is not true.
+#[test]
+fn a_text_that_looks_like_a_number_is_not_true() {
+    let bench = Bench::new(Engine::Postgres);
+    for (query, holds) in [
+        ("SELECT '1'::varchar", false),
+        ("SELECT '1'::char(3)", false),
+        ("SELECT '1'::name", false),
+        ("SELECT 'NaN'::float8", false),
+        ("SELECT 0.000", false),
+        ("SELECT -1e-200::float8", true),
+        ("SELECT 10::numeric ^ 400", true),
+        ("SELECT 1::smallint", true),
+    ] {
+        bench.release("v1", &format!("steps:\n  guarded:\n    add:\n      - expect: {query}\n"));
+        bench.ends(if holds { 0 } else { 1 }, "add v1");
+        bench.db.query("DROP TABLE IF EXISTS triphase_ledger, triphase_history, triphase_run, triphase_meta");
+    }
+}
+
 fn an_edited_handler_that_failed_runs_as_it_is_now(engine: Engine) {
     let bench = Bench::new(engine);
     bench.release("v1", "steps:\n  one:\n    add: CREATE TABEL one (id integer)\n");

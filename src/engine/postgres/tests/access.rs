@@ -100,3 +100,12 @@ async fn limits_of_a_database_are_lifted_with_the_connection() {
         assert_eq!(rows, [[Some("0".to_owned())]], "{limit}");
     }
 }
+
+/// Who is between here and there forgets a connection that is silent for as long as a handler works.
+#[tokio::test]
+async fn a_silent_connection_is_kept_alive() {
+    let (target, _wire) = fresh().await;
+    let session = open(&target).await;
+    let rows = session.rows("SELECT current_setting('tcp_keepalives_idle')").await.unwrap().unwrap();
+    assert_eq!(rows, [[Some("60".to_owned())]]);
+}
