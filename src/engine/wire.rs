@@ -5,7 +5,10 @@ use super::{
     Failure, Me, Stop,
     rows::{Rows, TextRow, table},
 };
-use crate::{ledger::RunRow, model::Time};
+use crate::{
+    ledger::{Event, Outcome, RunRow},
+    model::Time,
+};
 use anyhow::anyhow;
 use futures_util::{TryStream, TryStreamExt as _};
 use sqlx::{Column as _, Connection, Either, Row, TypeInfo as _};
@@ -177,4 +180,24 @@ pub(super) fn to_end<'a>(me: &'a Me, before: Option<&'a RunRow>) -> impl Iterato
 /// Moves the run's row's count of takings on.
 pub(super) fn next_epoch(rows: &Rows) -> String {
     format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN))
+}
+
+/// Takes the lock's row away from a run, whose id is given as a literal: should it come back, it finds that the lock is not its own (X2).
+pub(super) fn taken_away(rows: &Rows, run: &str) -> String {
+    let set = "epoch = epoch + 1, lease_until = NULL, run_id = ''";
+    format!("UPDATE {} SET {set} WHERE id = 1 AND run_id = {run}", rows.table(table::RUN))
+}
+
+/// Records what `unlock` has done.
+pub(super) fn unlocked(rows: &Rows, me: &Me, done: &str) -> String {
+    let event = Event {
+        release: None,
+        step: None,
+        verb: "unlock".to_owned(),
+        statement: None,
+        hash: None,
+        outcome: Outcome::Recorded,
+        detail: Some(done.to_owned()),
+    };
+    rows.history(&event, me)
 }

@@ -1,17 +1,17 @@
 //! `unlock`: ends who holds the lock.
 
 use super::{
-    super::{Failure, Me, holder, rows::table},
+    super::{
+        Failure, Me, holder,
+        wire::{taken_away, unlocked},
+    },
     error::{Broken, Trouble as _},
     lock,
     session::Open,
     settings::{BEGIN, COMMIT, ROLLBACK, literal},
     wire::Wire,
 };
-use crate::{
-    ledger::{Event, Outcome},
-    model::{Class, Finding},
-};
+use crate::model::{Class, Finding};
 use anyhow::anyhow;
 use std::time::Duration;
 
@@ -61,26 +61,13 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
     let done = match run {
         Some(run) => {
             // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
-            record.push(format!(
-                "UPDATE {} SET epoch = epoch + 1, lease_until = NULL, run_id = '' WHERE id = 1 AND run_id = {}",
-                open.rows.table(table::RUN),
-                literal(&run.run)
-            ));
+            record.push(taken_away(&open.rows, &literal(&run.run)));
             format!("ended {session}; ended {}", holder(&run))
         }
         None => format!("ended {session}"),
     };
     if known {
-        let event = Event {
-            release: None,
-            step: None,
-            verb: "unlock".to_owned(),
-            statement: None,
-            hash: None,
-            outcome: Outcome::Recorded,
-            detail: Some(done.clone()),
-        };
-        record.push(open.rows.history(&event, me));
+        record.push(unlocked(&open.rows, me, &done));
         // Before anything is waited for: a run that comes back must find it so.
         write(&mut wire, record).await.map_err(|b| b.of_ledger(&format!("{done}, which could not be recorded")))?;
     }

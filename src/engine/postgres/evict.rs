@@ -1,7 +1,10 @@
 //! `unlock`: ends who holds the lock.
 
 use super::{
-    super::{Failure, Me, holder, rows::table},
+    super::{
+        Failure, Me, holder,
+        wire::{taken_away, unlocked},
+    },
     error::{Broken, Trouble as _},
     lock,
     pooler::Mode,
@@ -9,10 +12,7 @@ use super::{
     text::{BEGIN, literal, millis, waits_for},
     wire::Wire,
 };
-use crate::{
-    ledger::{Event, Outcome},
-    model::{Class, Finding},
-};
+use crate::model::{Class, Finding};
 
 /// Ends the holder's sessions, or its lease. A live one needs `force`.
 pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failure> {
@@ -57,24 +57,11 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
         }
         done.push(format!("ended {what}{}", holder(&last.run)));
         // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
-        record.push(format!(
-            "UPDATE {} SET epoch = epoch + 1, lease_until = NULL, run_id = '' WHERE id = 1 AND run_id = {}",
-            pg.rows.table(table::RUN),
-            literal(&last.run.run)
-        ));
+        record.push(taken_away(&pg.rows, &literal(&last.run.run)));
     }
     let done = done.join("; ");
     if known {
-        let event = Event {
-            release: None,
-            step: None,
-            verb: "unlock".to_owned(),
-            statement: None,
-            hash: None,
-            outcome: Outcome::Recorded,
-            detail: Some(done.clone()),
-        };
-        record.push(pg.rows.history(&event, me));
+        record.push(unlocked(&pg.rows, me, &done));
         write(&mut wire, pg, &record).await.map_err(|b| b.access(&format!("{done}, which could not be recorded")))?;
     }
     Ok(done)
