@@ -56,15 +56,17 @@ impl Scene {
 
     /// Reads the release files. What is wrong with them is in the project's findings: rollbacks need no files (rule G8).
     pub fn project(&self) -> Project {
-        match load::files(&self.target.project) {
-            Ok(files) => {
-                let files = release::Files { vars: self.target.vars.clone(), ..files };
-                let read_for = self.matters.then_some(self.dialect);
-                Project { read_for, ..release::project(&files, self.dialect) }
-            }
+        self.reading()()
+    }
+
+    /// The reading of the release files, to be done elsewhere.
+    pub fn reading(&self) -> impl FnOnce() -> Project + Send + use<> {
+        let (folder, vars) = (self.target.project.clone(), self.target.vars.clone());
+        let (dialect, read_for) = (self.dialect, self.matters.then_some(self.dialect));
+        move || match load::files(&folder) {
+            Ok(files) => Project { read_for, ..release::project(&release::Files { vars, ..files }, dialect) },
             Err(error) => {
-                let folder = self.target.project.join("releases");
-                let message = format!("cannot read `{}`: {error}", folder.display());
+                let message = format!("cannot read `{}`: {error}", folder.join("releases").display());
                 let way_out = "give the project folder with --path";
                 Project {
                     findings: vec![Finding::new(Class::Usage, "", message).way_out(way_out)],

@@ -19,9 +19,8 @@ use std::io::{self, IsTerminal as _};
 /// Runs a command that runs handlers.
 pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
     let scene = Scene::of(app)?;
-    let project = scene.project();
     let request = work.request();
-    let outcome = under(app, &scene, async |context| run::run(context, &project, &request).await)?;
+    let outcome = under(app, &scene, async |context| run::run_reading(context, scene.reading(), &request).await)?;
     app.ended(&outcome)
 }
 

@@ -103,7 +103,17 @@ pub(super) async fn plan(
     project: &Project,
     request: &Request,
 ) -> Result<(Facts, Plan), Failure> {
-    let ledger = session.ledger().await?;
+    plan_on(session.ledger().await?, session, target, project, request).await
+}
+
+/// The same, on a ledger that was read.
+pub(super) async fn plan_on(
+    ledger: Ledger,
+    session: &dyn Session,
+    target: &Target,
+    project: &Project,
+    request: &Request,
+) -> Result<(Facts, Plan), Failure> {
     spoken(session, project)?;
     let wanted = plan::wants(project, &ledger, request);
     let mut facts = facts(session, ledger, &wanted.stored).await?;

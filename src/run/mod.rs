@@ -16,7 +16,7 @@ pub use word::repair;
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
     event::{End, Event, OUT_OF_REACH, Outcome},
-    ledger::Facts,
+    ledger::{Facts, Ledger},
     model::{Class, Finding, StepId, Verb, Way},
     plan::{self, Plan, Request},
     release::Project,
@@ -66,9 +66,28 @@ const SIGINT: i32 = 2;
 const LEDGER_GONE: &str = "the ledger's tables are gone, which were there when this run began: a statement of it, or somebody else, has dropped \
     them. Restore them from a backup; or go on without what they knew: say with `triphase stamp` what is applied";
 
+/// Runs a request whose release files are read meanwhile, on a thread of their own: what the target answers does not depend on them.
+pub async fn run_reading(
+    context: &Context<'_>,
+    read: impl FnOnce() -> Project + Send + 'static,
+    request: &Request,
+) -> Outcome {
+    let reading = tokio::task::spawn_blocking(read);
+    let mut state = Going::default();
+    state.opened = Some(open(context, &mut state).await);
+    match reading.await {
+        Ok(project) => go(context, &project, request, state).await,
+        // Nobody aborts it, so that it can only have panicked.
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
 /// Runs a request.
 pub async fn run(context: &Context<'_>, project: &Project, request: &Request) -> Outcome {
-    let mut state = Going::default();
+    go(context, project, request, Going::default()).await
+}
+
+async fn go(context: &Context<'_>, project: &Project, request: &Request, mut state: Going) -> Outcome {
     let mut patience = Patience::default();
     let end = loop {
         match round(context, project, request, &mut state).await {
@@ -113,6 +132,8 @@ pub async fn run(context: &Context<'_>, project: &Project, request: &Request) ->
 #[derive(Default)]
 struct Going {
     told_host: bool,
+    /// What the first round begins with, where it was had before.
+    opened: Option<Result<Opened, Failure>>,
     /// The warnings that were told.
     warned: BTreeSet<String>,
     /// The run's row in the ledger was written.
@@ -131,26 +152,43 @@ struct Going {
     advice: Option<String>,
 }
 
+/// A target, and its ledger as it was found.
+type Opened = (Box<dyn Session>, Result<Ledger, Failure>);
+
+/// Opens the target, tells which it is, and reads its ledger.
+async fn open(context: &Context<'_>, state: &mut Going) -> Result<Opened, Failure> {
+    let session = tokio::select! {
+        opened = context.driver.open(context.target, crate::engine::Access::Write) => opened?,
+        () = context.stop.pulled() => return Err(Failure::Stopped),
+    };
+    if !state.told_host {
+        state.told_host = true;
+        (context.tell)(Event::Host(session.place()));
+    }
+    let ledger = session.ledger().await;
+    Ok((session, ledger))
+}
+
 /// One round: `Err` is a lost answer, or a target that is away for a while.
 async fn round(context: &Context<'_>, project: &Project, request: &Request, state: &mut Going) -> Result<End, Again> {
-    let opened = tokio::select! {
-        opened = context.driver.open(context.target, crate::engine::Access::Write) => opened,
-        () = context.stop.pulled() => Err(Failure::Stopped),
+    let opened = match state.opened.take() {
+        Some(opened) => opened,
+        None => open(context, state).await,
     };
-    let session = match opened {
-        Ok(session) => session,
+    let (session, ledger) = match opened {
+        Ok(opened) => opened,
         // It was there a moment ago.
         Err(Failure::Access(why)) if state.told_host => return Err(Again::Away(format!("{why:#}"))),
         Err(failure) => return ended(failure, state),
     };
     let session = session.as_ref();
-    if !state.told_host {
-        state.told_host = true;
-        (context.tell)(Event::Host(session.place()));
-    }
     let held = state.held.clone();
     let request = held.as_ref().unwrap_or(request);
-    let seen = match look::plan(session, context.target, project, request).await {
+    let looked = match ledger {
+        Ok(ledger) => look::plan_on(ledger, session, context.target, project, request).await,
+        Err(failure) => Err(failure),
+    };
+    let seen = match looked {
         Ok(both) => Some(both),
         // Another run may be at work there and let nobody read: that is for the lock to wait out, and it knows whose it is.
         Err(Failure::Busy(why)) => {
