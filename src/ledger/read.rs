@@ -9,48 +9,49 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One phase of one step.
+/// One phase of one step. As JSON it is without what is a column of its own, and without what a reader takes for granted: most of a ledger
+/// is phases that ran once or had nothing to run, and it is read as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRow {
     /// How far it has come.
-    #[serde(default = "pending")]
+    #[serde(skip_serializing, default = "pending")]
     pub state: PhaseState,
     /// It has no handler, as far as the last run that touched the step knew (rule L1): said of a pending phase too, whichever phase
     /// was run, so that a release with only empty phases left is known to be finished once its file is gone.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub empty: bool,
     /// When it last changed, by the target's clock.
-    #[serde(default)]
+    #[serde(skip_serializing, default)]
     pub at: Option<Time>,
     /// Who changed it: `user@host`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub who: String,
     /// The place in the order in which phases really began, over the whole ledger; 0 for never. Rollbacks go by it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub seq: u64,
     /// The handler's checksum when it began.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub checksum: Option<Checksum>,
     /// How many actions of the handler at work (of the rollback, while rolling back) are known to have committed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub upto: u32,
     /// The action that was being attempted by itself when last heard of: whether it committed is an open question (rule L4).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub trying: Option<u32>,
     /// It was applied only in part when its rollback began: what is left of the rollback asks each action first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub partly: bool,
     /// How far it had come when that rollback began: what there is again, should the rollback be said to be undone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub halfway: Option<Halfway>,
     /// How often the handler at work was begun.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub attempt: u32,
     /// The resume hashes of the handler at work, an action each (rule L6).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub hashes: Vec<String>,
     /// Why it failed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub error: Option<String>,
 }
 
@@ -69,6 +70,10 @@ pub struct Halfway {
 
 const fn pending() -> PhaseState {
     PhaseState::Pending
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl PhaseRow {

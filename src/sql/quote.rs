@@ -11,24 +11,37 @@ pub fn ident(dialect: Dialect, name: &str) -> String {
         Dialect::Postgres | Dialect::Sqlite => '"',
         Dialect::Mysql | Dialect::Mariadb | Dialect::Delta => '`',
     };
-    format!("{quote}{}{quote}", without_nul(name).replace(quote, &format!("{quote}{quote}")))
+    quoted(String::new(), quote, name, |c| (c == quote).then_some(quote))
 }
 
 /// A text as a literal. A NUL becomes U+FFFD. On PostgreSQL right whatever `standard_conforming_strings` is; on MySQL and MariaDB not
 /// under `NO_BACKSLASH_ESCAPES`, which the runner's `sql_mode` leaves out.
 pub fn literal(dialect: Dialect, text: &str) -> String {
-    let text = without_nul(text);
+    let backslashes = |c| (c == '\\').then_some('\\');
+    let quotes = |c| (c == '\'').then_some('\'');
     match dialect {
-        Dialect::Postgres if text.contains('\\') => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
-        Dialect::Postgres | Dialect::Sqlite => format!("'{}'", text.replace('\'', "''")),
-        Dialect::Mysql | Dialect::Mariadb => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
+        Dialect::Postgres if text.contains('\\') => {
+            quoted("E".to_owned(), '\'', text, |c| backslashes(c).or_else(|| quotes(c)))
+        }
+        Dialect::Postgres | Dialect::Sqlite => quoted(String::new(), '\'', text, quotes),
+        Dialect::Mysql | Dialect::Mariadb => {
+            quoted(String::new(), '\'', text, |c| backslashes(c).or_else(|| quotes(c)))
+        }
         // Spark joins `'a''b'` into `ab`.
-        Dialect::Delta => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+        Dialect::Delta => quoted(String::new(), '\'', text, |c| matches!(c, '\\' | '\'').then_some('\\')),
     }
 }
 
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+/// A text between quotes, behind what stands before them; `before` is what comes before a character, to escape it.
+fn quoted(mut out: String, quote: char, text: &str, before: impl Fn(char) -> Option<char>) -> String {
+    out.reserve(text.len() + 2);
+    out.push(quote);
+    for c in text.chars() {
+        out.extend(before(c));
+        out.push(if c == '\0' { char::REPLACEMENT_CHARACTER } else { c });
+    }
+    out.push(quote);
+    out
 }
 
 #[cfg(test)]

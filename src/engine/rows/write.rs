@@ -11,8 +11,6 @@ use crate::{
     ledger::{Begin, Entry, Event, Ledger, Outcome, PhaseRow, Row},
     model::{Guards, Phase, StepId},
 };
-use serde_json::Value;
-use std::sync::LazyLock;
 
 /// The key of the ledger's own table.
 const LEDGER_KEY: &[&str] = &["release", "step"];
@@ -238,7 +236,7 @@ impl Rows {
 
     fn phase(&self, phase: Phase, row: &PhaseRow, at: String) -> [(&'static str, String); 3] {
         let [state, time, detail] = phase_columns(phase);
-        [(state, self.literal(row.state.name())), (time, at), (detail, self.literal(&detail_json(row)))]
+        [(state, self.literal(row.state.name())), (time, at), (detail, self.literal(&json(row)))]
     }
 
     fn handlers(&self, keep: &Handlers) -> Vec<(&'static str, String)> {
@@ -284,20 +282,9 @@ impl Rows {
     }
 }
 
-/// The phase without what has columns of its own, and without what a reader takes for granted: most of a ledger is phases that ran
-/// once or had nothing to run, and it is read as a whole.
-fn detail_json(row: &PhaseRow) -> String {
-    static GRANTED: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(PhaseRow::pending()).unwrap_or_default());
-    let mut value = serde_json::to_value(row).unwrap_or_default();
-    if let Some(fields) = value.as_object_mut() {
-        fields.retain(|name, value| !["state", "at"].contains(&name.as_str()) && GRANTED.get(name) != Some(value));
-    }
-    value.to_string()
-}
-
 /// Our own types have string keys and no failing `Serialize`, so this gives JSON always.
 fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_value(value).unwrap_or_default().to_string()
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// The guards as a target file would name them.
@@ -322,7 +309,7 @@ mod tests {
     #[test]
     fn what_a_detail_leaves_out_is_read_as_it_was() {
         let pending = PhaseRow::pending();
-        assert_eq!(detail_json(&pending), "{}");
+        assert_eq!(json(&pending), "{}");
         let full = PhaseRow {
             state: PhaseState::Pending,
             empty: true,
@@ -340,7 +327,7 @@ mod tests {
         };
         let first = PhaseRow { trying: Some(0), ..pending.clone() };
         for row in [pending, full, first] {
-            assert_eq!(serde_json::from_str::<PhaseRow>(&detail_json(&row)).unwrap(), row);
+            assert_eq!(serde_json::from_str::<PhaseRow>(&json(&row)).unwrap(), row);
         }
     }
 }
