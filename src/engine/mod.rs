@@ -12,7 +12,7 @@ pub mod postgres;
 pub mod rows;
 pub mod sqlite;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tls;
 mod wire;
 

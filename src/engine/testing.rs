@@ -19,7 +19,7 @@ pub(super) const AGAIN: Begin = Begin { create: false, guards: None };
 pub(super) const DETAIL: &str = "it's \\ \"quoted\"; 🦀";
 
 /// A database of the server whose URL is in an environment variable, with short waits.
-pub(super) fn on_server(variable: &str, scheme: &str, database: &str) -> Target {
+pub(crate) fn on_server(variable: &str, scheme: &str, database: &str) -> Target {
     let Ok(text) = std::env::var(variable) else {
         panic!("{variable} is not set; run ./test, which starts the servers")
     };
@@ -38,7 +38,7 @@ pub(super) fn on_server(variable: &str, scheme: &str, database: &str) -> Target 
 }
 
 /// A target that gives up soon.
-pub(super) fn short_waits(connection: Connection) -> Target {
+pub(crate) fn short_waits(connection: Connection) -> Target {
     Target {
         env: None,
         connection,
@@ -49,18 +49,18 @@ pub(super) fn short_waits(connection: Connection) -> Target {
 }
 
 /// A name that no other database of the server has.
-pub(super) fn fresh_name() -> String {
+pub(crate) fn fresh_name() -> String {
     format!("t_{}", std::iter::repeat_with(fastrand::lowercase).take(16).collect::<String>())
 }
 
 /// Somebody. Sessions and named locks are the whole server's, so no two tests share a run's id.
-pub(super) fn me(letter: char) -> Me {
+pub(crate) fn me(letter: char) -> Me {
     let run = std::iter::once(letter).chain(std::iter::repeat_with(fastrand::alphanumeric)).take(26).collect();
     Me { run, who: format!("{letter}@host"), host: "host".into(), pid: 7, command: "triphase ff".into() }
 }
 
 /// The lock, which must be had.
-pub(super) fn had<'a>(tried: Result<Result<Box<dyn Hold + 'a>, Held>, Failure>) -> Box<dyn Hold + 'a> {
+pub(crate) fn had<'a>(tried: Result<Result<Box<dyn Hold + 'a>, Held>, Failure>) -> Box<dyn Hold + 'a> {
     match tried {
         Ok(Ok(hold)) => hold,
         Ok(Err(held)) => panic!("held: {held:?}"),

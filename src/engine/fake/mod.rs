@@ -125,7 +125,7 @@ impl State {
 /// A way to the server; clones lead to the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Fake {
-    atomic: bool,
+    pub(crate) atomic: bool,
     state: Arc<Mutex<State>>,
 }
 

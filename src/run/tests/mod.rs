@@ -11,7 +11,7 @@ mod upgrade;
 
 use super::{Asked, Context, repair, run};
 use crate::{
-    engine::{Me, Stop, Where, fake::Fake},
+    engine::{Driver, Me, Stop, Where, fake::Fake},
     event::{Event, Outcome},
     model::{Guards, PhaseState},
     plan::{Repair, tests::fixture},
@@ -25,7 +25,7 @@ use std::{
 
 static RUNS: AtomicU32 = AtomicU32::new(1);
 
-fn with<'a>(fake: &'a Fake, target: &'a crate::target::Target) -> Context<'a> {
+fn with<'a>(driver: &'a dyn Driver, target: &'a crate::target::Target) -> Context<'a> {
     const TELL: &(dyn Fn(Event) + Send + Sync) = &|_| {};
     const YES: &(dyn Fn(&Where, &Asked<'_>) -> Result<bool, String> + Send + Sync) = &|_, _| Ok(true);
     let me = Me {
@@ -35,7 +35,7 @@ fn with<'a>(fake: &'a Fake, target: &'a crate::target::Target) -> Context<'a> {
         pid: 1,
         command: "test".into(),
     };
-    Context { target, driver: fake, me, wait_lock: Duration::ZERO, stop: Stop::never(), tell: TELL, confirm: YES }
+    Context { target, driver, me, wait_lock: Duration::ZERO, stop: Stop::never(), tell: TELL, confirm: YES }
 }
 
 async fn command(fake: &Fake, guards: &Guards, project: &Project, text: &str) -> Outcome {

@@ -1,13 +1,20 @@
-//! Random commands against a small model of the contract, written from its rules and not from the code.
+//! Random commands against a small model of the contract, written from its rules and not from the code: on the fake engine of both kinds,
+//! and on real ones.
 
-use super::{command, fixture, say, states};
+mod field;
+mod real;
+
+use super::{fixture, with};
 use crate::{
     engine::fake::Fake,
     event::End,
     model::PhaseState::{self, Done, Failed, Pending, RolledBack},
-    plan::About,
+    plan::{About, Repair},
+    run::{repair, run},
 };
+use field::Field;
 use proptest::prelude::*;
+use real::Real;
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR: i64 = 3_600_000_000;
@@ -37,24 +44,9 @@ fn release(step: usize) -> usize {
     FILES[step].0
 }
 
-/// Where each action commits by itself, what fails has one statement before it that is committed by then.
-fn files(atomic: bool) -> crate::release::Project {
-    let mark = if atomic { "" } else { "?" };
-    let step = |step: usize| {
-        let (_, name, _, rolls) = FILES[step];
-        let mut text = name.to_owned();
-        for (phase, verb) in PHASES.iter().enumerate().filter(|(phase, _)| has(step, *phase)) {
-            let what = if fails(step, phase) { "FAIL" } else { "ok" };
-            text += &format!(" {verb}:{mark}first-{name}-{verb};{mark}{what}-{name}-{verb}");
-            if phase < 2 && rolls {
-                text += &format!(" rollback_{verb}:{mark}back-{name}-{verb}");
-            }
-        }
-        text
-    };
-    let texts: Vec<(usize, String)> = (0..FILES.len()).map(|s| (release(s), step(s))).collect();
-    let of = |r| texts.iter().filter(|(of, _)| *of == r).map(|(_, text)| text.as_str()).collect::<Vec<_>>();
-    fixture::project(&[("v1", &of(1)), ("v2", &of(2)), ("v3", &of(3)), ("v4", &of(4))])
+/// Whether a step can be taken back.
+fn rolls(step: usize) -> bool {
+    FILES[step].3
 }
 
 #[derive(Clone, Debug)]
@@ -189,7 +181,7 @@ impl Model {
             0 => self.progress_after(r),
             _ => (0..FILES.len()).any(|s| release(s) > r && (self.really(s, 1) || self.really(s, 2))),
         };
-        let missing = rows.iter().any(|s| self.really(*s, p) && !FILES[*s].3);
+        let missing = rows.iter().any(|s| self.really(*s, p) && !rolls(*s));
         if dropped || (hidden && !cascade) || built_on || missing {
             return Err(());
         }
@@ -215,6 +207,12 @@ impl Model {
         0
     }
 
+    /// The steps and phases whose first statement is applied: by the handler, or by what it committed before it failed.
+    fn made(&self) -> BTreeSet<(usize, usize)> {
+        let all = (0..FILES.len()).flat_map(|s| (0..3).map(move |p| (s, p)));
+        all.filter(|(s, p)| self.really(*s, *p)).collect()
+    }
+
     fn states(&self) -> BTreeMap<String, PhaseState> {
         let mut states = BTreeMap::new();
         for (s, row) in self.state.iter().enumerate() {
@@ -226,79 +224,77 @@ impl Model {
     }
 }
 
-fn both(atomic: bool, settings: (usize, bool, bool), commands: &[(u8, usize)]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        let (reach, soak, rollout) = settings;
-        let mut text = format!("require_previous: {}\n", ["added", "simdropped", "dropped"][reach]);
-        if soak {
-            text += "min_simdrop_age: 2h\n";
-        }
-        if rollout {
-            text += "require_rollout: true\n";
-        }
-        let guards = fixture::guards(&text);
-        let (fake, project) = (Fake::new(atomic), files(atomic));
-        let mut model = Model {
-            atomic,
-            reach,
-            soak: if soak { 2 * HOUR } else { 0 },
-            rollout,
-            failing: false,
-            now: fake.state().clock.0,
-            state: [[Pending; 3]; 7],
-            hidden_at: [0; 7],
-            rollouts: BTreeSet::new(),
+/// Carries commands out on an engine and on the model: the same exit codes, the same state after each.
+async fn both(field: &dyn Field, settings: (usize, bool, bool), commands: &[(u8, usize)]) {
+    let (reach, soak, rollout) = settings;
+    let mut text = format!("require_previous: {}\n", ["added", "simdropped", "dropped"][reach]);
+    if soak {
+        text += "min_simdrop_age: 2h\n";
+    }
+    if rollout {
+        text += "require_rollout: true\n";
+    }
+    let target = field.target(fixture::guards(&text));
+    let project = field.project();
+    let mut model = Model {
+        atomic: field.atomic(),
+        reach,
+        soak: if soak { 2 * HOUR } else { 0 },
+        rollout,
+        failing: false,
+        now: 0,
+        state: [[Pending; 3]; 7],
+        hidden_at: [0; 7],
+        rollouts: BTreeSet::new(),
+    };
+    let mut trail = Vec::new();
+    for (what, r) in commands.iter().copied() {
+        let (text, code) = match what {
+            0..=2 => (format!("{} v{r}", PHASES[usize::from(what)]), {
+                match model.forward(r, usize::from(what), true) {
+                    Ok(tasks) => model.go(&tasks),
+                    Err(()) => 7,
+                }
+            }),
+            3..=5 => (PHASES[usize::from(what - 3)].to_owned(), model.auto(usize::from(what - 3))),
+            6 => ("ff".to_owned(), model.ff(None)),
+            7 => (format!("ff v{r}"), model.ff(Some(r))),
+            8 => (format!("rollback_add v{r}"), model.rollback(r, 0, false)),
+            9 => (format!("rollback_add v{r} --cascade"), model.rollback(r, 0, true)),
+            10 => (format!("rollback_simdrop v{r}"), model.rollback(r, 1, false)),
+            11 => {
+                model.failing = !model.failing;
+                field.fail(model.failing).await;
+                trail.push("switch".to_owned());
+                continue;
+            }
+            12 => {
+                model.now += HOUR;
+                field.an_hour_passes().await;
+                trail.push("an hour".to_owned());
+                continue;
+            }
+            _ => {
+                let said = Model::steps(r).any(|s| model.state[s][0] == Done);
+                if said {
+                    model.rollouts.insert(r);
+                }
+                let about = About::Rollout { release: fixture::v(&format!("v{r}")), said: true };
+                let rollout = Repair { about, reason: "looked".into() };
+                let answer = repair(&with(field.driver(), &target), &project, &rollout).await;
+                assert_eq!(answer.end == End::Done, said, "rollout v{r} after {trail:?}");
+                trail.push(format!("rollout v{r}"));
+                continue;
+            }
         };
-        let mut trail = Vec::new();
-        for (what, r) in commands.iter().copied() {
-            let (text, code) = match what {
-                0..=2 => (format!("{} v{r}", PHASES[usize::from(what)]), {
-                    match model.forward(r, usize::from(what), true) {
-                        Ok(tasks) => model.go(&tasks),
-                        Err(()) => 7,
-                    }
-                }),
-                3..=5 => (PHASES[usize::from(what - 3)].to_owned(), model.auto(usize::from(what - 3))),
-                6 => ("ff".to_owned(), model.ff(None)),
-                7 => (format!("ff v{r}"), model.ff(Some(r))),
-                8 => (format!("rollback_add v{r}"), model.rollback(r, 0, false)),
-                9 => (format!("rollback_add v{r} --cascade"), model.rollback(r, 0, true)),
-                10 => (format!("rollback_simdrop v{r}"), model.rollback(r, 1, false)),
-                11 => {
-                    model.failing = !model.failing;
-                    fake.state().failing = model.failing;
-                    trail.push("switch".to_owned());
-                    continue;
-                }
-                12 => {
-                    model.now += HOUR;
-                    fake.state().clock.0 += HOUR;
-                    trail.push("an hour".to_owned());
-                    continue;
-                }
-                _ => {
-                    let said = Model::steps(r).any(|s| model.state[s][0] == Done);
-                    if said {
-                        model.rollouts.insert(r);
-                    }
-                    let about = About::Rollout { release: fixture::v(&format!("v{r}")), said: true };
-                    assert_eq!(
-                        say(&fake, &project, about).await.end == End::Done,
-                        said,
-                        "rollout v{r} after {trail:?}"
-                    );
-                    trail.push(format!("rollout v{r}"));
-                    continue;
-                }
-            };
-            let outcome = command(&fake, &guards, &project, &text).await;
-            assert_eq!(outcome.exit_code(), code, "`{text}` after {trail:?}, {guards:?}: {outcome:?}");
-            assert_eq!(states(&fake), model.states(), "`{text}` after {trail:?}, {guards:?}");
-            assert!(fake.state().lock.is_none());
-            trail.push(text);
-        }
-    });
+        let outcome = run(&with(field.driver(), &target), &project, &fixture::request(&text)).await;
+        let after = format!("`{text}` after {trail:?}, {:?}", target.guards);
+        assert_eq!(outcome.exit_code(), code, "{after}: {outcome:?}");
+        assert_eq!(field.states().await, model.states(), "{after}");
+        trail.push(text);
+    }
+    field.is_free().await;
+    field.holds(&model.made()).await;
 }
 
 /// What goes forward comes more often than what goes back, and a failure is soon mended: else most sequences stay where they began.
@@ -320,6 +316,37 @@ proptest! {
         settings in (0..3_usize, prop::bool::weighted(0.3), prop::bool::weighted(0.3)),
         commands in prop::collection::vec((kind(), 1..5_usize), 20..60),
     ) {
-        both(atomic, settings, &commands);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(both(&Fake::new(atomic), settings, &commands));
     }
+}
+
+/// A few dozen commands each, all of them at work on a real database.
+macro_rules! on_real_engines {
+    ($($name:ident: $real:expr;)*) => {
+        proptest! {
+            #![proptest_config(ProptestConfig {
+                cases: 4,
+                failure_persistence: None,
+                rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+                ..ProptestConfig::default()
+            })]
+            $(
+                #[test]
+                fn $name(
+                    settings in (0..3_usize, prop::bool::weighted(0.3), prop::bool::weighted(0.3)),
+                    commands in prop::collection::vec((kind(), 1..5_usize), 20..50),
+                ) {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                    runtime.block_on(async { both(&$real.await, settings, &commands).await });
+                }
+            )*
+        }
+    };
+}
+
+on_real_engines! {
+    sqlite_does_what_the_model_says: Real::sqlite();
+    postgres_does_what_the_model_says: Real::postgres();
+    mariadb_does_what_the_model_says: Real::mariadb();
 }
