@@ -26,7 +26,7 @@ struct Link {
     silent: bool,
     /// What the client has sent.
     said: Vec<u8>,
-    _sockets: [TcpStream; 2],
+    sockets: [TcpStream; 2],
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -45,7 +45,7 @@ impl Proxy {
                 let (client, server) = (client.unwrap(), TcpStream::connect(&place).unwrap());
                 let sockets = [client.try_clone().unwrap(), server.try_clone().unwrap()];
                 let mut road = locked(&own);
-                let link = Arc::new(Mutex::new(Link { silent: road.closed, said: vec![], _sockets: sockets }));
+                let link = Arc::new(Mutex::new(Link { silent: road.closed, said: vec![], sockets }));
                 road.links.push(Arc::clone(&link));
                 drop(road);
                 let (there, back) = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -89,6 +89,18 @@ impl Proxy {
     pub fn close(&self) {
         locked(&self.road).closed = true;
         self.silence_all();
+    }
+}
+
+impl Drop for Proxy {
+    /// Nothing of a test outlives it.
+    fn drop(&mut self) {
+        self.close();
+        for link in &locked(&self.road).links {
+            for socket in &locked(link).sockets {
+                let _ = socket.shutdown(std::net::Shutdown::Both);
+            }
+        }
     }
 }
 
