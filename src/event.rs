@@ -121,7 +121,7 @@ pub enum Event {
         /// Those are the server's words, and not triphase's own.
         server: bool,
     },
-    /// No answer came; the run goes round again, and tries to connect for up to [`RECONNECT_FOR`].
+    /// What was done is not known, or not as it was planned; the run goes round again, and tries to connect for up to [`RECONNECT_FOR`].
     Reconnecting {
         /// Why.
         why: String,
@@ -164,6 +164,23 @@ pub enum End {
     Interrupted(i32),
     /// The person said no: 7.
     Declined,
+}
+
+impl End {
+    /// What to do next, where how it ended says that by itself; else nothing.
+    pub const fn next(&self) -> &'static str {
+        match self {
+            Self::Access(_) => OUT_OF_REACH,
+            Self::Declined => "nothing was changed",
+            Self::Done
+            | Self::Refused(_)
+            | Self::Failed
+            | Self::Busy(_)
+            | Self::Fenced(_)
+            | Self::Undecided(_)
+            | Self::Interrupted(_) => "",
+        }
+    }
 }
 
 impl Outcome {

@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use crate::{
-    event::{End, Event, OUT_OF_REACH, Outcome},
+    event::{End, Event, Outcome},
     logging::{self, Level, Sink},
     model::{Class, Finding},
     report::{self, Paint},
@@ -168,7 +168,7 @@ impl App {
                 return 2;
             }
         };
-        let next = if matches!(end, End::Access(_)) { OUT_OF_REACH } else { "" };
+        let next = end.next();
         let outcome = Outcome { end, done: vec![], waits: vec![], notes: vec![], next: next.to_owned() };
         self.ended(&outcome).unwrap_or_else(|_| outcome.exit_code())
     }

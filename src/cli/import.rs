@@ -108,17 +108,7 @@ pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Re
 
 /// How it ended, where nothing was written.
 fn ended_before(end: End) -> Outcome {
-    let next = match &end {
-        End::Declined => "nothing was changed",
-        End::Done
-        | End::Refused(_)
-        | End::Failed
-        | End::Busy(_)
-        | End::Fenced(_)
-        | End::Undecided(_)
-        | End::Access(_)
-        | End::Interrupted(_) => "",
-    };
+    let next = end.next();
     Outcome { end, done: vec![], waits: vec![], notes: vec![], next: next.to_owned() }
 }
 

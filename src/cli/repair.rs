@@ -34,22 +34,14 @@ pub fn run(app: &App, args: RepairArgs) -> Result<u8, Halt> {
 
 /// What only lakes know, on another engine.
 fn elsewhere(about: &About, dialect: Dialect) -> Option<Finding> {
-    match (about, dialect) {
-        (_, Dialect::Delta) => None,
-        (About::Rebuild { .. }, _) => Some(plan::no_rebuild(dialect)),
-        (About::Purge { .. }, _) => Some(plan::no_purge(dialect)),
-        (
-            About::Decide { .. }
-            | About::Accept { .. }
-            | About::Forget { .. }
-            | About::Rename { .. }
-            | About::Handler { .. }
-            | About::UpgradeLedger
-            | About::Rollout { .. }
-            | About::Stamp { .. }
-            | About::Adopt { .. },
-            _,
-        ) => None,
+    match dialect {
+        Dialect::Delta => None,
+        Dialect::Sqlite | Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb if about.mends() => {
+            Some(plan::no_rebuild(dialect))
+        }
+        Dialect::Sqlite | Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb => {
+            about.purges().then(|| plan::no_purge(dialect))
+        }
     }
 }
 

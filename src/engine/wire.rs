@@ -4,6 +4,7 @@
 use super::{
     Failure, Me, Stop,
     rows::{Rows, TextRow, table},
+    silent::GOODBYE,
 };
 use crate::{
     ledger::{Event, Outcome, RunRow},
@@ -102,10 +103,12 @@ pub(super) async fn read<Q, R: Row>(
     }
 }
 
-/// Says goodbye. What goes wrong with that is nobody's loss.
+/// Says goodbye. What goes wrong with that is nobody's loss, and nobody waits for it for long.
 pub(super) async fn close(connection: impl Connection) {
-    if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "closing a connection");
+    match tokio::time::timeout(GOODBYE, connection.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "closing a connection"),
+        Err(_) => tracing::debug!("closing a connection: no answer"),
     }
 }
 
@@ -173,8 +176,20 @@ pub(super) fn fenced(me: &Me, last: Option<RunRow>) -> Failure {
 }
 
 /// Whose sessions must be gone before the lock is given: those of our own earlier tries, and of the run that had it before.
-pub(super) fn to_end<'a>(me: &'a Me, before: Option<&'a RunRow>) -> impl Iterator<Item = &'a str> {
-    std::iter::once(me.run.as_str()).chain(before.map(|run| run.run.as_str()).filter(|run| *run != me.run))
+pub(super) fn to_end<'a>(me: &'a Me, before: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+    std::iter::once(me.run.as_str()).chain(before.filter(|run| *run != me.run))
+}
+
+/// What stands before the id of a run that the lock was taken away from, in place of its session.
+const ENDED: &str = "ended ";
+
+/// The id of the run that had the lock before, as far as its row and `session` in it say so: also of one that it was taken away from,
+/// whose sessions nobody may have seen gone yet.
+pub(super) fn had_before(run: &RunRow, session: &str) -> Option<String> {
+    match run.run.as_str() {
+        "" => session.strip_prefix(ENDED).map(str::to_owned),
+        run => Some(run.to_owned()),
+    }
 }
 
 /// Moves the run's row's count of takings on.
@@ -182,10 +197,11 @@ pub(super) fn next_epoch(rows: &Rows) -> String {
     format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN))
 }
 
-/// Takes the lock's row away from a run, whose id is given as a literal: should it come back, it finds that the lock is not its own (X2).
+/// Takes the lock's row away from a run: should it come back, it finds that the lock is not its own (X2).
 pub(super) fn taken_away(rows: &Rows, run: &str) -> String {
+    let (table, run_id, ended) = (rows.table(table::RUN), rows.literal(run), rows.literal(&format!("{ENDED}{run}")));
     let set = "epoch = epoch + 1, lease_until = NULL, run_id = ''";
-    format!("UPDATE {} SET {set} WHERE id = 1 AND run_id = {run}", rows.table(table::RUN))
+    format!("UPDATE {table} SET session = {ended}, {set} WHERE id = 1 AND run_id = {run_id}")
 }
 
 /// Records what `unlock` has done.

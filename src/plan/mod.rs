@@ -22,6 +22,7 @@ mod stamp;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unmade;
 mod upgrade;
 mod verb;
 
@@ -34,6 +35,7 @@ pub use repair::{About, Repair, RepairPlan, repair};
 pub use request::{Ask, FfTo, Request, Scope};
 pub use stamp::Mark;
 pub use task::{Cut, Plan, Task, Wait, Wants};
+pub use unmade::leave_unmade;
 
 use crate::{
     ledger::{Facts, Ledger, drift},

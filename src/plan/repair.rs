@@ -105,6 +105,11 @@ impl About {
     pub const fn mends(&self) -> bool {
         matches!(self, Self::Rebuild { .. })
     }
+
+    /// Whether it removes what triphase left in a lake's tables.
+    pub const fn purges(&self) -> bool {
+        matches!(self, Self::Purge { .. })
+    }
 }
 
 /// What a repair writes, or why not.
@@ -320,6 +325,10 @@ fn rollout(project: &Project, ledger: &Ledger, repair: &Repair, release: &Versio
             format!("release `{release}` is not added: its application can't be rolled out"),
             "run its add first",
         ));
+    }
+    if said == ledger.rollouts.contains_key(release) {
+        let state = if said { "is said to be rolled out already" } else { "is not said to be rolled out" };
+        return Ok((Vec::new(), format!("nothing to do: release `{release}` {state}")));
     }
     let note = if said {
         format!("release `{release}` is rolled out")

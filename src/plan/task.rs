@@ -26,8 +26,9 @@ pub struct Task {
     pub label: Label,
     /// Each action is asked first, and skipped where it is so already: a partly applied step is rolled back.
     pub ask_each: bool,
-    /// Where each action is asked: what the target said of it, by index, when the plan was made to be shown or scripted. A run asks in
-    /// its own time.
+    /// Where each action is asked: what is known of it, by index. What the ledger alone tells is known at once, and a run obeys it: what is
+    /// `Applied` is left out, what is `Unknown` is a question unless the target says that it is so already. What the target says is added
+    /// where the plan is made to be shown or scripted; a run asks in its own time.
     pub asked: BTreeMap<u32, Verdict>,
     /// The step's other phases that are pending, where the ledger learns now whether they are empty (L1).
     pub marks: Vec<(Phase, PhaseRow)>,

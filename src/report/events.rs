@@ -91,7 +91,7 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
         }
         Event::Reconnecting { why } => {
             let seconds = RECONNECT_FOR.as_secs();
-            format!("no answer from the target ({why}); connecting again, for up to {seconds} s, to see what was done")
+            format!("what was done has to be looked up ({why}); connecting again, for up to {seconds} s")
         }
     };
     Some(text + "\n")

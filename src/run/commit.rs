@@ -46,10 +46,11 @@ pub(super) async fn commit(
         (context.tell)(Event::Started { id: task.id.clone(), verb: task.verb, task: cut.task, of });
     }
     // Which of the handler's actions those of the unit are, once some were skipped.
-    let mut indices: Vec<u32> = (cut.first..).take(cut.unit.actions.len()).collect();
+    let there = (cut.first..).filter(|index| task.asked.get(index) != Some(&Verdict::Applied));
+    let mut indices: Vec<u32> = there.take(cut.unit.actions.len()).collect();
     if task.ask_each
         && !cut.clears
-        && let Some(end) = skip_applied(session, task.verb, &task.id, &mut cut, &mut indices).await?
+        && let Some(end) = skip_applied(session, task, &mut cut, &mut indices).await?
     {
         return Ok(Some((end, way)));
     }
@@ -224,24 +225,21 @@ async fn record(context: &Context<'_>, hold: &dyn Hold, entry: &crate::ledger::E
 /// but for what comes to no harm where it is not needed.
 async fn skip_applied(
     session: &dyn Session,
-    verb: Verb,
-    id: &StepId,
+    task: &Task,
     cut: &mut Cut,
     indices: &mut Vec<u32>,
 ) -> Result<Option<End>, Failure> {
     let mut rest = Vec::new();
     let mut kept = Vec::new();
     for (action, index) in cut.unit.actions.iter().zip(indices.iter()) {
-        match super::look::verdict(session, action).await? {
-            Verdict::Applied => {}
-            Verdict::Unknown if is_question(session.dialect(), action) => {
-                let finding = undecided(verb, id, cut.before.state, *index, action);
-                return Ok(Some(End::Undecided(vec![finding])));
-            }
-            Verdict::Not | Verdict::Unknown => {
-                rest.push(action.clone());
-                kept.push(*index);
-            }
+        let (verdict, question) = needed(session, action, task.asked.get(index).copied()).await?;
+        if question {
+            let finding = undecided(task.verb, &task.id, cut.before.state, *index, action);
+            return Ok(Some(End::Undecided(vec![finding])));
+        }
+        if verdict != Verdict::Applied {
+            rest.push(action.clone());
+            kept.push(*index);
         }
     }
     cut.unit.actions = rest;
@@ -249,8 +247,29 @@ async fn skip_applied(
     Ok(None)
 }
 
+/// Asks whether an action of a rollback of a half-applied step is so already, and whether it is a person's to decide. `known`: what the
+/// ledger tells of it.
+pub(super) async fn needed(
+    session: &dyn Session,
+    action: &Action,
+    known: Option<Verdict>,
+) -> Result<(Verdict, bool), Failure> {
+    Ok(match known {
+        Some(Verdict::Applied) => (Verdict::Applied, false),
+        // It is there, and may be another's.
+        Some(Verdict::Unknown) => match super::look::verdict(session, action).await? {
+            Verdict::Applied => (Verdict::Applied, false),
+            Verdict::Not | Verdict::Unknown => (Verdict::Unknown, true),
+        },
+        Some(Verdict::Not) | None => {
+            let verdict = super::look::verdict(session, action).await?;
+            (verdict, verdict == Verdict::Unknown && is_question(session.dialect(), action))
+        }
+    })
+}
+
 /// Whether an action of which nothing tells whether it is needed is a person's to decide.
-pub(super) fn is_question(dialect: Dialect, action: &Action) -> bool {
+fn is_question(dialect: Dialect, action: &Action) -> bool {
     match action {
         Action::Sql { text, alone: false, .. } => !crate::sql::harmless_if_needless(dialect, text),
         Action::Expect { .. } => false,

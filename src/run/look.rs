@@ -2,7 +2,7 @@
 
 use super::{
     at_once,
-    commit::{is_question, undecided},
+    commit::{needed, undecided},
 };
 use crate::{
     action::Action,
@@ -54,9 +54,10 @@ async fn ask_each(session: &dyn Session, ledger: &Ledger, plan: &mut Plan) -> Re
     for task in plan.tasks.iter_mut().filter(|task| task.ask_each) {
         let found = ledger.steps.get(&task.id).map_or(PhaseState::Pending, |row| row.phase(task.verb.phase()).state);
         for (index, action) in (0..).zip(&task.handler.actions).skip(task.from as usize) {
-            let verdict = verdict(session, action).await?;
+            let known = task.asked.get(&index).copied();
+            let (verdict, question) = needed(session, action, known).await?;
             task.asked.insert(index, verdict);
-            if verdict == Verdict::Unknown && is_question(session.dialect(), action) {
+            if question {
                 plan.findings.push(undecided(task.verb, &task.id, found, index, action));
             }
         }
@@ -125,6 +126,7 @@ pub(super) async fn plan_on(
         mark_alone(session, &mut plan).await?;
     }
     leave_foreign(session, &facts, &mut plan).await?;
+    plan::leave_unmade(&facts, &mut plan, session.dialect());
     Ok((facts, plan))
 }
 

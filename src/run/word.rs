@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     engine::{Failure, Hold, Session, Stop},
-    event::{End, Event, OUT_OF_REACH, Outcome},
+    event::{End, Event, Outcome},
     ledger::{Begin, Entry, HistoryRow, Ledger, Unit},
     model::{Class, Finding, Version},
     plan::{Repair, RepairPlan},
@@ -35,22 +35,10 @@ pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -
             Err(end) => break end,
         }
     };
-    let next = match end {
-        End::Access(_) => OUT_OF_REACH,
-        End::Done
-        | End::Refused(_)
-        | End::Failed
-        | End::Busy(_)
-        | End::Fenced(_)
-        | End::Undecided(_)
-        | End::Interrupted(_)
-        | End::Declined => {
-            if repair.about.mends() {
-                "triphase check"
-            } else {
-                "triphase show"
-            }
-        }
+    let next = match end.next() {
+        "" if repair.about.mends() => "triphase check",
+        "" => "triphase show",
+        next => next,
     };
     Outcome { end, done: Vec::new(), waits: Vec::new(), notes: state.notes, next: next.into() }
 }

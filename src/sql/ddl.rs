@@ -61,14 +61,24 @@ pub struct Ddl {
 
 /// Reads a statement. None where nothing is known of it.
 pub fn ddl(text: &str) -> Option<Ddl> {
-    let inner = super::session::executable(text);
-    let items = read(Dialect::Mariadb, &inner)?;
+    ddl_in(Dialect::Mariadb, text)
+}
+
+/// The same in another dialect, as far as it is DDL that all of them have. An index that is dropped without its table's name has a table
+/// without one.
+pub fn ddl_in(dialect: Dialect, text: &str) -> Option<Ddl> {
+    let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
+    let inner = if mysql { super::session::executable(text) } else { text.into() };
+    let mut items = read(dialect, &inner)?;
+    if dialect == Dialect::Postgres {
+        items.retain(|item| !item.is("CONCURRENTLY"));
+    }
     let mut at = Cursor::new(&items);
     let first = at.take()?;
     let ddl = if first.is("CREATE") {
         create(at)
     } else if first.is("DROP") {
-        drop(at)
+        drop(at, mysql)
     } else if first.is("ALTER") {
         alter(at)
     } else if first.is("RENAME") {
@@ -163,7 +173,7 @@ fn object(kind: &Item<'_>, name: Named) -> Option<Object> {
     })
 }
 
-fn drop(mut at: Cursor<'_, '_>) -> Option<Ddl> {
+fn drop(mut at: Cursor<'_, '_>, mysql: bool) -> Option<Ddl> {
     if at.eat(&["TEMPORARY"]) {
         return one(Change::Unknown, false);
     }
@@ -172,6 +182,10 @@ fn drop(mut at: Cursor<'_, '_>) -> Option<Ddl> {
     let guarded = at.eat(&["IF", "EXISTS"]);
     if kind.is_some_and(|kind| kind.is("INDEX")) {
         let index = word(&mut at)?;
+        if !mysql {
+            let table = Named { schema: None, name: String::new() };
+            return one(Change::Removes(Object::Index(table, index)), guarded);
+        }
         return at
             .eat(&["ON"])
             .then_some(())

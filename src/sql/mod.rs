@@ -24,7 +24,7 @@ mod transaction;
 pub use alone::foreign_keys;
 pub use canonical::canonical;
 pub use concurrent::{Concurrent, Shape, index_concurrently};
-pub use ddl::{Change, Ddl, Named, Object, ddl};
+pub use ddl::{Change, Ddl, Named, Object, ddl, ddl_in};
 pub use expression::{expression, names_in, rename_in, replace_in, spell_in};
 pub use label::label;
 pub use names::{called, drops, names};

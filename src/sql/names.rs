@@ -31,12 +31,17 @@ pub fn drops(text: &str) -> bool {
     read(Dialect::Mariadb, text).is_some_and(|items| items.first().is_some_and(|first| first.is("DROP")))
 }
 
-/// A name without MySQL's quotes.
+/// A name without its quotes.
 pub(super) fn name(item: &Item<'_>) -> String {
-    match (item.kind, item.text.strip_prefix('`').and_then(|text| text.strip_suffix('`'))) {
-        (Kind::Name, Some(inner)) => inner.replace("``", "`"),
-        _ => item.text.to_owned(),
+    let text = item.text;
+    for (open, close) in [('`', '`'), ('"', '"'), ('[', ']')] {
+        if item.kind == Kind::Name
+            && let Some(inner) = text.strip_prefix(open).and_then(|text| text.strip_suffix(close))
+        {
+            return inner.replace(&format!("{close}{close}"), &close.to_string());
+        }
     }
+    text.to_owned()
 }
 
 #[cfg(test)]

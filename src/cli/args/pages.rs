@@ -20,7 +20,7 @@ fn docs() -> std::path::PathBuf {
 }
 
 fn root() -> Command {
-    let mut root = Cli::command();
+    let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
     root
 }

@@ -3,9 +3,11 @@
 use super::{
     super::{
         Failure, UrlOption, Values,
+        silent::patience,
         tls::{self, Tried},
     },
     error::{ACCESS_DENIED, Broken, words},
+    settings::seconds,
     wire::Wire,
 };
 use crate::target::{Connection, Target};
@@ -16,8 +18,6 @@ use sqlx::{
 };
 use std::time::Duration;
 
-/// How long connecting may take where `connect_timeout` says nothing.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// The port where none is named.
 const PORT: u16 = 3306;
 
@@ -62,11 +62,13 @@ pub(super) fn database(target: &Target) -> &str {
 /// Opens a connection to where `target`'s runner goes. Nothing is set in it yet.
 pub(super) async fn connect(target: &Target) -> Result<Wire, Failure> {
     let to = target.runner();
-    let (options, patience) = options(to).map_err(|why| Failure::Access(anyhow!("cannot connect to {to}: {why}")))?;
+    let both = options(to).and_then(|options| Ok((options, patience(to)?)));
+    let (options, patience) = both.map_err(|why| Failure::Access(anyhow!("cannot connect to {to}: {why}")))?;
     let options = options.database(database(target)).disable_statement_logging();
     let place = place(target);
     match tokio::time::timeout(patience, options.connect()).await {
-        Ok(Ok(connection)) => Ok(Wire::new(connection)),
+        // What is asked may have to wait for a lock first.
+        Ok(Ok(connection)) => Ok(Wire::new(connection, patience + Duration::from_secs(seconds(&target.lock_timeout)))),
         Ok(Err(error)) => {
             let tried = Tried { socket: socket(to), ca: "ssl-ca", cert: "ssl-cert and ssl-key", mode: "ssl-mode" };
             let why = tried.reason(&error).unwrap_or_else(|| denied(to, &error));
@@ -114,7 +116,7 @@ fn socket(to: &Connection) -> Option<&str> {
     option.or_else(|| to.host.as_deref().filter(|host| host.starts_with('/')))
 }
 
-fn options(to: &Connection) -> Result<(MySqlConnectOptions, Duration), String> {
+fn options(to: &Connection) -> Result<MySqlConnectOptions, String> {
     // What sqlx would set by itself is triphase's to set.
     let mut options = MySqlConnectOptions::new()
         .pipes_as_concat(false)
@@ -123,7 +125,6 @@ fn options(to: &Connection) -> Result<(MySqlConnectOptions, Duration), String> {
         .set_names(false)
         .charset("utf8mb4")
         .port(to.port.unwrap_or(PORT));
-    let mut patience = PATIENCE;
     if let Some(host) = &to.host {
         // The name that the server's certificate is compared with has no brackets around an IPv6 address.
         options = options.host(host.trim_matches(['[', ']']));
@@ -146,14 +147,8 @@ fn options(to: &Connection) -> Result<(MySqlConnectOptions, Duration), String> {
                 options.ssl_client_cert_from_pem(tls::certificates("ssl-cert", value)?)
             }
             "ssl-key" | "sslkey" | "ssl_key" => options.ssl_client_key_from_pem(tls::key("ssl-key", value)?),
-            "connect_timeout" => {
-                let seconds = value.parse().map_err(|_| "`connect_timeout` is no number of seconds")?;
-                // Zero waits for ever, which a runner never should.
-                patience = if seconds == 0 { PATIENCE } else { Duration::from_secs(seconds) };
-                options
-            }
-            // SQLAlchemy's URLs name it; the runner speaks utf8mb4 whatever they say.
-            "socket" | "unix_socket" | "charset" => options,
+            // SQLAlchemy's URLs name `charset`; the runner speaks utf8mb4 whatever they say.
+            "connect_timeout" | "socket" | "unix_socket" | "charset" => options,
             other => {
                 return Err(format!(
                     "unknown option `{other}`: known are charset, connect_timeout, socket, ssl-ca, ssl-cert, ssl-key, ssl-mode"
@@ -166,7 +161,7 @@ fn options(to: &Connection) -> Result<(MySqlConnectOptions, Duration), String> {
     if socket(to).is_some() && !matches!(options.get_ssl_mode(), MySqlSslMode::Disabled) {
         options = options.ssl_mode(MySqlSslMode::Preferred);
     }
-    Ok((options, patience))
+    Ok(options)
 }
 
 /// The client's own names for how much TLS is asked for (MySQL manual, `--ssl-mode`).

@@ -8,7 +8,7 @@ use super::{
     error::{Broken, Trouble as _},
     lock,
     session::Open,
-    settings::{BEGIN, COMMIT, ROLLBACK, literal},
+    settings::{BEGIN, COMMIT, ROLLBACK},
     wire::Wire,
 };
 use crate::model::{Class, Finding};
@@ -61,7 +61,7 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
     let done = match run {
         Some(run) => {
             // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
-            record.push(taken_away(&open.rows, &literal(&run.run)));
+            record.push(taken_away(&open.rows, &run.run));
             format!("ended {session}; ended {}", holder(&run))
         }
         None => format!("ended {session}"),

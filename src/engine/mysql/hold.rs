@@ -4,7 +4,7 @@ use super::{
     super::{
         Answer, Failure, Hold, Me, NothingRan, Stop, no_operation,
         rows::table,
-        unexpected,
+        silent, unexpected,
         wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, unrecorded},
     },
     blockers,
@@ -37,8 +37,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) const fn new(wire: Wire, id: String) -> Self {
-        Self { wire, id, setup: None }
+    pub(super) fn new(wire: Wire, id: String) -> Self {
+        Self { wire: wire.at_work(), id, setup: None }
     }
 }
 
@@ -57,6 +57,10 @@ impl<'a> Holding<'a> {
     }
 
     async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
+        self.watched(self.begun(begin)).await
+    }
+
+    async fn begun(&self, begin: &Begin) -> Result<Time, Failure> {
         let rows = &self.open.rows;
         let writing = |b: Broken| self.ledger_failure(&b);
         let mut work = self.work.lock().await;
@@ -105,7 +109,7 @@ impl<'a> Holding<'a> {
         if let [Action::Shell { file, text }] = unit.actions.as_slice() {
             return self.shell(&mut work, file, text, unit, stop).await;
         }
-        self.set_up(&mut work, unit).await?;
+        self.watched(self.set_up(&mut work, unit)).await?;
         let done = match unit.actions.as_slice() {
             [Action::Sql { text, alone: true, .. }] => self.alone(&mut work, text, unit, stop).await,
             _ => self.together(&mut work, unit, stop).await,
@@ -147,6 +151,10 @@ impl<'a> Holding<'a> {
 
     /// All of the unit in one transaction.
     async fn together(&self, work: &mut Work, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        self.watched(self.committed(work, unit, stop)).await
+    }
+
+    async fn committed(&self, work: &mut Work, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
         if !unit.actions.is_empty() {
             let alone = tables::alone(&mut work.wire, &self.open.about.database, &unit.actions).await?;
             if let Some(at) = alone.iter().position(|alone| *alone) {
@@ -223,7 +231,8 @@ impl<'a> Holding<'a> {
         }
         self.announce(work, unit, stop).await?;
         failpoint::point("before a lone statement");
-        if let Err(broken) = self.send(&mut work.wire, text, stop).await {
+        let sent = silent::watched(self.open.patience, self.send(&mut work.wire, text, stop), || self.rests()).await;
+        if let Err(broken) = sent.unwrap_or_else(|silence| Err(Broken(silence))) {
             return Err(self.lone_failure(work, text, &broken, stop).await);
         }
         failpoint::point("after a lone statement");
@@ -296,6 +305,29 @@ impl<'a> Holding<'a> {
         let (open, kill) = (self.open, format!("KILL QUERY {}", self.id));
         let kill = kill.as_str();
         cancelled_by(stop, wire.run(text), || async move { open.ask_one(kill).await.map(|_| ()) }).await
+    }
+
+    /// Waits for the work connection, as long as there is something to wait for.
+    async fn watched<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let answer = silent::watched(self.open.patience, work, || self.rests()).await;
+        answer.unwrap_or_else(|silence| Err(Failure::Lost(anyhow!("{silence}"))))
+    }
+
+    /// Whether the work session is gone, or has had nothing to do for a while.
+    async fn rests(&self) -> Result<bool, Broken> {
+        let query = format!(
+            "SELECT count(*) = 0 OR max(COMMAND = 'Sleep' AND TIME >= {}) FROM information_schema.processlist WHERE id = {}",
+            self.open.patience.as_secs().max(1),
+            self.id
+        );
+        let lock = Arc::clone(&self.open.lock);
+        // Whoever asks may stop listening half-way, and the answer must not be left in the connection for the next query to find.
+        let asked = tokio::spawn(async move { lock.lock().await.one(&query).await });
+        match asked.await {
+            Ok(given) => Ok(given?.first() == Some("1")),
+            // The runtime is about to end, and everything with it.
+            Err(_) => Ok(false),
+        }
     }
 
     /// What a handler's failure means.

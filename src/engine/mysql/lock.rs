@@ -3,7 +3,7 @@
 //! A named lock is given back when its session ends, after the last statement and its rollback: who sees it free, sees the session gone.
 
 use super::{
-    super::{Failure, Held, rows::Rows},
+    super::{Failure, Held, Me, rows::Rows, wire::had_before},
     error::{Broken, NO_TABLE, Trouble as _},
     session::Open,
     settings::{client_name, literal, work_name},
@@ -20,6 +20,8 @@ pub(super) struct Last {
     pub run: RunRow,
     /// The session that held the lock then.
     pub holder: String,
+    /// The run whose sessions may still be there.
+    pub before: Option<String>,
 }
 
 /// The last run; `None` where no ledger is there.
@@ -29,13 +31,15 @@ pub(super) async fn last(wire: &mut Wire, rows: &Rows) -> Result<Option<Last>, F
         Err(broken) if broken.number() == Some(NO_TABLE) => return Ok(None),
         Err(broken) => return Err(broken.access("cannot read the last run")),
     };
-    Ok(rows
-        .run(&given.rows)?
-        .map(|(run, session)| Last { run, holder: session.split(' ').next().unwrap_or_default().to_owned() }))
+    Ok(rows.run(&given.rows)?.map(|(run, session)| Last {
+        before: had_before(&run, &session),
+        run,
+        holder: session.split(' ').next().unwrap_or_default().to_owned(),
+    }))
 }
 
 /// Tries for the lock. `Err`: who has it. Having it twice would need giving it back twice, so it is asked for only where it is not had.
-pub(super) async fn take(wire: &mut Wire, open: &Open) -> Result<Result<Option<Last>, Held>, Failure> {
+pub(super) async fn take(wire: &mut Wire, open: &Open, me: &Me) -> Result<Result<Option<Last>, Held>, Failure> {
     let asking = |b: Broken| b.access("cannot ask for the lock");
     let given = wire.one(&format!("SELECT GET_LOCK({}, 0)", literal(&open.lock_name))).await.map_err(asking)?;
     match given.first() {
@@ -48,17 +52,26 @@ pub(super) async fn take(wire: &mut Wire, open: &Open) -> Result<Result<Option<L
                 Err(failure)
             }
         },
-        Some(_) => Ok(Err(held(wire, open).await?)),
+        Some(_) => Ok(Err(held(wire, open, me).await?)),
         None => Err(Failure::Access(anyhow!("{}: the server gives no named locks (GET_LOCK)", open.shown()))),
     }
 }
 
-/// Who has the lock, as far as it says so.
-async fn held(wire: &mut Wire, open: &Open) -> Result<Held, Failure> {
+/// Who has the lock, as far as it says so. A session by which this very run held it before its connection was lost is ended: of that the
+/// server need not have heard yet.
+async fn held(wire: &mut Wire, open: &Open, me: &Me) -> Result<Held, Failure> {
     let id = holder(wire, &open.lock_name).await.map_err(|b| b.access("cannot read who holds the lock"))?;
     let last = last(wire, &open.rows).await?;
     // The row is the holder's only once it has begun.
     let by = last.filter(|last| id.as_deref() == Some(last.holder.as_str())).map(|last| last.run);
+    if let (Some(id), Some(_)) = (&id, by.as_ref().filter(|run| run.run == me.run)) {
+        tracing::info!(run = me.run, id, "ending this run's own session that was lost");
+        match wire.one(&format!("KILL CONNECTION {id}")).await {
+            Ok(_) => {}
+            Err(broken) if broken.no_session() => {}
+            Err(broken) => return Err(broken.access("cannot end this run's own session that was lost")),
+        }
+    }
     let what = match (id, &by) {
         // It was given back this moment, or the run's row says more.
         (None, _) | (Some(_), Some(_)) => "the lock".to_owned(),

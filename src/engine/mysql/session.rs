@@ -4,6 +4,7 @@ use super::{
     super::{
         Answer, Failure, Held, Hold, Me, Object, Session, Where,
         rows::{Rows, TextRow, table},
+        silent::patience,
         wire::{Given, Trouble as _, to_end},
     },
     connect,
@@ -23,7 +24,7 @@ use crate::{
     target::Target,
 };
 use anyhow::anyhow;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
 /// An open session. Its connection is the one that holds the lock later.
@@ -37,6 +38,8 @@ pub(super) struct Open {
     /// This connection's id on the server.
     pub id: String,
     pub lock: Arc<Mutex<Wire>>,
+    /// How long an answer may take that takes no work.
+    pub patience: Duration,
     /// The work connection of a try in vain, and whose run's name it has.
     spare: Mutex<Option<(String, Wire)>>,
 }
@@ -114,6 +117,7 @@ impl Open {
             lock_name: lock_name(&folded),
             id: text(3),
             lock: Arc::new(Mutex::new(wire)),
+            patience: patience(target.runner()).map_err(|why| Failure::Access(anyhow!("{why}")))?,
             spare: Mutex::default(),
         })
     }
@@ -197,7 +201,7 @@ impl Open {
             return Err(Failure::Access(anyhow!("{}: {why}", self.shown())));
         }
         let mut wire = self.lock.lock().await;
-        let before = match lock::take(&mut wire, self).await? {
+        let before = match lock::take(&mut wire, self, me).await? {
             Ok(before) => before,
             Err(held) => return Ok(Err(held)),
         };
@@ -234,10 +238,10 @@ impl Open {
             )));
         }
         let spare = spare.filter(|(run, _)| *run == me.run).map(|(_, wire)| wire);
-        let before = before.filter(|last| !last.run.run.is_empty());
-        for run in to_end(me, before.as_ref().map(|last| &last.run)) {
+        let by = before.as_ref().map(|last| last.run.clone()).filter(|run| !run.run.is_empty());
+        for run in to_end(me, before.as_ref().and_then(|last| last.before.as_deref())) {
             if let Some(what) = lock::end(wire, run).await? {
-                return Ok(Err((Held { by: before.as_ref().map(|last| last.run.clone()), what }, spare)));
+                return Ok(Err((Held { by, what }, spare)));
             }
         }
         let mut work = match spare {
@@ -250,7 +254,7 @@ impl Open {
             Some(id) => Ok(Ok(Work::new(work, id))),
             None => {
                 let what = "this run's own earlier session, which is still at work".to_owned();
-                Ok(Err((Held { by: before.map(|last| last.run), what }, Some(work))))
+                Ok(Err((Held { by, what }, Some(work))))
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{
     super::{
         Failure, UrlOption, Values,
+        silent::patience,
         tls::{self, Tried},
     },
     error::{IDLE_TOO_LONG, Trouble as _, words},
@@ -15,10 +16,6 @@ use sqlx::{
     ConnectOptions as _,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use std::time::Duration;
-
-/// How long connecting may take where `connect_timeout` says nothing.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// How often a session is opened whose first text came too late for its role's `idle_session_timeout`.
 const OPENINGS: u32 = 5;
 
@@ -57,10 +54,12 @@ pub(super) async fn connect(target: &Target, name: &str) -> Result<Wire, Failure
 
 async fn open(target: &Target, name: &str) -> Result<Wire, Failure> {
     let to = target.runner();
-    let (options, patience) = options(to).map_err(|why| Failure::Access(anyhow!("cannot connect to {to}: {why}")))?;
+    let both = options(to).and_then(|options| Ok((options, patience(to)?)));
+    let (options, patience) = both.map_err(|why| Failure::Access(anyhow!("cannot connect to {to}: {why}")))?;
     let options = options.application_name(name).disable_statement_logging();
     match tokio::time::timeout(patience, options.connect()).await {
-        Ok(Ok(connection)) => Ok(Wire::new(connection)),
+        // What is asked may have to wait for a lock first.
+        Ok(Ok(connection)) => Ok(Wire::new(connection, patience + target.lock_timeout.length())),
         Ok(Err(error)) => {
             let why = reason(&options, &error).unwrap_or_else(|| words(&error));
             Err(Failure::Access(anyhow!("cannot connect to {}: {why}", place(to, &options))))
@@ -75,7 +74,7 @@ async fn open(target: &Target, name: &str) -> Result<Wire, Failure> {
 
 /// `host:port` as it will be used, defaults filled in.
 pub(super) fn host(to: &Connection) -> String {
-    options(to).map_or_else(|_| to.host.clone().unwrap_or_default(), |(o, _)| address(&o))
+    options(to).map_or_else(|_| to.host.clone().unwrap_or_default(), |o| address(&o))
 }
 
 fn address(options: &PgConnectOptions) -> String {
@@ -92,10 +91,9 @@ fn place(to: &Connection, options: &PgConnectOptions) -> String {
     format!("{}://{}@{}/{}", to.scheme, options.get_username(), address(options), to.database)
 }
 
-fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
+fn options(to: &Connection) -> Result<PgConnectOptions, String> {
     // By way of a URL, because only so does sqlx look into ~/.pgpass for this host. The password is not part of it.
     let mut url = url::Url::parse("postgres:").map_err(|e| e.to_string())?;
-    let mut patience = PATIENCE;
     {
         let mut pairs = url.query_pairs_mut();
         if let Some(host) = &to.host {
@@ -117,12 +115,7 @@ fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
                     pairs.append_pair(name, value.reveal());
                 }
                 "sslrootcert" | "sslcert" | "sslkey" => {}
-                "connect_timeout" => {
-                    let seconds = value.reveal().parse().map_err(|_| "`connect_timeout` is no number of seconds")?;
-                    // libpq: zero waits for ever, which a runner never should.
-                    patience = if seconds == 0 { PATIENCE } else { Duration::from_secs(seconds) };
-                }
-                "application_name" => {}
+                "connect_timeout" | "application_name" => {}
                 other => {
                     let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
                     return Err(format!("unknown option `{other}`: known are {}", known.join(", ")));
@@ -136,7 +129,7 @@ fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
     }
     // A socket's other end is this host; the server offers no TLS there, and libpq asks for none (manual, section 34.1.2, `sslmode`).
     if options.get_socket().is_some() {
-        return Ok((options.ssl_mode(PgSslMode::Disable), patience));
+        return Ok(options.ssl_mode(PgSslMode::Disable));
     }
     let path = |name: &str| to.query.get(name).map(|path| path.reveal());
     if let Some(path) = path("sslrootcert") {
@@ -148,5 +141,5 @@ fn options(to: &Connection) -> Result<(PgConnectOptions, Duration), String> {
     if let Some(path) = path("sslkey") {
         options = options.ssl_client_key_from_pem(tls::key("sslkey", path)?);
     }
-    Ok((options, patience))
+    Ok(options)
 }

@@ -9,10 +9,14 @@ use super::{
     lock,
     pooler::Mode,
     session::Pg,
-    text::{BEGIN, literal, millis, waits_for},
+    text::{BEGIN, millis, waits_for},
     wire::Wire,
 };
 use crate::model::{Class, Finding};
+use std::time::Duration;
+
+/// How long a run's own transaction is waited for before its session is ended.
+const SOON: &str = "100ms";
 
 /// Ends the holder's sessions, or its lease. A live one needs `force`.
 pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failure> {
@@ -36,6 +40,20 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
         )));
     }
     tracing::info!(by = me.who, who, "ending the lock's holder");
+    let pid = session.as_ref().map(|session| session.pid.as_str());
+    let (known, run) = (last.is_some(), last.filter(|last| leased_or_held(last, pid)));
+    // It may come back by itself: it then finds that the lock is not its own any more (rule X2). Where a transaction of its own keeps the
+    // row, that has to end first.
+    let fence = run.as_ref().map(|last| [taken_away(&pg.rows, &last.run.run)]);
+    let writing = |b: Broken| b.access("cannot take the lock's row away from its holder");
+    let mut fenced = false;
+    if let Some(fence) = &fence {
+        fenced = match write(&mut wire, SOON, fence).await {
+            Ok(()) => true,
+            Err(broken) if broken.busy() => false,
+            Err(broken) => return Err(writing(broken)),
+        };
+    }
     let mut done = Vec::new();
     if let Some(session) = &session {
         let text = format!(
@@ -47,29 +65,38 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
         // What it was doing may hold what the ledger must not keep.
         done.push(format!("ended {}", session.who));
     }
-    let known = last.is_some();
-    let run = last.filter(|l| leased_or_held(l, session.as_ref().map(|session| session.pid.as_str())));
-    let mut record = Vec::new();
-    if let Some(last) = run {
+    let mut left = None;
+    if let Some(last) = &run {
         let (mode, what) = if last.live { (Mode::Lease, "the lease of ") } else { (Mode::Session, "") };
-        if let Some(left) = lock::end(&mut wire, &last.run.run, "", mode).await? {
-            return Err(Failure::Busy(left));
-        }
+        left = lock::end(&mut wire, &last.run.run, "", mode).await?;
         done.push(format!("ended {what}{}", holder(&last.run)));
-        // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
-        record.push(taken_away(&pg.rows, &literal(&last.run.run)));
+    }
+    if let Some(fence) = fence.filter(|_| !fenced) {
+        write(&mut wire, &timeout, &fence).await.map_err(writing)?;
     }
     let done = done.join("; ");
     if known {
-        record.push(unlocked(&pg.rows, me, &done));
-        write(&mut wire, pg, &record).await.map_err(|b| b.access(&format!("{done}, which could not be recorded")))?;
+        let record = [unlocked(&pg.rows, me, &done)];
+        let written = write(&mut wire, &timeout, &record).await;
+        written.map_err(|b| b.access(&format!("{done}, which could not be recorded")))?;
     }
-    Ok(done)
+    if let Some(left) = left {
+        return Err(Failure::Busy(left));
+    }
+    // Another run may have the lock by now.
+    for _ in 0..100 {
+        let now = lock::holder(&mut wire, pg.key).await?;
+        if now.is_none_or(|now| Some(now.pid.as_str()) != session.as_ref().map(|session| session.pid.as_str())) {
+            return Ok(done);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(Failure::Busy(format!("{done}, and it has not given its lock back yet")))
 }
 
-/// Writes what happened, in one transaction that waits for nobody for long.
-async fn write(wire: &mut Wire, pg: &Pg, statements: &[String]) -> Result<(), Broken> {
-    let settings = waits_for(&millis(&pg.target.lock_timeout));
+/// Writes in one transaction that waits for nobody for longer than `wait`.
+async fn write(wire: &mut Wire, wait: &str, statements: &[String]) -> Result<(), Broken> {
+    let settings = waits_for(wait);
     let written = wire.all(format!("{BEGIN};\n{settings};\n{};\nCOMMIT", statements.join(";\n"))).await;
     match written {
         Ok(_) => Ok(()),

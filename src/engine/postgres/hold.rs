@@ -4,7 +4,7 @@ use super::{
     super::{
         Answer, Failure, Hold, Me, Stop, no_operation,
         rows::table,
-        unexpected,
+        silent, unexpected,
         wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, unrecorded},
     },
     batch::{Batch, Part},
@@ -336,13 +336,34 @@ impl<'a> Holding<'a> {
     /// Sends one text, which a stop cancels.
     async fn send(&self, work: &mut Wire, batch: &Batch, stop: &Stop) -> Result<Vec<Given>, Broken> {
         let sent = work.few(batch.text(), 2);
-        if self.lease.is_some() {
-            // Whose process that is, only the pooler knows: the statement is waited for.
-            return sent.await;
-        }
-        let (wire, cancel) = (&self.pg.lock, format!("SELECT pg_cancel_backend({})", self.pid));
-        let cancel = cancel.as_str();
-        cancelled_by(stop, sent, || async move { wire.lock().await.all(cancel.to_owned()).await.map(|_| ()) }).await
+        let wire = &self.pg.lock;
+        let answer = if self.lease.is_some() {
+            // Whose process that is, only the pooler knows: the statement is waited for, as long as the pooler is there.
+            let there = || async move { wire.lock().await.all("SELECT 1".to_owned()).await.map(|_| false) };
+            silent::watched(self.pg.patience, sent, there).await
+        } else {
+            let (cancel, rests) = (format!("SELECT pg_cancel_backend({})", self.pid), self.rests());
+            let (cancel, rests) = (cancel.as_str(), rests.as_str());
+            let sent =
+                cancelled_by(stop, sent, || async move { wire.lock().await.all(cancel.to_owned()).await.map(|_| ()) });
+            let rests = || async move {
+                let given = wire.lock().await.all(rests.to_owned()).await?;
+                Ok::<_, Broken>(given.first().and_then(Given::first) == Some("true"))
+            };
+            silent::watched(self.pg.patience, sent, rests).await
+        };
+        answer.unwrap_or_else(|cause| Err(Broken { results: Vec::new(), cause }))
+    }
+
+    /// Asks whether the work session is gone, or has had nothing to do for a while. What another role may not see counts as work.
+    fn rests(&self) -> String {
+        format!(
+            "SELECT (count(*) = 0 OR bool_and(coalesce(state LIKE 'idle%' \
+             AND clock_timestamp() - state_change > interval '{} milliseconds', false)))::text \
+             FROM pg_catalog.pg_stat_activity WHERE pid = {}",
+            self.pg.patience.as_millis(),
+            self.pid
+        )
     }
 
     async fn failure(&self, broken: &Broken, part: Part, stop: &Stop, count: usize) -> Failure {

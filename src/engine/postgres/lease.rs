@@ -93,11 +93,10 @@ pub(super) async fn take(
     {
         return Ok(Err(Held { by: Some(run.clone()), what: "the lock (a lease)".to_owned() }));
     }
-    if let Some(Last { run, .. }) = &last
-        && !run.run.is_empty()
-        && let Some(what) = lock::end(wire, &run.run, "", Mode::Lease).await?
+    if let Some(Last { run, before: Some(before), .. }) = &last
+        && let Some(what) = lock::end(wire, before, "", Mode::Lease).await?
     {
-        return Ok(Err(Held { by: Some(run.clone()), what }));
+        return Ok(Err(Held { by: Some(run.clone()).filter(|run| !run.run.is_empty()), what }));
     }
     let taken = take_in_transaction(wire, rows, key, me, wait, last.as_ref()).await;
     if !matches!(taken, Ok(Ok(()))) {

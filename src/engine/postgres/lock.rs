@@ -4,6 +4,7 @@ use super::{
     super::{
         Failure, Held, Me,
         rows::{Rows, table},
+        wire::had_before,
     },
     error::{Broken, NO_RIGHT, NO_TABLE, Trouble as _},
     pooler::Mode,
@@ -25,6 +26,8 @@ pub(super) struct Last {
     pub run: RunRow,
     /// The process that held the lock then.
     pub holder: String,
+    /// The run whose sessions may still be there.
+    pub before: Option<String>,
     /// Whether its lease still lasts.
     pub live: bool,
     /// How often the lock was taken.
@@ -45,6 +48,7 @@ pub(super) async fn last(wire: &mut Wire, rows: &Rows, wait: &str) -> Result<Opt
     };
     let [_, run, lease] = results.as_slice() else { return Ok(None) };
     Ok(rows.run(&run.rows)?.map(|(run, session)| Last {
+        before: had_before(&run, &session),
         run,
         holder: session.split(' ').next().unwrap_or_default().to_owned(),
         live: lease.column(0) == Some("true"),
@@ -65,7 +69,11 @@ pub(super) async fn take(
         .await
         .map_err(|b| b.access("cannot ask for the lock"))?;
     if results.first().and_then(|r| r.first()) != Some("true") {
-        return Ok(Err(held(wire, rows, key, wait).await?));
+        let held = held(wire, rows, key, wait).await?;
+        if held.by.as_ref().is_some_and(|run| run.run == me.run) {
+            end_own(wire, rows, key, me).await?;
+        }
+        return Ok(Err(held));
     }
     match last(wire, rows, wait).await {
         Ok(Some(Last { run, live: true, .. })) if run.run != me.run => {
@@ -129,6 +137,19 @@ pub(super) async fn held(wire: &mut Wire, rows: &Rows, key: Key, wait: &str) -> 
         (Some(holder), None) => format!("the lock, held by {}", holder.shown()),
     };
     Ok(Held { by, what })
+}
+
+/// Ends the session by which this very run held the lock before its connection was lost: of that the server need not have heard yet.
+async fn end_own(wire: &mut Wire, rows: &Rows, key: Key, me: &Me) -> Result<(), Failure> {
+    tracing::info!(run = me.run, "ending this run's own session that was lost");
+    let text = format!(
+        "SELECT pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l JOIN {} r \
+         ON r.id = 1 AND r.run_id = {} AND l.pid::text = split_part(r.session, ' ', 1) WHERE {}",
+        rows.table(table::RUN),
+        literal(&me.run),
+        key.held()
+    );
+    wire.all(text).await.map(|_| ()).map_err(|b| b.access("cannot end this run's own session that was lost"))
 }
 
 /// Gives the session's lock back.

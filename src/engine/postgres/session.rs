@@ -4,6 +4,7 @@ use super::{
     super::{
         Answer, Failure, Held, Hold, Me, Object, Session, Where,
         rows::{Rows, TextRow, table},
+        silent::patience,
         wire::{Given, Trouble as _, to_end},
     },
     connect,
@@ -24,7 +25,7 @@ use crate::{
     target::Target,
 };
 use anyhow::anyhow;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
 /// An open session. Its connection is the one that holds the lock later, and is never inside a transaction for longer than one text.
@@ -35,6 +36,8 @@ pub(super) struct Pg {
     pub key: Key,
     pub about: About,
     pub lock: Arc<Mutex<Wire>>,
+    /// How long an answer may take that takes no work.
+    pub patience: Duration,
     tries: Mutex<Tries>,
 }
 
@@ -74,17 +77,31 @@ impl Pg {
             schema,
             about,
             lock: Arc::new(Mutex::new(wire)),
+            patience: patience(target.runner()).map_err(|why| Failure::Access(anyhow!("{why}")))?,
             tries: Mutex::default(),
         })
     }
 
     /// Reads in a transaction that can't write, in one round trip: `queries`, and then what they gave.
     pub(super) async fn read(&self, queries: &[&str]) -> Result<Vec<Given>, Broken> {
+        self.read_by(queries, async |wire, text| wire.all(text).await).await
+    }
+
+    /// The same with an author's query among them, which takes as long as it takes.
+    async fn ask_author(&self, queries: &[&str]) -> Result<Vec<Given>, Broken> {
+        self.read_by(queries, async |wire, text| wire.few(text, usize::MAX).await).await
+    }
+
+    async fn read_by(
+        &self,
+        queries: &[&str],
+        send: impl AsyncFnOnce(&mut Wire, String) -> Result<Vec<Given>, Broken>,
+    ) -> Result<Vec<Given>, Broken> {
         let mut wire = self.lock.lock().await;
         let limit = waits_for(&millis(&self.target.lock_timeout));
         let head = [READ, NO_LIMIT, limit.as_str()];
         let text = format!("{}\n;\n{}\n;\nCOMMIT", head.join(";\n"), queries.join("\n;\n"));
-        match wire.all(text).await {
+        match send(&mut wire, text).await {
             Ok(mut results) => Ok(results.drain(head.len()..queries.len() + head.len()).collect()),
             Err(mut broken) => {
                 if !broken.gone() {
@@ -134,7 +151,7 @@ impl Pg {
 
     /// Whether a query gives one true value, with the handlers' search path. For `done_when` and probes.
     pub(super) async fn truth(&self, query: &str) -> Result<bool, Broken> {
-        let given = self.read(&[&self.alike(), query]).await?;
+        let given = self.ask_author(&[&self.alike(), query]).await?;
         Ok(given.get(1).is_some_and(|g| truth(g).is_ok()))
     }
 
@@ -239,10 +256,10 @@ impl Pg {
                 self.shown()
             )));
         }
-        let before = last.filter(|l| !l.run.run.is_empty());
-        for run in to_end(me, before.as_ref().map(|last| &last.run)) {
+        let by = last.as_ref().map(|last| last.run.clone()).filter(|run| !run.run.is_empty());
+        for run in to_end(me, last.as_ref().and_then(|last| last.before.as_deref())) {
             if let Some(what) = lock::end(wire, run, pid, Mode::Session).await? {
-                return Ok(Some(Held { by: before.as_ref().map(|last| last.run.clone()), what }));
+                return Ok(Some(Held { by, what }));
             }
         }
         Ok(None)

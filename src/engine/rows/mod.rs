@@ -76,7 +76,7 @@ impl Rows {
         names.into_iter().map(|n| self.ident(n)).collect::<Vec<_>>().join(", ")
     }
 
-    fn literal(&self, text: &str) -> String {
+    pub(super) fn literal(&self, text: &str) -> String {
         sql::literal(self.flavour.dialect(), text)
     }
 

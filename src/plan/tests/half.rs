@@ -5,8 +5,9 @@ use super::{
     guards::World,
 };
 use crate::{
-    model::{Label, Verb},
-    plan::{About, Repair, Scope, check, repair},
+    ledger::Verdict::{Applied, Unknown},
+    model::{Dialect, Label, Verb},
+    plan::{About, Repair, Scope, check, leave_unmade, repair},
 };
 
 const HALF: &str = "a add:!A;B;!C rollback_add:-A";
@@ -97,4 +98,64 @@ fn l2_only_a_rollback_is_replaced_and_by_something() {
 fn check_refuses_a_folder_without_releases() {
     let found = check(&project(&[]), &World::new("").facts());
     assert_eq!(refusals(&found), ["F1: no releases found in releases/"]);
+}
+
+/// The answers that the ledger alone gives for a rollback, once `units` of an add are done.
+fn spared(dialect: Dialect, add: &str, back: &str, units: usize) -> Vec<(u32, crate::ledger::Verdict)> {
+    // The fixture splits at blanks.
+    let step = format!("a add:{} rollback_add:{}", add.replace(' ', "\t"), back.replace(' ', "\t"));
+    let files = project(&[("v1", &[step.as_str()])]);
+    let mut world = World::new("");
+    world.apply(&files, "add v1", units);
+    let mut plan = world.plan(&files, "rollback_add v1");
+    leave_unmade(&world.facts(), &mut plan, dialect);
+    let asked: Vec<_> = plan.tasks[0].asked.iter().map(|(index, verdict)| (*index, *verdict)).collect();
+    assert_eq!(plan.warnings.len(), asked.iter().filter(|(_, verdict)| *verdict == Applied).count());
+    asked
+}
+
+#[test]
+fn l4_a_rollback_leaves_alone_what_its_step_never_made() {
+    const ADD: &str = "!CREATE TABLE a (id int);!CREATE TABLE b (id int);!CREATE INDEX i ON b (id)";
+    const BACK: &str = "!DROP INDEX i ON b;!DROP TABLE b;!DROP TABLE a";
+    let said = |units| spared(Dialect::Mariadb, ADD, BACK, units);
+    assert_eq!(said(1), [(0, Applied), (1, Applied)]);
+    assert_eq!(said(2), [(0, Applied)]);
+    assert_eq!(said(3), [], "it ran to its end");
+    for (dialect, add, back, expected) in [
+        // What takes its own away too, or was perhaps made by what can't be read, is a person's question.
+        (
+            Dialect::Mariadb,
+            "!CREATE TABLE a (id int);!CREATE TABLE b (id int)",
+            "!DROP TABLE b, a",
+            &[(0, Unknown)][..],
+        ),
+        (Dialect::Mariadb, "!CALL makes();!CREATE TABLE b (id int)", "!DROP TABLE b", &[(0, Unknown)]),
+        // A name that an earlier statement gave is the step's own, as is one that the rollback does not take away.
+        (Dialect::Mariadb, "!RENAME TABLE t TO b;!CREATE TABLE b (id int)", "!DROP TABLE b", &[]),
+        (Dialect::Mariadb, "!CREATE TABLE a (id int);!CREATE TABLE b (id int)", "!DROP TABLE c", &[]),
+        // Columns, and a way back by another name.
+        (
+            Dialect::Mariadb,
+            "!CREATE TABLE a (id int);!ALTER TABLE t ADD COLUMN c int",
+            "!ALTER TABLE t DROP c",
+            &[(0, Applied)],
+        ),
+        (Dialect::Mariadb, "!CREATE TABLE a (id int);!RENAME TABLE t TO u", "!RENAME TABLE u TO t", &[(0, Applied)]),
+        // Indexes are a schema's, and names are quoted otherwise.
+        (
+            Dialect::Postgres,
+            "!CREATE TABLE a (id int);!CREATE INDEX CONCURRENTLY i ON t (c)",
+            "!DROP INDEX CONCURRENTLY s.i",
+            &[(0, Applied)],
+        ),
+        (
+            Dialect::Sqlite,
+            "!CREATE TABLE a (id int);!CREATE TABLE \"b\" (id int)",
+            "!DROP TABLE IF EXISTS b",
+            &[(0, Applied)],
+        ),
+    ] {
+        assert_eq!(spared(dialect, add, back, 1), expected, "{add}: {back}");
+    }
 }

@@ -259,7 +259,9 @@ impl Drop for Db {
                 .output();
         }
         if let Self::Mariadb { url } = self {
-            let _ = bare(&mariadb()).args(["-e", &format!("DROP DATABASE IF EXISTS {}", url.database())]).output();
+            // A session that a failed test has left at work keeps its tables.
+            let drop = format!("SET lock_wait_timeout = 5; DROP DATABASE IF EXISTS {}", url.database());
+            let _ = bare(&mariadb()).args(["-e", &drop]).output();
         }
     }
 }

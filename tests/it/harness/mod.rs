@@ -4,12 +4,16 @@ mod bench;
 mod bin;
 mod db;
 mod holder;
+mod project;
+mod proxy;
 mod servers;
 
 pub use bench::Bench;
 pub use bin::{Command, Run, Running, signal, until};
 pub use db::{Db, Engine, mariadb_client};
 pub use holder::Holder;
+pub use project::Project;
+pub use proxy::Proxy;
 pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres, tls};
 
 /// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`,
@@ -28,3 +32,16 @@ macro_rules! on_each_engine {
     };
 }
 pub(crate) use on_each_engine;
+
+/// The same for the engines that have servers.
+macro_rules! on_each_server {
+    ($($name:ident),* $(,)?) => {
+        mod postgres {
+            $(#[test] fn $name() { super::$name(crate::harness::Engine::Postgres); })*
+        }
+        mod mariadb {
+            $(#[test] fn $name() { super::$name(crate::harness::Engine::Mariadb); })*
+        }
+    };
+}
+pub(crate) use on_each_server;

@@ -1,22 +1,33 @@
 //! A project folder with a lake in it.
 
 use super::python::Python;
-use crate::harness::{Command, Run};
+use crate::harness::Project;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+};
+#[cfg(feature = "failpoints")]
 use tempfile::TempDir;
 
 /// A project with one target, `test`, and an empty lake behind it.
 pub struct Shore {
-    dir: TempDir,
+    project: Project,
     /// The other library.
     pub python: Python,
+}
+
+impl Deref for Shore {
+    type Target = Project;
+    fn deref(&self) -> &Project {
+        &self.project
+    }
 }
 
 impl Shore {
     /// An empty lake.
     pub fn new() -> Self {
-        let shore = Self { dir: TempDir::new().unwrap(), python: Python::start() };
+        let shore = Self { project: Project::new(), python: Python::start() };
         std::fs::create_dir(shore.path("lake")).unwrap();
         shore.target("");
         shore
@@ -29,11 +40,6 @@ impl Shore {
         shore
     }
 
-    /// A path in the project folder.
-    pub fn path(&self, path: &str) -> PathBuf {
-        self.dir.path().join(path)
-    }
-
     /// A table's folder.
     pub fn table(&self, name: &str) -> String {
         self.path("lake").join(name).display().to_string()
@@ -42,18 +48,6 @@ impl Shore {
     /// Writes the target file: the connection, and these lines.
     pub fn target(&self, settings: &str) {
         self.write("conf.d/test.yaml", &format!("connection: delta://lake\nrequire_previous: added\n{settings}"));
-    }
-
-    /// Writes a release file.
-    pub fn release(&self, version: &str, text: &str) {
-        self.write(&format!("releases/{version}.yaml"), text);
-    }
-
-    /// Writes a file of the project.
-    pub fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
     }
 
     /// Makes a table with the other library.
@@ -95,28 +89,6 @@ impl Shore {
     #[track_caller]
     pub fn history(&self, name: &str) -> Vec<Value> {
         self.python.call("history", json!([self.table(name)])).unwrap().as_array().unwrap().clone()
-    }
-
-    /// A command line, split at blanks.
-    pub fn command(&self, line: &str) -> Command {
-        Command::new(self.dir.path(), line.split_whitespace())
-    }
-
-    /// Runs a command line.
-    pub fn run(&self, line: &str) -> Run {
-        self.command(line).run()
-    }
-
-    /// Runs a command line that must succeed.
-    #[track_caller]
-    pub fn ok(&self, line: &str) -> Run {
-        self.run(line).exits(0)
-    }
-
-    /// Runs a command line that must end with this code.
-    #[track_caller]
-    pub fn ends(&self, code: i32, line: &str) -> Run {
-        self.run(line).exits(code)
     }
 
     /// The three states of a step, as `done pending pending`, by `show --json`.

@@ -60,7 +60,7 @@ steps:
 }
 
 /// A table that exists, and a release that must change it.
-fn behind_traffic(engine: Engine, settings: &str) -> Bench {
+pub fn behind_traffic(engine: Engine, settings: &str) -> Bench {
     let bench = Bench::new(engine);
     bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
     bench.ok("ff");

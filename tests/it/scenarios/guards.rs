@@ -64,6 +64,24 @@ fn contraction_waits_for_the_rollout(engine: Engine) {
     bench.ok("ff");
     assert_eq!(columns(&bench), "first_name id name");
     bench.ends(7, "simdrop v2").says("rollout v2");
+    // Said once, it is said.
+    let all = |bench: &Bench| {
+        (bench.db.query("SELECT * FROM triphase_meta"), bench.db.query("SELECT * FROM triphase_history"))
+    };
+    let before = all(&bench);
+    for line in ["rollout v2 --revoke --noop", "rollout v2 --revoke"] {
+        bench.ok(line).says("nothing to do").says("not said to be rolled out").hides("would record");
+    }
+    assert_eq!(all(&bench), before);
+    bench.ok("rollout v2").says("is rolled out");
+    let said = all(&bench);
+    assert_ne!(said, before);
+    for line in ["rollout v2 --noop", "rollout v2", "rollout v2 --reason again"] {
+        bench.ok(line).says("nothing to do").says("rolled out already");
+    }
+    assert_eq!(all(&bench), said);
+    bench.ok("rollout v2 --revoke").says("is revoked");
+    bench.ends(7, "simdrop v2").says("rollout v2");
     bench.ok("rollout v2");
     bench.ok("simdrop v2");
     // A rollback voids it.

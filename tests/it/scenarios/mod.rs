@@ -22,6 +22,7 @@ mod script;
 mod secrets;
 mod settings;
 mod shell;
+mod silence;
 mod stamp;
 mod template;
 mod tls;

@@ -117,8 +117,13 @@ fn the_script_of_a_partly_applied_step_does_what_is_needed(engine: Engine) {
 fn a_script_leaves_nothing_to_a_persons_guess(engine: Engine) {
     let bench = partly_applied(engine, false);
     let before = bench.db.everything();
-    let run = bench.ends(5, "sql rollback_add v1").says("statement 1 of rollback_add is needed");
+    // What the step did not come to make needs no question, where that can be read.
+    let (k, table) = if engine == Engine::Mariadb { (1, "two") } else { (2, "one") };
+    let run = bench
+        .ends(5, "sql rollback_add v1")
+        .says(&format!("nothing tells whether statement {k} of rollback_add is needed"));
     assert_eq!(run.stdout, "");
-    bench.ends(5, "plan rollback_add v1").says("DROP TABLE two").says("triphase repair undone v1/tables add");
+    let plan = bench.ends(5, "plan rollback_add v1");
+    plan.says(&format!("DROP TABLE {table}")).says("triphase repair undone v1/tables add");
     assert!(before == bench.db.everything());
 }

@@ -2,7 +2,7 @@
 //! for them. The server itself says whether a session is encrypted.
 
 use super::secrets::never_said;
-use crate::harness::{Bench, Command, Engine, Url, mariadb, postgres, tls};
+use crate::harness::{Bench, Command, Engine, Url, mariadb, on_each_server, postgres, tls};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -11,19 +11,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Makes each scenario a test on each engine that has servers.
-macro_rules! on_servers {
-    ($($name:ident),* $(,)?) => {
-        mod postgres {
-            $(#[test] fn $name() { super::$name(crate::harness::Engine::Postgres); })*
-        }
-        mod mariadb {
-            $(#[test] fn $name() { super::$name(crate::harness::Engine::Mariadb); })*
-        }
-    };
-}
-
-on_servers!(
+on_each_server!(
     a_verified_server_is_worked_on,
     a_server_that_is_not_who_it_should_be_is_refused,
     a_ca_that_is_named_is_asked,

@@ -7,6 +7,8 @@ on_each_engine!(
     what_the_target_refuses_by_itself_is_not_asked,
     done_when_answers_for_a_rollback,
     a_misspelt_procedure_is_no_open_question,
+    a_rollback_leaves_alone_what_the_step_never_made,
+    what_takes_away_another_s_too_is_asked,
 );
 
 /// A step that stopped behind its first statement, with this for a rollback.
@@ -90,6 +92,70 @@ fn a_misspelt_procedure_is_no_open_question(engine: Engine) {
     called("spelt");
     bench.ok("add v1");
     assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1");
+}
+
+/// A step whose second statement finds that there is one of that name already.
+fn stands_there(engine: Engine, there: &str, add: &str, back: &str) -> Bench {
+    let bench = Bench::new(engine);
+    bench.db.query("CREATE TABLE theirs (id integer)");
+    bench.db.query("INSERT INTO theirs VALUES (4711)");
+    for text in there.split(';').filter(|text| !text.is_empty()) {
+        bench.db.query(text);
+    }
+    bench.release(
+        "v1",
+        &format!(
+            "steps:\n  two:\n    add:\n      - sql: CREATE TABLE ours (id integer)\n        transaction: false\n      - {add}\n    \
+             rollback_add: |\n      {back};\n      DROP TABLE ours;\n"
+        ),
+    );
+    bench.ends(1, "add v1");
+    assert_eq!(bench.states("v1", "two"), "failed pending pending");
+    bench
+}
+
+/// L4: what others made stays, though the rollback's own text would take it away.
+fn a_rollback_leaves_alone_what_the_step_never_made(engine: Engine) {
+    let on = if engine == Engine::Mariadb { " ON theirs" } else { "" };
+    for (there, add, back) in [
+        ("", "CREATE TABLE theirs (id integer)", "DROP TABLE theirs".to_owned()),
+        ("", "ALTER TABLE theirs ADD COLUMN id integer", "ALTER TABLE theirs DROP COLUMN id".to_owned()),
+        ("CREATE INDEX by_id ON theirs (id)", "CREATE INDEX by_id ON theirs (id)", format!("DROP INDEX by_id{on}")),
+        (
+            "CREATE VIEW seen AS SELECT 1 AS one",
+            "CREATE VIEW seen AS SELECT 2 AS two",
+            "DROP VIEW IF EXISTS seen".to_owned(),
+        ),
+    ] {
+        let bench = stands_there(engine, there, add, &back);
+        let before = bench.db.schema(false);
+        bench.ok("plan rollback_add v1").says("statement 1 of rollback_add of step `v1/two` is left out");
+        assert_eq!(bench.db.schema(false), before);
+        bench.ok("rollback_add v1").says("is left out");
+        assert_eq!(bench.db.query("SELECT * FROM theirs"), ["4711"], "{back}");
+        let shown = bench.db.schema(false);
+        assert!(
+            !shown.contains("ours") && (there.is_empty() || shown.contains(there.split(' ').nth(2).unwrap())),
+            "{shown}"
+        );
+        assert_eq!(bench.states("v1", "two"), "rolled_back pending pending");
+    }
+}
+
+/// L4: a statement that would take away both is nobody's but a person's to run.
+fn what_takes_away_another_s_too_is_asked(engine: Engine) {
+    if engine == Engine::Sqlite {
+        // Its statements are about one object each.
+        return;
+    }
+    let bench = stands_there(engine, "", "CREATE TABLE theirs (id integer)", "DROP TABLE theirs, ours");
+    for line in ["plan rollback_add v1", "sql rollback_add v1", "rollback_add v1"] {
+        bench.ends(5, line).says("statement 1 of rollback_add is needed").says("DROP TABLE theirs, ours");
+    }
+    assert_eq!(bench.db.query("SELECT * FROM theirs"), ["4711"]);
+    bench.db.query("DROP TABLE ours");
+    bench.ok("repair undone v1/two add --reason by-hand");
+    assert_eq!(bench.db.query("SELECT * FROM theirs"), ["4711"]);
 }
 
 /// What other sessions are asking belongs on the terminal of whoever waits, and not into the audit trail for good.

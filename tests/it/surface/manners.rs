@@ -94,6 +94,12 @@ fn a_mistake_on_the_command_line_is_an_object_with_json() {
     // Without it, text alone; and help is no mistake.
     assert_eq!(bench.ends(2, "ff --jsn").stdout, "");
     assert!(bench.ok("ff --help --json").stdout.contains("Usage:"));
+    for command in ["", "repair", "repair done", "plan add"] {
+        let (word, flag) = (bench.ok(&format!("help {command}")), bench.ok(&format!("{command} --help")));
+        assert!(word.stdout.contains("Usage: triphase"), "{}", word.stdout);
+        assert_eq!(word.stdout, flag.stdout, "{command}");
+    }
+    bench.ends(2, "help nonsense").says("nonsense");
 }
 
 /// Every command that prints much, for what a pipe gets.

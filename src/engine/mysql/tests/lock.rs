@@ -6,6 +6,9 @@ use super::{
             Failure, Stop,
             testing::{AGAIN, CREATE, alone, failed, had, me, sql, the_lock_is_one, unit, unlock_needs_force, until},
         },
+        connect,
+        error::Trouble as _,
+        lock,
         settings::lock_name,
     },
     fresh, one, open,
@@ -54,4 +57,20 @@ async fn the_lock_is_one_and_its_holder_is_named() {
 async fn unlock_ends_a_live_holder_only_by_force() {
     let (target, _wire) = fresh().await;
     unlock_needs_force(&*open(&target).await, &*open(&target).await).await;
+}
+
+/// X2: `unlock` was cut short between the row and the session.
+#[tokio::test]
+async fn sessions_of_a_run_that_the_lock_was_taken_from_are_ended() {
+    let (target, _wire) = fresh().await;
+    let (a, b) = (me('a'), me('b'));
+    let session = open(&target).await;
+    let hold = had(session.try_lock(&a).await);
+    hold.begin(&CREATE).await.unwrap();
+    let other = open(&target).await;
+    other.evict(&b, true).await.unwrap();
+    let mut left = connect::connect(&target).await.unwrap();
+    lock::take_name(&mut left, &a.run).await.unwrap().unwrap();
+    had(other.try_lock(&b).await).release().await.unwrap();
+    assert!(left.one("SELECT 1").await.unwrap_err().gone());
 }

@@ -5,8 +5,8 @@ use super::{
         super::{
             Failure, Stop,
             testing::{
-                AGAIN, CREATE, alone, busy, failed, had, me, sql, state, the_lock_is_one, unit, unlock_needs_force,
-                until,
+                AGAIN, CREATE, alone, busy, failed, fresh_name, had, me, sql, state, the_lock_is_one, unit,
+                unlock_needs_force, until,
             },
         },
         connect,
@@ -15,7 +15,10 @@ use super::{
     },
     fresh, one, open, pooled,
 };
-use crate::{model::PhaseState, target::Target};
+use crate::{
+    model::PhaseState,
+    target::{Connection, Secret, Target},
+};
 use pretty_assertions::assert_eq;
 
 #[tokio::test]
@@ -75,6 +78,52 @@ async fn a_dead_runs_statement_is_ended_before_the_lock_is_given() {
     assert_eq!(one(&mut wire, &count).await, "0");
     assert!(left.await.unwrap().unwrap_err().gone());
 }
+
+/// X2: a run whose sessions `unlock` can't end is fenced all the same, and whoever comes next waits for their end.
+#[tokio::test]
+async fn unlock_takes_the_row_away_before_it_waits_for_any_end() {
+    let (target, mut wire) = fresh().await;
+    let (a, b) = (me('a'), me('b'));
+    let role = fresh_name();
+    wire.all(format!("CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT CREATE ON SCHEMA public TO {role}")).await.unwrap();
+    let connection =
+        Connection { username: Some(role.clone()), password: Some(Secret::new("x")), ..target.connection.clone() };
+    let weak = Target { connection, ..target.clone() };
+    let session = open(&weak).await;
+    let hold = had(session.try_lock(&a).await);
+    hold.begin(&CREATE).await.unwrap();
+    // It goes by the run's name, and only another user may end it.
+    let left = connect::connect(&target, &lock::name(&a.run)).await.unwrap();
+    let other = open(&weak).await;
+    let Failure::Busy(what) = failed(other.evict(&b, true).await) else { panic!("not busy") };
+    assert!(what.contains(&a.run), "{what}");
+    assert_eq!(one(&mut wire, "SELECT run_id FROM triphase_run").await, "");
+    until("the end of the holder's session", async || one(&mut wire, HELD).await == "0").await;
+    assert!(busy(other.try_lock(&b).await).what.contains(&a.run));
+    left.close().await;
+    until("the lock", async || other.try_lock(&b).await.unwrap().is_ok()).await;
+    wire.all(format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+/// X2: the same where `unlock` itself was cut short.
+#[tokio::test]
+async fn sessions_of_a_run_that_the_lock_was_taken_from_are_ended() {
+    let (target, mut wire) = fresh().await;
+    let (a, b) = (me('a'), me('b'));
+    let session = open(&target).await;
+    let hold = had(session.try_lock(&a).await);
+    hold.begin(&CREATE).await.unwrap();
+    let other = open(&target).await;
+    other.evict(&b, true).await.unwrap();
+    let mut left = connect::connect(&target, &lock::name(&a.run)).await.unwrap();
+    had(other.try_lock(&b).await).release().await.unwrap();
+    assert!(left.all("SELECT 1".to_owned()).await.unwrap_err().gone());
+    assert_eq!(one(&mut wire, HELD).await, "0");
+}
+
+/// How many hold the lock of this database.
+const HELD: &str = "SELECT count(*)::text FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                    WHERE l.locktype = 'advisory' AND d.datname = current_database()";
 
 #[tokio::test]
 async fn a_pooler_is_found_and_worked_through_by_a_lease() {
