@@ -3,12 +3,14 @@
 mod bench;
 mod bin;
 mod db;
+mod golden;
 mod holder;
 mod servers;
 
 pub use bench::Bench;
 pub use bin::{Command, Run, Running, signal, until};
 pub use db::{Db, Engine, mariadb_client};
+pub use golden::{golden, host, plain};
 pub use holder::Holder;
 pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres, tls};
 
