@@ -52,11 +52,6 @@ INSERT INTO `shop`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`,
 UPDATE `shop`.`triphase_ledger` SET `release` = 'v2', `step` = 'first_names', `name` = 'first names' WHERE `release` = 'v2' AND `step` = 'names';
 INSERT INTO `shop`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'repair rename', NULL, NULL, 'recorded', NULL);
 
--- repair upgrade-ledger
-INSERT INTO `shop`.`triphase_meta` (`key`, `value`) VALUES ('upgraded', 'from 0') ON DUPLICATE KEY UPDATE `value` = VALUES(`value`);
-INSERT INTO `shop`.`triphase_meta` (`key`, `value`) VALUES ('format', '1.0') ON DUPLICATE KEY UPDATE `value` = VALUES(`value`);
-INSERT INTO `shop`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'repair upgrade-ledger', NULL, NULL, 'recorded', NULL);
-
 -- rollout
 INSERT INTO `shop`.`triphase_meta` (`key`, `value`) VALUES ('rollout/v2', concat('{"who":"o''me@here","at":', timestampdiff(MICROSECOND, '1970-01-01 00:00:00', utc_timestamp(6)), '}')) ON DUPLICATE KEY UPDATE `value` = VALUES(`value`);
 INSERT INTO `shop`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'rollout', NULL, NULL, 'recorded', NULL);

@@ -52,11 +52,6 @@ INSERT INTO "app"."triphase_history" ("at", "run_id", "command", "who", "host", 
 UPDATE "app"."triphase_ledger" SET "release" = 'v2', "step" = 'first_names', "name" = 'first names' WHERE "release" = 'v2' AND "step" = 'names';
 INSERT INTO "app"."triphase_history" ("at", "run_id", "command", "who", "host", "tool", "release", "step", "verb", "statement", "hash", "outcome", "detail") VALUES (clock_timestamp(), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'repair rename', NULL, NULL, 'recorded', NULL);
 
--- repair upgrade-ledger
-INSERT INTO "app"."triphase_meta" ("key", "value") VALUES ('upgraded', 'from 0') ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value";
-INSERT INTO "app"."triphase_meta" ("key", "value") VALUES ('format', '1.0') ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value";
-INSERT INTO "app"."triphase_history" ("at", "run_id", "command", "who", "host", "tool", "release", "step", "verb", "statement", "hash", "outcome", "detail") VALUES (clock_timestamp(), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'repair upgrade-ledger', NULL, NULL, 'recorded', NULL);
-
 -- rollout
 INSERT INTO "app"."triphase_meta" ("key", "value") VALUES ('rollout/v2', '{"who":"o''me@here","at":' || CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) || '}') ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value";
 INSERT INTO "app"."triphase_history" ("at", "run_id", "command", "who", "host", "tool", "release", "step", "verb", "statement", "hash", "outcome", "detail") VALUES (clock_timestamp(), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'rollout', NULL, NULL, 'recorded', NULL);

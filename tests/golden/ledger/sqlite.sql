@@ -52,11 +52,6 @@ INSERT INTO main."triphase_history" ("at", "run_id", "command", "who", "host", "
 UPDATE main."triphase_ledger" SET "release" = 'v2', "step" = 'first_names', "name" = 'first names' WHERE "release" = 'v2' AND "step" = 'names';
 INSERT INTO main."triphase_history" ("at", "run_id", "command", "who", "host", "tool", "release", "step", "verb", "statement", "hash", "outcome", "detail") VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'repair rename', NULL, NULL, 'recorded', NULL);
 
--- repair upgrade-ledger
-INSERT INTO main."triphase_meta" ("key", "value") VALUES ('upgraded', 'from 0') ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value";
-INSERT INTO main."triphase_meta" ("key", "value") VALUES ('format', '1.0') ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value";
-INSERT INTO main."triphase_history" ("at", "run_id", "command", "who", "host", "tool", "release", "step", "verb", "statement", "hash", "outcome", "detail") VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'repair upgrade-ledger', NULL, NULL, 'recorded', NULL);
-
 -- rollout
 INSERT INTO main."triphase_meta" ("key", "value") VALUES ('rollout/v2', '{"who":"o''me@here","at":' || (CAST(strftime('%s', 'now') AS integer) * 1000000 + CAST(substr(strftime('%f', 'now'), 4) AS integer) * 1000) || '}') ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value";
 INSERT INTO main."triphase_history" ("at", "run_id", "command", "who", "host", "tool", "release", "step", "verb", "statement", "hash", "outcome", "detail") VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 'rrrrrrrrrrrrrrrrrrrrrrrrrr', 'triphase ff', 'o''me@here', 'here', '0.0.0', 'v2', 'names', 'rollout', NULL, NULL, 'recorded', NULL);

@@ -28,6 +28,7 @@ pub fn plain(bench: &Bench, text: &str) -> String {
         Db::Sqlite { .. } => replace(bench.db.file().parent().unwrap().display().to_string(), "FOLDER"),
         Db::Postgres { url } | Db::Mariadb { url } => {
             replace(format!("{}:{}", url.host(), url.port()), "SERVER");
+            replace(format!("@{}", url.host()), "@SERVER");
             replace(url.database(), "DATABASE");
         }
     }

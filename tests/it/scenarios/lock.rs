@@ -2,6 +2,7 @@
 
 use super::releases::{V1, sample};
 use crate::harness::{Bench, Command, Db, Engine, Holder, Running, host, on_each_engine, signal, until};
+use std::io::{BufRead as _, BufReader};
 
 on_each_engine!(
     eight_runners_do_each_step_once,
@@ -125,16 +126,21 @@ fn who_holds_the_lock_is_named(engine: Engine) {
         }
         assert!(busy.stdout.is_empty(), "{busy:?}");
     }
-    let lines = bench.ends(4, "ff --json --wait-lock 100ms").stdout;
-    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let waiting = events.iter().find(|event| event["type"] == "waiting").unwrap_or_else(|| panic!("{lines}"));
+    let json = |line: &str| -> serde_json::Value { serde_json::from_str(line).unwrap() };
+    let end = json(bench.ends(4, "ff --json --wait-lock 0s").stdout.lines().last().unwrap());
+    assert_eq!((end["end"].as_str(), end["exit_code"].as_u64()), (Some("busy"), Some(4)), "{end}");
+    assert!(end["error"].as_str().is_some_and(|error| error.contains(&run)), "{end}");
+    // Who waits is told before.
+    let waits = bench.command("ff --json");
+    let mut waiter = waits.spawn();
+    let mut lines = BufReader::new(waiter.stdout.take().unwrap()).lines().map(|line| json(&line.unwrap()));
+    let waiting = lines.find(|event| event["type"] == "waiting").unwrap();
     let by = &waiting["by"];
-    assert_eq!((by["run"].as_str(), by["who"].as_str()), (Some(run.as_str()), Some(who.as_str())), "{lines}");
-    assert_eq!((by["host"].as_str(), by["pid"].as_u64()), (Some(host().as_str()), Some(pid.into())), "{lines}");
-    assert_eq!(by["command"], "triphase add v2/endless --out-of-order", "{lines}");
-    let end = events.last().unwrap();
-    assert_eq!((end["end"].as_str(), end["exit_code"].as_u64()), (Some("busy"), Some(4)), "{lines}");
-    assert!(end["error"].as_str().is_some_and(|error| error.contains(&run)), "{lines}");
+    assert_eq!((by["run"].as_str(), by["who"].as_str()), (Some(run.as_str()), Some(who.as_str())), "{waiting}");
+    assert_eq!((by["host"].as_str(), by["pid"].as_u64()), (Some(host().as_str()), Some(pid.into())), "{waiting}");
+    assert_eq!(by["command"], "triphase add v2/endless --out-of-order", "{waiting}");
+    signal(&waiter, "INT");
+    waits.end(waiter).exits(130);
     signal(&child, "TERM");
     command.end(child).exits(143);
     bench.release("v2", "steps:\n  endless:\n    add: INSERT INTO log VALUES (1)\n");
@@ -196,7 +202,6 @@ fn a_lock_is_given_back_on_every_path(engine: Engine) {
 
 /// Traffic on the ledger itself, before the run's first write.
 fn a_ledger_that_is_locked_is_waited_for(engine: Engine) {
-    use std::io::{BufRead as _, BufReader};
     let bench = Bench::new(engine);
     bench.release("v1", V1);
     bench.ok("add v1");

@@ -6,7 +6,7 @@ SET @triphase_mode = trim(BOTH ',' FROM concat(replace(replace(replace(replace(r
 SET SESSION sql_mode = @triphase_mode, autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = DEFAULT, time_zone = DEFAULT, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2;
 SET NAMES utf8mb4;
 USE `DATABASE`;
-SET @triphase_demand = IF((GET_LOCK('triphase DATABASE 14562d7a08008e20', 0) = 1), 'DO 0', 'SELECT 1 FROM `triphase: another run holds the lock; nothing was changed`');
+SET @triphase_demand = IF((GET_LOCK('triphase DATABASE HASH', 0) = 1), 'DO 0', 'SELECT 1 FROM `triphase: another run holds the lock; nothing was changed`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -42,7 +42,7 @@ INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`
 INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v1', 'customer', 'add', 1, '6cf7c65eda1727e8', 'attempting', NULL);
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -95,7 +95,7 @@ INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`
 INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names', 'add', 1, 'b694935bc55b3441', 'attempting', NULL);
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -174,7 +174,7 @@ INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`
 INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names_index', 'add', 2, 'af36926908f5955f', 'attempting', NULL);
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -209,7 +209,7 @@ INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `simdrop_st
 INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names', 'simdrop', 1, '189d07d2c5e22236', 'attempting', NULL);
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -244,7 +244,7 @@ INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `drop_state
 INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names', 'drop', 1, '50bc15ba90a9fd73', 'attempting', NULL);
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -280,7 +280,7 @@ INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`
 INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v3', 'orders', 'add', 1, 'f0b0199e39b67337', 'attempting', NULL);
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -301,4 +301,4 @@ INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `drop_state
 INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names_index', 'drop', NULL, NULL, 'nothing', NULL), (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v3', 'orders', 'add', NULL, NULL, 'done', NULL), (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v3', 'orders', 'simdrop', NULL, NULL, 'nothing', NULL), (utc_timestamp(6), 'RUN', 'triphase sql ff', 'tester@HOST', 'HOST', '0.0.0', 'v3', 'orders', 'drop', NULL, NULL, 'nothing', NULL);
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-DO RELEASE_LOCK('triphase DATABASE 14562d7a08008e20');
+DO RELEASE_LOCK('triphase DATABASE HASH');

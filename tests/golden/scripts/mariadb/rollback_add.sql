@@ -6,7 +6,7 @@ SET @triphase_mode = trim(BOTH ',' FROM concat(replace(replace(replace(replace(r
 SET SESSION sql_mode = @triphase_mode, autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = DEFAULT, time_zone = DEFAULT, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2;
 SET NAMES utf8mb4;
 USE `DATABASE`;
-SET @triphase_demand = IF((GET_LOCK('triphase DATABASE 14562d7a08008e20', 0) = 1), 'DO 0', 'SELECT 1 FROM `triphase: another run holds the lock; nothing was changed`');
+SET @triphase_demand = IF((GET_LOCK('triphase DATABASE HASH', 0) = 1), 'DO 0', 'SELECT 1 FROM `triphase: another run holds the lock; nothing was changed`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -47,7 +47,7 @@ INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `ho
 ;
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -84,7 +84,7 @@ INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `ho
 ;
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -121,7 +121,7 @@ INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `ho
 ;
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE 14562d7a08008e20') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
@@ -140,4 +140,4 @@ INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `ho
 ;
 SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
 COMMIT AND NO CHAIN NO RELEASE;
-DO RELEASE_LOCK('triphase DATABASE 14562d7a08008e20');
+DO RELEASE_LOCK('triphase DATABASE HASH');
