@@ -189,11 +189,37 @@ fn sweep(engine: Engine) {
         }
         table.push((name, points.len(), outcomes));
     }
-    println!("| engine | command | points | outcome |\n|---|---|---|---|");
-    for (name, points, outcomes) in table {
+    let rows = table.into_iter().map(|(name, points, outcomes)| {
         let outcomes: Vec<_> = outcomes.iter().map(|(outcome, n)| format!("{n} {outcome}")).collect();
-        println!("| {engine:?} | {name} | {points} | {} |", outcomes.join(", "));
+        format!("| {} | {name} | {points} | {} |", title(engine), outcomes.join(", "))
+    });
+    kept(engine, &rows.collect::<Vec<_>>());
+}
+
+fn title(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "SQLite",
+        Engine::Postgres => "PostgreSQL",
+        Engine::Mariadb => "MariaDB",
     }
+}
+
+/// Compares what a sweep came to with its rows of the table in `CONTRIBUTING.md`; `UPDATE_GOLDEN=1` puts the new ones in their place.
+fn kept(engine: Engine, rows: &[String]) {
+    // The engines' sweeps run side by side.
+    static PAGE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _page = PAGE.lock().unwrap();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let own = |line: &&str| line.starts_with(&format!("| {} | ", title(engine)));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let mut rows = Some(rows.join("\n"));
+        let lines = page.lines().filter_map(|line| if own(&line) { rows.take() } else { Some(line.to_owned()) });
+        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        return;
+    }
+    let there: Vec<&str> = page.lines().filter(own).collect();
+    pretty_assertions::assert_eq!(there, rows, "CONTRIBUTING.md: UPDATE_GOLDEN=1 writes the table anew");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod batch;
 mod create;
+#[cfg(test)]
+mod golden;
 mod objects;
 mod read;
 mod upgrade;

@@ -1,11 +1,14 @@
 //! One run at a time.
 
 use super::releases::{V1, sample};
-use crate::harness::{Bench, Db, Engine, Holder, Running, on_each_engine, until};
+use crate::harness::{Bench, Command, Db, Engine, Holder, Running, host, on_each_engine, signal, until};
+use std::io::{BufRead as _, BufReader};
 
 on_each_engine!(
     eight_runners_do_each_step_once,
     a_busy_lock_is_told_after_a_bounded_wait,
+    who_holds_the_lock_is_named,
+    a_live_holder_is_named_and_a_dead_one_is_not_in_the_way,
     a_lock_is_given_back_on_every_path,
     a_ledger_that_is_locked_is_waited_for
 );
@@ -83,6 +86,109 @@ fn a_busy_lock_is_told_after_a_bounded_wait(engine: Engine) {
     drop(keeper);
 }
 
+/// A run at work on a statement without an end.
+fn endless(bench: &Bench) -> (Command, Running) {
+    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.ok("ff");
+    bench.release(
+        "v2",
+        "
+steps:
+  endless:
+    add:
+      postgres: SELECT pg_sleep(3600)
+      mysql: SELECT sleep(3600)
+      sqlite: INSERT INTO log WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c
+",
+    );
+    let command = bench.command("add v2/endless --out-of-order");
+    let child = command.spawn();
+    // The run's own row is written under the lock, before its first statement.
+    until("the run's row", || {
+        let recorded = "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
+        bench.db.value(recorded) == "0"
+    });
+    (command, child)
+}
+
+/// Run, user, host, process and command of whoever is waited for, for people and as JSON.
+fn who_holds_the_lock_is_named(engine: Engine) {
+    let bench = Bench::new(engine);
+    let (command, child) = endless(&bench);
+    let run = bench.db.value("SELECT run_id FROM triphase_run");
+    let (who, pid) = (format!("tester@{}", host()), child.id());
+    assert_eq!(bench.db.value("SELECT who, host, pid FROM triphase_run"), format!("{who}|{}|{pid}", host()));
+    for line in ["ff --wait-lock 0s", "add v2 --wait-lock 100ms"] {
+        let busy = bench.ends(4, line);
+        let error = busy.stderr.lines().find(|line| line.starts_with("error")).unwrap_or_default();
+        for part in [&run, &who, &format!("pid {pid}"), "triphase add v2/endless --out-of-order"] {
+            assert!(error.contains(part), "{line} does not name {part}: {}", busy.stderr);
+        }
+        assert!(busy.stdout.is_empty(), "{busy:?}");
+    }
+    let json = |line: &str| -> serde_json::Value { serde_json::from_str(line).unwrap() };
+    let end = json(bench.ends(4, "ff --json --wait-lock 0s").stdout.lines().last().unwrap());
+    assert_eq!((end["end"].as_str(), end["exit_code"].as_u64()), (Some("busy"), Some(4)), "{end}");
+    assert!(end["error"].as_str().is_some_and(|error| error.contains(&run)), "{end}");
+    // Who waits is told before.
+    let waits = bench.command("ff --json");
+    let mut waiter = waits.spawn();
+    let mut lines = BufReader::new(waiter.stdout.take().unwrap()).lines().map(|line| json(&line.unwrap()));
+    let waiting = lines.find(|event| event["type"] == "waiting").unwrap();
+    let by = &waiting["by"];
+    assert_eq!((by["run"].as_str(), by["who"].as_str()), (Some(run.as_str()), Some(who.as_str())), "{waiting}");
+    assert_eq!((by["host"].as_str(), by["pid"].as_u64()), (Some(host().as_str()), Some(pid.into())), "{waiting}");
+    assert_eq!(by["command"], "triphase add v2/endless --out-of-order", "{waiting}");
+    signal(&waiter, "INT");
+    waits.end(waiter).exits(130);
+    signal(&child, "TERM");
+    command.end(child).exits(143);
+    bench.release("v2", "steps:\n  endless:\n    add: INSERT INTO log VALUES (1)\n");
+    bench.ok("ff --wait-lock 0s");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
+}
+
+/// `unlock` while a run is at work, and once it was killed.
+fn a_live_holder_is_named_and_a_dead_one_is_not_in_the_way(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.ok("ff");
+    bench.ok("unlock").says("nothing to do");
+    bench.ok("unlock --force").says("nothing to do");
+    let recorded = "SELECT count(*) FROM triphase_history WHERE verb = 'unlock'";
+    assert_eq!(bench.db.value(recorded), "0", "there was nothing to record");
+
+    let (command, mut child) = endless(&bench);
+    let run = bench.db.value("SELECT run_id FROM triphase_run");
+    let named = bench.run("unlock").says(&run).says(&child.id().to_string());
+    let lines: &[&str] = match engine {
+        // A file has no sessions that another process could end.
+        Engine::Sqlite => &["unlock --force", "unlock --force --yes"],
+        Engine::Postgres | Engine::Mariadb => {
+            assert_eq!(named.code, 7, "{named:?}");
+            &[]
+        }
+    };
+    for line in lines {
+        bench.run(line).says(&run);
+    }
+    assert!(child.try_wait().unwrap().is_none(), "the run was ended");
+    bench.ends(4, "ff --wait-lock 0s");
+    assert_eq!(bench.db.value("SELECT run_id FROM triphase_run"), run);
+    assert_eq!(bench.db.value(recorded), "0");
+
+    signal(&child, "KILL");
+    command.end(child).exits(-9);
+    bench.release("v2", "steps:\n  endless:\n    add: INSERT INTO log VALUES (1)\n");
+    if engine == Engine::Sqlite {
+        bench.ok("unlock").says("nothing to do");
+    }
+    // Whoever comes next ends what the dead run left at work (rule X2).
+    bench.ok("ff");
+    bench.ok("unlock").says("nothing to do");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
+}
+
 fn a_lock_is_given_back_on_every_path(engine: Engine) {
     let bench = Bench::new(engine);
     sample(&bench);
@@ -96,7 +202,6 @@ fn a_lock_is_given_back_on_every_path(engine: Engine) {
 
 /// Traffic on the ledger itself, before the run's first write.
 fn a_ledger_that_is_locked_is_waited_for(engine: Engine) {
-    use std::io::{BufRead as _, BufReader};
     let bench = Bench::new(engine);
     bench.release("v1", V1);
     bench.ok("add v1");

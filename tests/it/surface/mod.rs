@@ -3,6 +3,7 @@
 mod ask;
 mod completion;
 mod errors;
+mod exits;
 mod links;
 mod manners;
 mod new;

@@ -1,0 +1,143 @@
+-- triphase 0.0.0: triphase sql rollback_add v2 --cascade
+-- made by tester@HOST, for a bare client: mariadb DATABASE < THIS-FILE
+-- not with --force, and not by `source`: the client must stop at the first error
+SET NAMES utf8mb4;
+SET @triphase_mode = trim(BOTH ',' FROM concat(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(concat(',', @@GLOBAL.sql_mode, ','), ',ANSI_QUOTES,', ','), ',NO_BACKSLASH_ESCAPES,', ','), ',ANSI,', ','), ',ORACLE,', ','), ',MSSQL,', ','), ',DB2,', ','), ',POSTGRESQL,', ','), ',MAXDB,', ','), ',MYSQL323,', ','), ',MYSQL40,', ','), 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'));
+SET SESSION sql_mode = @triphase_mode, autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = DEFAULT, time_zone = DEFAULT, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2;
+SET NAMES utf8mb4;
+USE `DATABASE`;
+SET @triphase_demand = IF((GET_LOCK('triphase DATABASE HASH', 0) = 1), 'DO 0', 'SELECT 1 FROM `triphase: another run holds the lock; nothing was changed`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_demand = IF((IS_USED_LOCK('triphase client RUN') IS NULL), 'DO 0', 'SELECT 1 FROM `triphase: a session of an earlier run is still at work`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_demand = IF((IS_USED_LOCK('triphase run RUN') IS NULL), 'DO 0', 'SELECT 1 FROM `triphase: a session of an earlier run is still at work`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+START TRANSACTION READ WRITE;
+INSERT INTO `DATABASE`.`triphase_run` (id, run_id, who, host, pid, since, command, session) VALUES (1, '', '', '', 0, utc_timestamp(6), '', '') ON DUPLICATE KEY UPDATE id = id;
+SET @triphase_quiet = (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE id = 1 FOR UPDATE);
+SET @triphase_demand = IF(((SELECT coalesce(max(`id`), 0) FROM `DATABASE`.`triphase_history`) = 16 AND (SELECT `value` FROM `DATABASE`.`triphase_meta` WHERE `key` = 'format') = '1.0' AND EXISTS (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE `id` = 1 AND `run_id` = 'RUN')), 'DO 0', 'SELECT 1 FROM `triphase: the ledger has moved on; make this script again`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+INSERT INTO `DATABASE`.`triphase_run` (`id`, `run_id`, `who`, `host`, `pid`, `since`, `command`, `session`) VALUES (1, 'RUN', 'tester@HOST', 'HOST', PID, utc_timestamp(6), 'triphase sql rollback_add v2 --cascade', 'script') ON DUPLICATE KEY UPDATE `run_id` = VALUES(`run_id`), `who` = VALUES(`who`), `host` = VALUES(`host`), `pid` = VALUES(`pid`), `since` = VALUES(`since`), `command` = VALUES(`command`), `session` = VALUES(`session`)
+;
+UPDATE `DATABASE`.`triphase_run` SET epoch = epoch + 1, lease_until = NULL WHERE id = 1;
+COMMIT AND NO CHAIN NO RELEASE;
+
+SET SESSION sql_mode = @triphase_mode, autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = DEFAULT, time_zone = DEFAULT, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2;
+SET NAMES utf8mb4;
+USE `DATABASE`;
+START TRANSACTION READ WRITE;
+SET @triphase_quiet = (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE `id` = 1 AND `run_id` = 'RUN' LOCK IN SHARE MODE);
+SET @triphase_demand = IF((@triphase_quiet = 1), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_was = @@SESSION.sql_mode, @triphase_client = @@SESSION.character_set_client, @triphase_results = @@SESSION.character_set_results, @triphase_collation = @@SESSION.collation_connection;
+SET SESSION sql_mode = @triphase_mode;
+SET NAMES utf8mb4;
+INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `simdrop_state`, `simdrop_at`, `simdrop_detail`, `h_rollback_simdrop`) VALUES ('v2', 'names', 'names', 'rolling_back', utc_timestamp(6), '{"who":"tester@HOST","seq":9,"checksum":"t1:aba3f65dac45de9a710da8c5cb21d50a","trying":0,"attempt":2,"hashes":["7a0994912b223152"]}', '{"checksum":"t1:8b89b1b70fba406b5c64af4e225687f4","label":"lossless","actions":[{"kind":"sql","text":"ALTER TABLE customer RENAME COLUMN _simdrop_name TO name","alone":true}]}') ON DUPLICATE KEY UPDATE `name` = VALUES(`name`), `simdrop_state` = VALUES(`simdrop_state`), `simdrop_at` = VALUES(`simdrop_at`), `simdrop_detail` = VALUES(`simdrop_detail`), `h_rollback_simdrop` = VALUES(`h_rollback_simdrop`);
+INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql rollback_add v2 --cascade', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names', 'rollback_simdrop', 1, '7a0994912b223152', 'attempting', NULL)
+;
+SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
+COMMIT AND NO CHAIN NO RELEASE;
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+ALTER TABLE customer RENAME COLUMN _simdrop_name TO name;
+START TRANSACTION READ WRITE;
+SET @triphase_quiet = (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE `id` = 1 AND `run_id` = 'RUN' LOCK IN SHARE MODE);
+SET @triphase_demand = IF((@triphase_quiet = 1), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_was = @@SESSION.sql_mode, @triphase_client = @@SESSION.character_set_client, @triphase_results = @@SESSION.character_set_results, @triphase_collation = @@SESSION.collation_connection;
+SET SESSION sql_mode = @triphase_mode;
+SET NAMES utf8mb4;
+INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `simdrop_state`, `simdrop_at`, `simdrop_detail`) VALUES ('v2', 'names_index', 'names_index', 'rolled_back', utc_timestamp(6), '{"empty":true,"who":"tester@HOST","seq":10,"attempt":2}'), ('v2', 'names', 'names', 'rolled_back', utc_timestamp(6), '{"who":"tester@HOST","seq":9,"checksum":"t1:aba3f65dac45de9a710da8c5cb21d50a","attempt":2}') ON DUPLICATE KEY UPDATE `name` = VALUES(`name`), `simdrop_state` = VALUES(`simdrop_state`), `simdrop_at` = VALUES(`simdrop_at`), `simdrop_detail` = VALUES(`simdrop_detail`);
+INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql rollback_add v2 --cascade', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names_index', 'rollback_simdrop', NULL, NULL, 'nothing', NULL), (utc_timestamp(6), 'RUN', 'triphase sql rollback_add v2 --cascade', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names', 'rollback_simdrop', NULL, NULL, 'done', NULL)
+;
+SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
+COMMIT AND NO CHAIN NO RELEASE;
+
+SET SESSION sql_mode = @triphase_mode, autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = DEFAULT, time_zone = DEFAULT, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2;
+SET NAMES utf8mb4;
+USE `DATABASE`;
+START TRANSACTION READ WRITE;
+SET @triphase_quiet = (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE `id` = 1 AND `run_id` = 'RUN' LOCK IN SHARE MODE);
+SET @triphase_demand = IF((@triphase_quiet = 1), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_was = @@SESSION.sql_mode, @triphase_client = @@SESSION.character_set_client, @triphase_results = @@SESSION.character_set_results, @triphase_collation = @@SESSION.collation_connection;
+SET SESSION sql_mode = @triphase_mode;
+SET NAMES utf8mb4;
+INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`, `add_at`, `add_detail`, `h_rollback_add`) VALUES ('v2', 'names_index', 'names_index', 'rolling_back', utc_timestamp(6), '{"who":"tester@HOST","seq":8,"checksum":"t1:5dd2391691ea6560b81e9a4057a03829","trying":0,"attempt":2,"hashes":["fdfa7c6d561e6d3c"]}', '{"checksum":"t1:df58c22ca03ede179044834f2167576a","label":"lossless","actions":[{"kind":"sql","text":"DROP INDEX customer_first_name ON customer","alone":true}]}') ON DUPLICATE KEY UPDATE `name` = VALUES(`name`), `add_state` = VALUES(`add_state`), `add_at` = VALUES(`add_at`), `add_detail` = VALUES(`add_detail`), `h_rollback_add` = VALUES(`h_rollback_add`);
+INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql rollback_add v2 --cascade', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names_index', 'rollback_add', 1, 'fdfa7c6d561e6d3c', 'attempting', NULL)
+;
+SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
+COMMIT AND NO CHAIN NO RELEASE;
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+DROP INDEX customer_first_name ON customer;
+START TRANSACTION READ WRITE;
+SET @triphase_quiet = (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE `id` = 1 AND `run_id` = 'RUN' LOCK IN SHARE MODE);
+SET @triphase_demand = IF((@triphase_quiet = 1), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_was = @@SESSION.sql_mode, @triphase_client = @@SESSION.character_set_client, @triphase_results = @@SESSION.character_set_results, @triphase_collation = @@SESSION.collation_connection;
+SET SESSION sql_mode = @triphase_mode;
+SET NAMES utf8mb4;
+INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`, `add_at`, `add_detail`) VALUES ('v2', 'names_index', 'names_index', 'rolled_back', utc_timestamp(6), '{"who":"tester@HOST","seq":8,"checksum":"t1:5dd2391691ea6560b81e9a4057a03829","attempt":2}') ON DUPLICATE KEY UPDATE `name` = VALUES(`name`), `add_state` = VALUES(`add_state`), `add_at` = VALUES(`add_at`), `add_detail` = VALUES(`add_detail`);
+INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql rollback_add v2 --cascade', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names_index', 'rollback_add', NULL, NULL, 'done', NULL)
+;
+SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
+COMMIT AND NO CHAIN NO RELEASE;
+
+SET SESSION sql_mode = @triphase_mode, autocommit = 1, foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = DEFAULT, time_zone = DEFAULT, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2;
+SET NAMES utf8mb4;
+USE `DATABASE`;
+START TRANSACTION READ WRITE;
+SET @triphase_quiet = (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE `id` = 1 AND `run_id` = 'RUN' LOCK IN SHARE MODE);
+SET @triphase_demand = IF((@triphase_quiet = 1), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_was = @@SESSION.sql_mode, @triphase_client = @@SESSION.character_set_client, @triphase_results = @@SESSION.character_set_results, @triphase_collation = @@SESSION.collation_connection;
+SET SESSION sql_mode = @triphase_mode;
+SET NAMES utf8mb4;
+INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`, `add_at`, `add_detail`, `h_rollback_add`) VALUES ('v2', 'names', 'names', 'rolling_back', utc_timestamp(6), '{"who":"tester@HOST","seq":7,"checksum":"t1:212d1b5ee25ea8465e92c00bfc8972b1","trying":0,"attempt":2,"hashes":["6c1aaa3d79b4d2cc"]}', '{"checksum":"t1:b33c6464cef27079cca6508a5f925187","label":"lossy","actions":[{"kind":"sql","text":"ALTER TABLE customer DROP COLUMN first_name","alone":true}]}') ON DUPLICATE KEY UPDATE `name` = VALUES(`name`), `add_state` = VALUES(`add_state`), `add_at` = VALUES(`add_at`), `add_detail` = VALUES(`add_detail`), `h_rollback_add` = VALUES(`h_rollback_add`);
+INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql rollback_add v2 --cascade', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names', 'rollback_add', 1, '6c1aaa3d79b4d2cc', 'attempting', NULL)
+;
+SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
+COMMIT AND NO CHAIN NO RELEASE;
+SET @triphase_demand = IF((IS_USED_LOCK('triphase DATABASE HASH') = CONNECTION_ID()), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+ALTER TABLE customer DROP COLUMN first_name;
+START TRANSACTION READ WRITE;
+SET @triphase_quiet = (SELECT 1 FROM `DATABASE`.`triphase_run` WHERE `id` = 1 AND `run_id` = 'RUN' LOCK IN SHARE MODE);
+SET @triphase_demand = IF((@triphase_quiet = 1), 'DO 0', 'SELECT 1 FROM `triphase: the lock is another run''s now`');
+PREPARE triphase_demand FROM @triphase_demand;
+EXECUTE triphase_demand;
+DEALLOCATE PREPARE triphase_demand;
+SET @triphase_was = @@SESSION.sql_mode, @triphase_client = @@SESSION.character_set_client, @triphase_results = @@SESSION.character_set_results, @triphase_collation = @@SESSION.collation_connection;
+SET SESSION sql_mode = @triphase_mode;
+SET NAMES utf8mb4;
+INSERT INTO `DATABASE`.`triphase_ledger` (`release`, `step`, `name`, `add_state`, `add_at`, `add_detail`) VALUES ('v2', 'names', 'names', 'rolled_back', utc_timestamp(6), '{"who":"tester@HOST","seq":7,"checksum":"t1:212d1b5ee25ea8465e92c00bfc8972b1","attempt":2}') ON DUPLICATE KEY UPDATE `name` = VALUES(`name`), `add_state` = VALUES(`add_state`), `add_at` = VALUES(`add_at`), `add_detail` = VALUES(`add_detail`);
+INSERT INTO `DATABASE`.`triphase_history` (`at`, `run_id`, `command`, `who`, `host`, `tool`, `release`, `step`, `verb`, `statement`, `hash`, `outcome`, `detail`) VALUES (utc_timestamp(6), 'RUN', 'triphase sql rollback_add v2 --cascade', 'tester@HOST', 'HOST', '0.0.0', 'v2', 'names', 'rollback_add', NULL, NULL, 'done', NULL)
+;
+SET SESSION sql_mode = @triphase_was, character_set_client = @triphase_client, character_set_results = @triphase_results, collation_connection = @triphase_collation;
+COMMIT AND NO CHAIN NO RELEASE;
+DO RELEASE_LOCK('triphase DATABASE HASH');
