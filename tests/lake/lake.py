@@ -139,6 +139,10 @@ def delete(path, predicate=None):
     return DeltaTable(path).delete(predicate)
 
 
+def set_properties(path, properties):
+    DeltaTable(path).alter.set_table_properties(properties, raise_if_not_exists=False)
+
+
 def configuration(path):
     return dict(sorted(DeltaTable(path).metadata().configuration.items()))
 

@@ -1,7 +1,7 @@
 //! `UPDATE`, `DELETE`, `INSERT` and `MERGE`, each as one commit that carries its own evidence.
 
 use super::{
-    commit, context,
+    acts, commit, context,
     evidence::{Evidence, Standing},
     lake::Lake,
     query,
@@ -10,7 +10,11 @@ use super::{
 use crate::{
     engine::{Failure, Stop},
     failpoint,
-    sql::lake::{Dml, Merged, Named, Set},
+    ops::{Refusal, TOMBSTONE},
+    sql::{
+        self,
+        lake::{Dml, Merged, Named, Set},
+    },
 };
 use anyhow::anyhow;
 use deltalake::{
@@ -53,6 +57,26 @@ pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration
             Err(Moved) => patience.wait(stop).await?,
         }
     }
+}
+
+/// What keeps a statement from its table whatever its rows are: table features that can't be written. `None`: nothing, or no such table is
+/// there yet.
+///
+/// # Errors
+/// Where the table can't be read.
+pub async fn forbids(lake: &Lake, text: &str) -> Result<Option<Refusal>, Failure> {
+    let Ok(dml) = sql::lake::read(text) else { return Ok(None) };
+    let name = &dml.table().path;
+    let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
+    let Ok(place) = lake.place(name) else { return Ok(None) };
+    let Some(table) = lake.head(&place).await.map_err(access)? else { return Ok(None) };
+    let protocol = acts::state(&table).map_err(access)?.protocol;
+    // One that is being deleted is none, and another may be made in its place before this.
+    if protocol.features().contains(TOMBSTONE) {
+        return Ok(None);
+    }
+    let features = protocol.foreign();
+    Ok((!features.is_empty()).then(|| Refusal::unwritable(name, &features)))
 }
 
 /// How long others may be first, again and again.
@@ -112,7 +136,7 @@ pub async fn decided(
         Err(Trouble::Moved) => return Ok(Err(Moved)),
         Err(trouble @ (Trouble::Refused(_) | Trouble::Lost(_))) => trouble,
     };
-    if let Ok(Some(table)) = lake.open(place).await
+    if let Ok(Some(table)) = lake.head(place).await
         && evidence.standing(&table).await? == Standing::Applied
     {
         return Ok(Ok(()));
