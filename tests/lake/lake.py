@@ -172,7 +172,7 @@ def partitions(path):
     return DeltaTable(path).metadata().partition_columns
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids, forget_log)}
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids, forget_log, set_properties)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

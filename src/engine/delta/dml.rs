@@ -25,6 +25,7 @@ use deltalake::{
         scalar::ScalarValue,
     },
     delta_datafusion::DataFusionMixins as _,
+    operations::merge::{DeleteBuilder, UpdateBuilder},
     protocol::SaveMode,
 };
 use std::{
@@ -187,17 +188,9 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
                 let condition = condition.as_deref();
                 merge = match merged {
                     Merged::Update(set) => {
-                        let set = known(&unchanged, named, set)?;
-                        merge.when_matched_update(|mut update| {
-                            for (column, value) in set {
-                                update = update.update(column, value);
-                            }
-                            condition.into_iter().fold(update, |update, condition| update.predicate(condition))
-                        })
+                        merge.when_matched_update(updates(known(&unchanged, named, set)?, condition))
                     }
-                    Merged::Delete => merge.when_matched_delete(|delete| {
-                        condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
-                    }),
+                    Merged::Delete => merge.when_matched_delete(deletes(condition)),
                     Merged::Insert(set) => {
                         let set = known(&unchanged, named, set)?;
                         merge.when_not_matched_insert(|mut insert| {
@@ -208,17 +201,9 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
                         })
                     }
                     Merged::UpdateOrphan(set) => {
-                        let set = known(&unchanged, named, set)?;
-                        merge.when_not_matched_by_source_update(|mut update| {
-                            for (column, value) in set {
-                                update = update.update(column, value);
-                            }
-                            condition.into_iter().fold(update, |update, condition| update.predicate(condition))
-                        })
+                        merge.when_not_matched_by_source_update(updates(known(&unchanged, named, set)?, condition))
                     }
-                    Merged::DeleteOrphan => merge.when_not_matched_by_source_delete(|delete| {
-                        condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
-                    }),
+                    Merged::DeleteOrphan => merge.when_not_matched_by_source_delete(deletes(condition)),
                 }?;
             }
             (merge.await?.0, "MERGE")
@@ -229,6 +214,19 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
         commit::put(&unchanged, vec![], &evidence.put(operation)).await?;
     }
     Ok(())
+}
+
+/// What a `MERGE` sets in a row.
+fn updates(set: Vec<(Column, &str)>, condition: Option<&str>) -> impl FnOnce(UpdateBuilder) -> UpdateBuilder {
+    move |update| {
+        let update = set.into_iter().fold(update, |update, (column, value)| update.update(column, value));
+        condition.into_iter().fold(update, |update, condition| update.predicate(condition))
+    }
+}
+
+/// Which rows a `MERGE` deletes.
+fn deletes(condition: Option<&str>) -> impl FnOnce(DeleteBuilder) -> DeleteBuilder {
+    move |delete| condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
 }
 
 /// The columns that are set, each there in the table, and their values.

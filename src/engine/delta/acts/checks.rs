@@ -393,15 +393,19 @@ pub async fn no_foreign_commits(whose: &Whose, table: &DeltaTable, since: Verb, 
         if found {
             return Ok(());
         }
-        return Err(Trouble::Refused(anyhow!("{refusal}, for all that is known: its log has no commit of this step")));
+        return Err(Trouble::Refused(anyhow!("{refusal}, for all that is known: {UNKNOWN}")));
     }
     let mut said = format!("{} commit{}", foreign.len(), s(foreign.len() as u64));
     if let Some(rows) = files::rows(files::live(table, None)?.iter().filter(|file| added.contains(&file.path))) {
         said = format!("{said}, {rows} row{} of theirs in the table", s(rows));
     }
     foreign.truncate(EXAMPLES);
-    Err(Trouble::Refused(anyhow!("{refusal} ({said}): {}", foreign.join(", "))))
+    let unknown = if found { String::new() } else { format!("; {UNKNOWN}") };
+    Err(Trouble::Refused(anyhow!("{refusal} ({said}): {}{unknown}", foreign.join(", "))))
 }
+
+/// What is said where a step's own commits are not there to count from.
+const UNKNOWN: &str = "its log has no commit of this step";
 
 /// The file that an action adds.
 fn adds(action: &Action) -> Option<&str> {
