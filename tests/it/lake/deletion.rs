@@ -103,7 +103,7 @@ fn a_table_that_others_have_written_to_is_refused_while_planning() {
     // The way out: the table stays, and the ledger says so.
     shore.ok("rollback_add v1/seed");
     shore.ok("repair undone v1/made add --reason stays --yes");
-    assert_eq!(shore.states("v1", "made"), "rolled_back pending pending");
+    assert_eq!(shore.states("v1", "made"), "pending pending pending");
     assert_eq!(shore.query("made", "SELECT id FROM t ORDER BY id"), ["7", "8", "9"]);
 }
 
