@@ -24,7 +24,7 @@ pub fn run(app: &App, args: Stamp) -> Result<u8, Halt> {
         let finding = Finding::new(Class::Usage, "C", "stamp needs to know what: it guesses no release");
         return Err(Halt::Findings(vec![finding.way_out("name a release or a step: triphase stamp vN --phase add")]));
     };
-    let about = About::Stamp { scope, phase, only: args.only };
+    let about = About::Stamp { scope, phase, only: args.only, known: Box::default() };
     repair::record_with(app, &scene, &scene.project(), &Repair { about, reason: args.reason })
 }
 

@@ -23,11 +23,16 @@ use crate::{
     action::{Action, Handlers},
     ledger::{Begin, HistoryRow, Ledger, Left, Leftover, RunRow, Traces, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time, Verb},
-    ops::Lake,
+    ops::{Detail, Lake, Refusal},
     shell,
     target::Target,
 };
-use std::{borrow::Cow, collections::BTreeMap, future::Future, pin::Pin};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    pin::Pin,
+};
 use tokio::sync::watch;
 
 /// What an engine's calls return.
@@ -265,12 +270,22 @@ pub trait Session: Send + Sync {
     }
     /// What is known of the tables that operations name; a table that is not there is left out. Only engines that run operations say
     /// anything.
-    fn lake<'a>(&'a self, _tables: &'a [String]) -> Answer<'a, Lake> {
+    fn lake<'a>(&'a self, _tables: &'a [(String, Detail)]) -> Answer<'a, Lake> {
         Box::pin(async { Ok(Lake::default()) })
     }
     /// What keeps an action from being run as the target stands now, where that can be seen without changing anything; `None`: nothing, or
     /// not known.
     fn refuses<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<String>> {
+        Box::pin(async { Ok(None) })
+    }
+    /// What keeps an action from being run whatever its plan does before it, where that is seen without reading rows: a table that can't be
+    /// written, commits of others on one that would be deleted. `before`: the handlers that the plan runs before it. `None`: nothing, or not
+    /// known.
+    fn forbids<'a>(
+        &'a self,
+        _action: &'a Action,
+        _before: &'a BTreeSet<(StepId, Verb)>,
+    ) -> Answer<'a, Option<Refusal>> {
         Box::pin(async { Ok(None) })
     }
     /// What the target's own tables say of steps, whatever the ledger says (rule D7): of these, where a table has kept no more than the

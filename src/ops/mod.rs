@@ -24,7 +24,7 @@ pub use derive::{BY, Derived, Setting, derive};
 pub use edit::{Edit, Position};
 pub use names::{OWN_FOLDER, hash as step_hash, hash_in, ours};
 pub use schema::schema;
-pub use state::{CONSTRAINT, Field, HIDDEN, Protocol, STASH, TOMBSTONE, TableState};
+pub use state::{COMMENT, CONSTRAINT, Field, HIDDEN, MAX_COLUMN_ID, Protocol, STASH, TOMBSTONE, TableState};
 pub use table::{FieldSpec, Shape, Spec, Support};
 pub use types::{DataType, Nested};
 pub use vet::vet;
@@ -45,6 +45,35 @@ named! {
         Spark = "spark",
         /// delta-rs: the `deltalake` libraries.
         DeltaRs = "delta-rs",
+    }
+}
+
+/// How much is asked of a table: what asks for less takes no longer for many files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// All but its size.
+    Shape,
+    /// Its size too, where its columns are not mapped: an operation may then have to rewrite its files, and says how many.
+    SizeUnlessMapped,
+    /// Its size too.
+    Size,
+}
+
+impl Detail {
+    /// What an operation is derived from.
+    pub const fn of(operation: &Operation) -> Self {
+        match operation {
+            Operation::Repartition(_) => Self::Size,
+            Operation::DropColumn(_) | Operation::RenameColumn(_) | Operation::ChangeType(_) => Self::SizeUnlessMapped,
+            Operation::CreateTable(_) | Operation::DropTable(_) | Operation::RenameTable(_) => Self::Shape,
+            Operation::AddColumn(_) | Operation::SetNotNull(_) | Operation::DropNotNull(_) => Self::Shape,
+            Operation::SetDefault(_) | Operation::DropDefault(_) | Operation::AddConstraint(_) => Self::Shape,
+            Operation::DropConstraint(_) | Operation::RenameConstraint(_) | Operation::CreateIndex(_) => Self::Shape,
+            Operation::DropIndex(_) | Operation::RenameIndex(_) | Operation::CreateEnum(_) => Self::Shape,
+            Operation::AddEnumValue(_) | Operation::RenameEnumValue(_) | Operation::DropEnum(_) => Self::Shape,
+            Operation::SetComment(_) | Operation::SetProperties(_) | Operation::Backfill(_) => Self::Shape,
+            Operation::UpgradeColumnMapping(_) => Self::Shape,
+        }
     }
 }
 
@@ -101,6 +130,17 @@ impl Refusal {
     /// There is such a table already.
     pub fn there(table: &str) -> Self {
         Self::new(Class::Guard, "O12", format!("there is a table `{table}` already")).way_out("choose another name")
+    }
+
+    /// There is such a table, and this version of triphase can't write it.
+    pub fn unwritable(table: &str, features: &[String]) -> Self {
+        let features = features.join(", ");
+        Self::new(
+            Class::Guard,
+            "O12",
+            format!("table `{table}` has table features that this triphase can't write: {features}"),
+        )
+        .way_out("drop the feature from the table with the engine that gave it, or change the table with that engine")
     }
 
     /// As a finding about a step.

@@ -1,6 +1,7 @@
 //! What is to be done, from what is written and what has been done. Pure; a plan can't fail: what refuses is a finding in it, what must
 //! wait is a wait.
 
+mod adopted;
 mod app_release;
 mod back;
 mod check;
@@ -26,6 +27,7 @@ mod unmade;
 mod upgrade;
 mod verb;
 
+pub use adopted::{Known, stamp_wants};
 pub use app_release::app_release;
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
@@ -43,7 +45,7 @@ use crate::{
     release::Project,
 };
 use played::Played;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a request wants to know besides the ledger: the texts that rollbacks run, those of open statements and of operations that have
 /// begun, and the tables of operations.
@@ -59,7 +61,7 @@ pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
         .filter(|(_, row)| back || row.phases.iter().any(|phase| phase.committed() && phase.state != PhaseState::Done))
         .map(|(id, _)| id.clone())
         .collect();
-    let mut tables = BTreeSet::new();
+    let mut tables = BTreeMap::new();
     if !back {
         operations::wants(project, ledger, request, &mut stored, &mut tables);
     }

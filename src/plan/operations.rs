@@ -6,7 +6,7 @@ use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Facts, Ledger, Row},
     model::{Class, Finding, Label, Phase, PhaseState, StepId, Verb, Way},
-    ops::{Act, Derived, Setting, TableState, derive},
+    ops::{Act, Derived, Detail, Setting, TableState, derive},
     release::{Declared, Project, Release, Step},
 };
 use std::{
@@ -59,7 +59,7 @@ pub(super) fn wants(
     ledger: &Ledger,
     request: &Request,
     stored: &mut BTreeSet<StepId>,
-    tables: &mut BTreeSet<String>,
+    tables: &mut BTreeMap<String, Detail>,
 ) {
     let last = match &request.ask {
         Ask::Verb { scope: Scope::Release(version) | Scope::Step(version, _), .. }
@@ -68,8 +68,14 @@ pub(super) fn wants(
     };
     let releases = project.releases.iter().filter(|release| last.is_none_or(|last| release.version <= *last));
     for (step, declared, row) in releases.flat_map(|release| unfinished(release, ledger)) {
-        stored.extend(row.filter(|row| begun(row)).map(|_| ledger.spelt_step(&step.id)));
-        tables.extend(declared.operation.table().map(str::to_owned));
+        let begun = row.is_some_and(begun);
+        stored.extend(begun.then(|| ledger.spelt_step(&step.id)));
+        // What has begun was derived already.
+        let detail = if begun { Detail::Shape } else { Detail::of(&declared.operation) };
+        if let Some(table) = declared.operation.table() {
+            let asked = tables.entry(table.to_owned()).or_insert(detail);
+            *asked = detail.max(*asked);
+        }
     }
 }
 
@@ -172,7 +178,7 @@ pub(super) fn of_derived(derived: &Derived, declared: &Declared, step: &StepId) 
     derived.handlers.iter().map(|(verb, acts)| (*verb, handler(*verb, acts))).collect()
 }
 
-fn acts(handler: &Handler) -> Vec<Act> {
+pub(super) fn acts(handler: &Handler) -> Vec<Act> {
     let act = |action: &Action| match action {
         Action::Operation { act, .. } => Some((**act).clone()),
         Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => None,
@@ -196,7 +202,7 @@ fn play(acts: Option<&Vec<Act>>, facts: &Facts, tables: &mut BTreeMap<String, Ta
     }
 }
 
-fn not_kept(step: &StepId) -> Finding {
+pub(super) fn not_kept(step: &StepId) -> Finding {
     Finding::new(
         Class::Decision,
         "O4",

@@ -2,6 +2,7 @@
 
 use super::{
     Scope,
+    adopted::Known,
     decide::decide,
     purge, rebuild,
     stamp::{self, Mark},
@@ -92,6 +93,8 @@ pub enum About {
         phase: Phase,
         /// Earlier releases are left as they are (`--only`).
         only: bool,
+        /// The tables and stored handlers of its operations; the run reads them.
+        known: Box<Known>,
     },
     /// Another tool says which phases are done (`import`, `init`).
     Adopt {
@@ -172,8 +175,8 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
         About::Handler { step, verb, handler } => replaced(ledger, repair, step, *verb, handler),
         About::UpgradeLedger => upgrade::upgrade(ledger, &repair.reason),
         About::Rollout { release, said } => rollout(project, ledger, repair, release, *said),
-        About::Stamp { scope, phase, only } => {
-            return stamp::stamp(project, ledger, scope, *phase, *only, &repair.reason);
+        About::Stamp { scope, phase, only, known } => {
+            return stamp::stamp(project, ledger, known, (scope, *phase, *only), &repair.reason);
         }
         About::Rebuild { traces } => return rebuild::rebuild(project, ledger, traces, &repair.reason),
         About::Purge { step, left } => return purge::purge(ledger, left, step.as_ref()),

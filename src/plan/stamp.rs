@@ -3,9 +3,10 @@
 
 use super::{
     RepairPlan, Scope,
+    adopted::{self, Adopted, Known},
     forward::marks,
     guards,
-    verb::{known, known_step},
+    verb::{known as of_files, known_step},
 };
 use crate::{
     action::{Action, Handlers},
@@ -13,7 +14,7 @@ use crate::{
     model::{Class, Finding, Phase, PhaseState, StepId, Version},
     release::{Project, Release, Step},
 };
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// One phase of one step, as another tool or a person says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +34,18 @@ const NAMED: usize = 8;
 pub(super) fn stamp(
     project: &Project,
     ledger: &Ledger,
-    scope: &Scope,
-    phase: Phase,
-    only: bool,
+    known: &Known,
+    (scope, phase, only): (&Scope, Phase, bool),
     reason: &str,
 ) -> RepairPlan {
+    let Adopted { handlers, findings, notes } = adopted::adopt(project, ledger, known, scope, phase);
+    let project = &with(project, &handlers);
     let mut stamper = match Stamper::new(project, ledger, reason) {
         Ok(stamper) => stamper,
         Err(plan) => return plan,
     };
+    (stamper.derived, stamper.notes) = (handlers, notes);
+    stamper.plan.findings = findings;
     let (version, step) = match scope {
         Scope::Auto => {
             let finding = Finding::new(Class::Usage, "C", "stamp needs to know what: it guesses no release");
@@ -51,7 +55,7 @@ pub(super) fn stamp(
         Scope::Release(version) => (version, None),
         Scope::Step(version, step) => (version, Some(step)),
     };
-    let release = match known(project, version) {
+    let release = match of_files(project, version) {
         Ok(release) => release,
         Err(finding) => return stamper.refused(finding),
     };
@@ -73,6 +77,20 @@ pub(super) fn stamp(
     }
     stamper.release(release, &guards::counted(release).collect::<Vec<_>>(), phase, true);
     stamper.end()
+}
+
+/// The project, its operations with the handlers that were derived.
+fn with<'p>(project: &'p Project, handlers: &BTreeMap<StepId, Handlers>) -> Cow<'p, Project> {
+    let mut project = Cow::Borrowed(project);
+    if !handlers.is_empty() {
+        let steps = project.to_mut().releases.iter_mut().flat_map(|release: &mut Release| &mut release.steps);
+        for step in steps {
+            if let Some(own) = handlers.get(&step.id) {
+                step.handlers.clone_from(own);
+            }
+        }
+    }
+    project
 }
 
 /// Plans what `import` and `init` say: these marks and no others.
@@ -102,6 +120,10 @@ struct Stamper<'a> {
     seq: u64,
     /// How many phases were marked, by release.
     marked: BTreeMap<&'a Version, usize>,
+    /// What operations were derived to, where something of them may still run.
+    derived: BTreeMap<StepId, Handlers>,
+    /// What is said of them.
+    notes: Vec<String>,
     plan: RepairPlan,
 }
 
@@ -110,7 +132,8 @@ impl<'a> Stamper<'a> {
     fn new(project: &'a Project, ledger: &'a Ledger, reason: &'a str) -> Result<Self, RepairPlan> {
         let plan = RepairPlan { findings: project.findings.clone(), ..RepairPlan::default() };
         if plan.findings.is_empty() {
-            Ok(Self { ledger, reason, seq: ledger.next_seq(), marked: BTreeMap::new(), plan })
+            let (marked, derived) = (BTreeMap::new(), BTreeMap::new());
+            Ok(Self { ledger, reason, seq: ledger.next_seq(), marked, derived, notes: vec![], plan })
         } else {
             Err(plan)
         }
@@ -175,12 +198,13 @@ impl<'a> Stamper<'a> {
             ..PhaseRow::pending()
         };
         self.seq += 1;
-        let keep: Handlers = phase
-            .rollback()
-            .and_then(|back| step.handlers.get_key_value(&back))
-            .map(|(back, handler)| (*back, handler.clone()))
-            .into_iter()
-            .collect();
+        let keep: Handlers = if step.operation.is_some() {
+            // All of it at once, as when its add begins (O4); of one that has begun the ledger keeps it, and after drop nothing runs any more.
+            self.derived.get(&step.id).filter(|_| phase == Phase::Add).cloned().unwrap_or_default()
+        } else {
+            let back = phase.rollback().and_then(|back| step.handlers.get_key_value(&back));
+            back.map(|(back, handler)| (*back, handler.clone())).into_iter().collect()
+        };
         let event = Event {
             release: Some(step.id.release.clone()),
             step: Some(step.id.step.clone()),
@@ -219,6 +243,7 @@ impl<'a> Stamper<'a> {
                 })
                 .collect(),
         };
+        self.plan.notes.append(&mut self.notes);
         self.plan
     }
 }

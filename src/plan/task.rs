@@ -4,6 +4,7 @@ use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Begin, PhaseRow, Unit, Verdict},
     model::{Finding, Label, Phase, StepId, Time, Verb, Version},
+    ops::Detail,
 };
 use std::collections::BTreeMap;
 
@@ -93,7 +94,7 @@ pub struct Wants {
     /// Steps whose stored handlers are needed.
     pub stored: Vec<StepId>,
     /// The tables that operations are derived from.
-    pub tables: Vec<String>,
+    pub tables: Vec<(String, Detail)>,
 }
 
 /// A unit and what it belongs to.

@@ -9,7 +9,7 @@ use crate::{
     engine::{Access, Attempt, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
-    model::{Class, Dialect, Finding, PhaseState, StepId},
+    model::{Class, Dialect, Finding, PhaseState, StepId, Verb},
     plan::{self, About, Plan, Repair, RepairPlan, Request},
     release::Project,
     target::Target,
@@ -127,7 +127,30 @@ pub(super) async fn plan_on(
     }
     leave_foreign(session, &facts, &mut plan).await?;
     plan::leave_unmade(&facts, &mut plan, session.dialect());
+    forbidden(session, &mut plan).await?;
     Ok((facts, plan))
+}
+
+/// Asks what keeps the actions that come from being run, whatever comes before them (O12, D4): a run refuses for it too, before it has
+/// changed anything.
+async fn forbidden(session: &dyn Session, plan: &mut Plan) -> Result<(), Failure> {
+    let mut before: BTreeSet<(StepId, Verb)> = BTreeSet::new();
+    let mut findings = vec![];
+    for task in &plan.tasks {
+        for action in &task.handler.actions[task.from as usize..] {
+            if let Some(refusal) = session.forbids(action, &before).await? {
+                findings.push(refusal.finding(&task.id));
+            }
+        }
+        before.insert((task.id.clone(), task.verb));
+        // An operation's commits are its step's as it was called when it was derived.
+        before.extend(task.handler.actions.iter().filter_map(|action| match action {
+            Action::Operation { step, .. } => Some((step.clone(), task.verb)),
+            Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => None,
+        }));
+    }
+    plan.findings.extend(findings);
+    Ok(())
 }
 
 /// Refuses files that were read for another dialect than the target speaks, where that makes a difference (rule F2): the server that a URL
@@ -163,6 +186,15 @@ pub(super) async fn repair(
             About::Rebuild { traces: Box::new(session.traces(&steps, &actions).await?) }
         }
         About::Purge { step, .. } => About::Purge { step: step.clone(), left: session.leavings().await? },
+        About::Stamp { scope, phase, only, .. } => {
+            let wanted = plan::stamp_wants(project, &ledger, scope, *phase);
+            let mut known = Box::<plan::Known>::default();
+            if !wanted.tables.is_empty() {
+                known.stored = session.stored(&wanted.stored).await?;
+                known.lake = session.lake(&wanted.tables).await?;
+            }
+            About::Stamp { scope: scope.clone(), phase: *phase, only: *only, known }
+        }
         about @ (About::Decide { .. }
         | About::Accept { .. }
         | About::Forget { .. }
@@ -170,7 +202,6 @@ pub(super) async fn repair(
         | About::Handler { .. }
         | About::UpgradeLedger
         | About::Rollout { .. }
-        | About::Stamp { .. }
         | About::Adopt { .. }) => about.clone(),
     };
     let plan = plan::repair(project, &ledger, &Repair { about, reason: repair.reason.clone() });

@@ -139,6 +139,10 @@ def delete(path, predicate=None):
     return DeltaTable(path).delete(predicate)
 
 
+def set_properties(path, properties):
+    DeltaTable(path).alter.set_table_properties(properties, raise_if_not_exists=False)
+
+
 def configuration(path):
     return dict(sorted(DeltaTable(path).metadata().configuration.items()))
 
@@ -168,7 +172,7 @@ def partitions(path):
     return DeltaTable(path).metadata().partition_columns
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids, forget_log)}
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids, forget_log, set_properties)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

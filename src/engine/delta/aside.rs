@@ -69,6 +69,7 @@ pub async fn delete(lake: &Lake, name: &str) -> Result<(), Trouble> {
     }
     let listed = store.list(Some(&Path::from(folder))).map_ok(|met| met.location).try_collect::<Vec<Path>>().await;
     for file in listed.map_err(DeltaTableError::from)? {
+        failpoint::point("before a file is purged");
         store.delete(&file).await.map_err(DeltaTableError::from)?;
     }
     Ok(())

@@ -1,14 +1,16 @@
 //! One atomic commit: actions, the `txn` that says which statement of which step they are, and a commitInfo of our own. It is a strict
 //! compare-and-swap on the table's version: the library's own retries would commit what was decided on another state.
 
-use super::{lake::host_clock, trouble::Trouble};
+use super::{head::Head, lake::host_clock, trouble::Trouble};
 use crate::engine::rows::TOOL;
 use deltalake::{
-    DeltaTable,
+    DeltaTable, DeltaTableError,
+    checkpoints::create_checkpoint,
     kernel::{
         Action, CommitInfo, Transaction,
-        transaction::{CommitBuilder, CommitProperties, PROTOCOL, TableReference, TransactionError},
+        transaction::{CommitBuilder, CommitData, CommitProperties, TableReference},
     },
+    logstore::{CommitOrBytes, LogStore as _},
     protocol::DeltaOperation,
 };
 use serde_json::{Value, json};
@@ -68,16 +70,37 @@ pub async fn put(table: &DeltaTable, actions: Vec<Action>, put: &Put) -> Result<
     commit(Some(state), table, all, put, put.properties()).await
 }
 
-/// Whether this library can commit to a table: it refuses features that it does not know, a tombstone among them.
+/// The log store whose commits are one file that is put where there is none; others have a way of their own, which the library knows.
+const PLAIN: &str = "DefaultLogStore";
+
+/// [`put`] for actions that are about no file, on a version that was read without their list. The library's own way to commit takes that
+/// list, and loads it anew afterwards; what it does beside that is done here. The caller has seen that the table can be written.
 ///
 /// # Errors
-/// Where that can't be told.
-pub fn can_put(table: &DeltaTable) -> Result<bool, Trouble> {
-    match PROTOCOL.can_write_to(table.snapshot()?) {
-        Ok(()) => Ok(true),
-        Err(TransactionError::UnsupportedTableFeatures(_)) => Ok(false),
-        Err(error) => Err(deltalake::DeltaTableError::from(error).into()),
+/// As [`put`].
+pub async fn put_metadata(head: &Head, actions: Vec<Action>, put: &Put) -> Result<(), Trouble> {
+    let version = head.version();
+    if head.log.name() != PLAIN {
+        return self::put(&head.whole(version).await?, actions, put).await;
     }
+    let mut all = vec![put.commit_info(Some(version))];
+    all.extend(actions);
+    let info = HashMap::from([("triphase".to_owned(), put.info.clone())]);
+    let bytes =
+        CommitData::new(all, stand_in(), info, put.transactions()).get_bytes().map_err(DeltaTableError::from)?;
+    // The next version may have been cleaned up by somebody who has committed later ones.
+    if head.log.get_latest_version(version).await? > version {
+        return Err(Trouble::Moved);
+    }
+    let written = head.log.write_commit_entry(version + 1, CommitOrBytes::LogBytes(bytes), Default::default()).await;
+    written.map_err(DeltaTableError::from)?;
+    if head.checkpoints(version + 1) {
+        let checkpoint = async { Ok::<_, Trouble>(create_checkpoint(&head.whole(version + 1).await?, None).await?) };
+        if let Err(trouble) = checkpoint.await {
+            tracing::warn!(operation = put.operation, ?trouble, "a checkpoint could not be written after a commit");
+        }
+    }
+    Ok(())
 }
 
 /// [`put`] for a table whose old versions nobody needs: they are cleaned up as the table's properties say.
@@ -101,6 +124,11 @@ pub async fn create(handle: &DeltaTable, actions: Vec<Action>, put: &Put) -> Res
     commit(None, handle, all, put, put.properties()).await
 }
 
+/// Our own commitInfo stands in for what the library would make of this.
+fn stand_in() -> DeltaOperation {
+    DeltaOperation::SetTableProperties { properties: HashMap::new() }
+}
+
 async fn commit(
     state: Option<&dyn TableReference>,
     table: &DeltaTable,
@@ -108,9 +136,7 @@ async fn commit(
     put: &Put,
     properties: CommitProperties,
 ) -> Result<(), Trouble> {
-    // Our own commitInfo stands in for what the library would make of this.
-    let operation = DeltaOperation::SetTableProperties { properties: HashMap::new() };
-    let commit = CommitBuilder::from(properties).with_actions(actions).build(state, table.log_store(), operation);
+    let commit = CommitBuilder::from(properties).with_actions(actions).build(state, table.log_store(), stand_in());
     let committed = commit.into_prepared_commit_future().await?.await?;
     // It is in. What comes after it is housekeeping: a checkpoint, old log files.
     if let Err(error) = committed.await {

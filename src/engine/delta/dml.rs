@@ -1,7 +1,7 @@
 //! `UPDATE`, `DELETE`, `INSERT` and `MERGE`, each as one commit that carries its own evidence.
 
 use super::{
-    commit, context,
+    acts, commit, context,
     evidence::{Evidence, Standing},
     lake::Lake,
     query,
@@ -10,7 +10,11 @@ use super::{
 use crate::{
     engine::{Failure, Stop},
     failpoint,
-    sql::lake::{Dml, Merged, Named, Set},
+    ops::{Refusal, TOMBSTONE},
+    sql::{
+        self,
+        lake::{Dml, Merged, Named, Set},
+    },
 };
 use anyhow::anyhow;
 use deltalake::{
@@ -21,6 +25,7 @@ use deltalake::{
         scalar::ScalarValue,
     },
     delta_datafusion::DataFusionMixins as _,
+    operations::merge::{DeleteBuilder, UpdateBuilder},
     protocol::SaveMode,
 };
 use std::{
@@ -53,6 +58,26 @@ pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration
             Err(Moved) => patience.wait(stop).await?,
         }
     }
+}
+
+/// What keeps a statement from its table whatever its rows are: table features that can't be written. `None`: nothing, or no such table is
+/// there yet.
+///
+/// # Errors
+/// Where the table can't be read.
+pub async fn forbids(lake: &Lake, text: &str) -> Result<Option<Refusal>, Failure> {
+    let Ok(dml) = sql::lake::read(text) else { return Ok(None) };
+    let name = &dml.table().path;
+    let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
+    let Ok(place) = lake.place(name) else { return Ok(None) };
+    let Some(table) = lake.head(&place).await.map_err(access)? else { return Ok(None) };
+    let protocol = acts::state(&table).map_err(access)?.protocol;
+    // One that is being deleted is none, and another may be made in its place before this.
+    if protocol.features().contains(TOMBSTONE) {
+        return Ok(None);
+    }
+    let features = protocol.foreign();
+    Ok((!features.is_empty()).then(|| Refusal::unwritable(name, &features)))
 }
 
 /// How long others may be first, again and again.
@@ -112,7 +137,7 @@ pub async fn decided(
         Err(Trouble::Moved) => return Ok(Err(Moved)),
         Err(trouble @ (Trouble::Refused(_) | Trouble::Lost(_))) => trouble,
     };
-    if let Ok(Some(table)) = lake.open(place).await
+    if let Ok(Some(table)) = lake.head(place).await
         && evidence.standing(&table).await? == Standing::Applied
     {
         return Ok(Ok(()));
@@ -163,17 +188,9 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
                 let condition = condition.as_deref();
                 merge = match merged {
                     Merged::Update(set) => {
-                        let set = known(&unchanged, named, set)?;
-                        merge.when_matched_update(|mut update| {
-                            for (column, value) in set {
-                                update = update.update(column, value);
-                            }
-                            condition.into_iter().fold(update, |update, condition| update.predicate(condition))
-                        })
+                        merge.when_matched_update(updates(known(&unchanged, named, set)?, condition))
                     }
-                    Merged::Delete => merge.when_matched_delete(|delete| {
-                        condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
-                    }),
+                    Merged::Delete => merge.when_matched_delete(deletes(condition)),
                     Merged::Insert(set) => {
                         let set = known(&unchanged, named, set)?;
                         merge.when_not_matched_insert(|mut insert| {
@@ -184,17 +201,9 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
                         })
                     }
                     Merged::UpdateOrphan(set) => {
-                        let set = known(&unchanged, named, set)?;
-                        merge.when_not_matched_by_source_update(|mut update| {
-                            for (column, value) in set {
-                                update = update.update(column, value);
-                            }
-                            condition.into_iter().fold(update, |update, condition| update.predicate(condition))
-                        })
+                        merge.when_not_matched_by_source_update(updates(known(&unchanged, named, set)?, condition))
                     }
-                    Merged::DeleteOrphan => merge.when_not_matched_by_source_delete(|delete| {
-                        condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
-                    }),
+                    Merged::DeleteOrphan => merge.when_not_matched_by_source_delete(deletes(condition)),
                 }?;
             }
             (merge.await?.0, "MERGE")
@@ -205,6 +214,19 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
         commit::put(&unchanged, vec![], &evidence.put(operation)).await?;
     }
     Ok(())
+}
+
+/// What a `MERGE` sets in a row.
+fn updates(set: Vec<(Column, &str)>, condition: Option<&str>) -> impl FnOnce(UpdateBuilder) -> UpdateBuilder {
+    move |update| {
+        let update = set.into_iter().fold(update, |update, (column, value)| update.update(column, value));
+        condition.into_iter().fold(update, |update, condition| update.predicate(condition))
+    }
+}
+
+/// Which rows a `MERGE` deletes.
+fn deletes(condition: Option<&str>) -> impl FnOnce(DeleteBuilder) -> DeleteBuilder {
+    move |delete| condition.into_iter().fold(delete, |delete, condition| delete.predicate(condition))
 }
 
 /// The columns that are set, each there in the table, and their values.

@@ -1,21 +1,42 @@
 //! Which statement of which step a commit is (rule D2), and whether a table has it.
 
-use super::{commit::Put, lake::Lake, lease::Watch, trouble::Trouble};
+use super::{commit::Put, head::Told, lake::Lake, lease::Watch};
 use crate::{
     engine::{Failure, Me},
     model::{StepId, Verb},
 };
-use deltalake::DeltaTable;
 use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The appId under which who takes over from a dead run commits its epoch (rule D5).
 pub const FENCE: &str = "triphase/fence";
 
+/// Whose commits are a step's own.
+#[derive(Clone, Debug)]
+pub struct Whose {
+    /// The step.
+    pub id: StepId,
+    /// The steps of which nothing is done: their commits are no one else's.
+    pub undone: BTreeSet<StepId>,
+}
+
+impl Whose {
+    /// Whether the object `triphase` of a commitInfo names the same step.
+    pub fn is_of(&self, info: &serde_json::Value) -> bool {
+        info["release"] == self.id.release.as_str() && info["step"] == self.id.step.as_str()
+    }
+
+    /// Whether the object `triphase` of a commitInfo names a step of which nothing is done.
+    pub fn is_undone(&self, info: &serde_json::Value) -> bool {
+        self.undone.iter().any(|id| info["release"] == id.release.as_str() && info["step"] == id.step.as_str())
+    }
+}
+
 /// One statement's commit.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    id: StepId,
+    /// Whose it is.
+    pub whose: Whose,
     verb: Verb,
     /// Index, from 0.
     statement: u32,
@@ -26,8 +47,6 @@ pub struct Evidence {
     pub txn: i64,
     /// The lease under which it is made.
     lease: Option<Watch>,
-    /// The steps of which nothing is done.
-    undone: BTreeSet<StepId>,
 }
 
 /// The `txn` version of a statement: the number of the attempt, which only grows, in the ledger and in the table; the verb; whether it ends
@@ -75,14 +94,6 @@ pub fn app(id: &StepId) -> String {
     format!("triphase/{}/{}", id.release, id.step)
 }
 
-/// A table's newest `txn` under an appId.
-///
-/// # Errors
-/// Where the table can't be read.
-pub async fn newest(table: &DeltaTable, app: &str) -> Result<Option<i64>, Trouble> {
-    Ok(table.snapshot()?.transaction_version(table.log_store().as_ref(), app).await?)
-}
-
 /// How a table stands to a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -95,7 +106,8 @@ pub enum Standing {
 impl Evidence {
     /// Of a statement that is being attempted.
     pub fn new(id: &StepId, verb: Verb, statement: u32, txn: i64, me: &Me, epoch: i64) -> Self {
-        Self { id: id.clone(), verb, statement, run: me.run.clone(), epoch, txn, lease: None, undone: BTreeSet::new() }
+        let whose = Whose { id: id.clone(), undone: BTreeSet::new() };
+        Self { whose, verb, statement, run: me.run.clone(), epoch, txn, lease: None }
     }
 
     /// Under a lease, which what is no commit must ask by itself.
@@ -107,7 +119,7 @@ impl Evidence {
     /// Beside steps of which nothing is done: their commits are no one else's.
     #[must_use]
     pub fn beside(self, undone: BTreeSet<StepId>) -> Self {
-        Self { undone, ..self }
+        Self { whose: Whose { undone, ..self.whose }, ..self }
     }
 
     /// Sees that the lease is still held: what no compare-and-swap guards, a deletion, asks before each of its steps.
@@ -123,21 +135,16 @@ impl Evidence {
         Ok(())
     }
 
-    /// Whether the object `triphase` of a commitInfo names a step of which nothing is done.
-    pub fn is_undone(&self, info: &serde_json::Value) -> bool {
-        self.undone.iter().any(|id| info["release"] == id.release.as_str() && info["step"] == id.step.as_str())
-    }
-
     /// What the commit says of itself.
     pub fn put(&self, operation: &str) -> Put {
         let info = json!({
-            "release": self.id.release,
-            "step": self.id.step,
+            "release": self.whose.id.release,
+            "step": self.whose.id.step,
             "phase": self.verb.name(),
             "statement": self.statement + 1,
             "run": self.run,
         });
-        Put { operation: format!("TRIPHASE {operation}"), info, txns: vec![(app(&self.id), self.txn)] }
+        Put { operation: format!("TRIPHASE {operation}"), info, txns: vec![(app(&self.whose.id), self.txn)] }
     }
 
     /// The same for one of several commits, the last of which carries the evidence: it says whose it is, and proves nothing.
@@ -147,21 +154,16 @@ impl Evidence {
 
     /// The step's handler and the statement, as a folder's name.
     pub fn handler(&self) -> String {
-        format!("{}-{}-{}", crate::ops::hash(&self.id), self.verb.name(), self.statement + 1)
-    }
-
-    /// Whether the object `triphase` of a commitInfo names the same step.
-    pub fn is_of(&self, info: &serde_json::Value) -> bool {
-        info["release"] == self.id.release.as_str() && info["step"] == self.id.step.as_str()
+        format!("{}-{}-{}", crate::ops::hash(&self.whose.id), self.verb.name(), self.statement + 1)
     }
 
     /// How a table stands to it.
     ///
     /// # Errors
     /// [`Failure::Fenced`] where a later run has taken over.
-    pub async fn standing(&self, table: &DeltaTable) -> Result<Standing, Failure> {
-        let own = app(&self.id);
-        let both = tokio::try_join!(newest(table, FENCE), newest(table, &own));
+    pub async fn standing(&self, table: &impl Told) -> Result<Standing, Failure> {
+        let own = app(&self.whose.id);
+        let both = tokio::try_join!(table.txn(FENCE), table.txn(&own));
         let (fence, own) = both.map_err(|trouble| trouble.access("the table"))?;
         if fence.is_some_and(|epoch| epoch > self.epoch) {
             return Err(Failure::Fenced(None));

@@ -6,6 +6,7 @@ use super::{
     change::Change,
     dml,
     evidence::{self, Evidence},
+    head::Told as _,
     journal::{Appended, FILES, Journal, MANY_FILES, Row},
     lease::{Keeper, Lease, State},
     leavings, query,
@@ -229,8 +230,8 @@ impl<'a> LakeHold<'a> {
     async fn newest(&self, table: &str, id: &StepId) -> Result<Option<i64>, Failure> {
         let access = |trouble: super::trouble::Trouble| trouble.access(&format!("table `{table}`"));
         let place = self.session.lake.place(table).map_err(|why| Failure::Handler { at: 0, why })?;
-        match self.session.lake.open(&place).await.map_err(access)? {
-            Some(table) => evidence::newest(&table, &evidence::app(id)).await.map_err(access),
+        match self.session.lake.head(&place).await.map_err(access)? {
+            Some(table) => table.txn(&evidence::app(id)).await.map_err(access),
             None => Ok(None),
         }
     }
@@ -249,17 +250,23 @@ impl<'a> LakeHold<'a> {
             if self.keeper.lost() {
                 return Err(Failure::Fenced(None));
             }
+            // Said before and after: what is gone when this is cut short in between is found by nobody any more.
+            self.purged(left, Outcome::Attempting, reason).await?;
             leavings::remove(&self.session.lake, left, &self.me.run, self.session.patience).await?;
-            let table = if left.table.is_empty() { String::new() } else { format!(" of table {}", left.table) };
-            let row = Row {
-                verb: "repair purge".to_owned(),
-                outcome: Outcome::Recorded.name().to_owned(),
-                detail: Some(format!("{} {}{table}: {reason}", left.kind.name(), left.name)),
-                ..Journal::row(self.me, self.lease.epoch, None)
-            };
-            self.write(Writes::Begun, None, |_| vec![row.clone()]).await?;
+            self.purged(left, Outcome::Recorded, reason).await?;
         }
         Ok(())
+    }
+
+    async fn purged(&self, left: &Left, outcome: Outcome, reason: &str) -> Result<(), Failure> {
+        let table = if left.table.is_empty() { String::new() } else { format!(" of table {}", left.table) };
+        let row = Row {
+            verb: "repair purge".to_owned(),
+            outcome: outcome.name().to_owned(),
+            detail: Some(format!("{} {}{table}: {reason}", left.kind.name(), left.name)),
+            ..Journal::row(self.me, self.lease.epoch, None)
+        };
+        self.write(Writes::Begun, None, |_| vec![row.clone()]).await.map(drop)
     }
 
     fn rows(&self, entries: &[Entry]) -> Vec<Row> {

@@ -1,6 +1,6 @@
 //! A lake: a folder, or a prefix of an object store, with Delta tables below it. Which table a name means, and how it is opened.
 
-use super::{tombstone::Log, trouble::Trouble};
+use super::{head::Head, tombstone::Log, trouble::Trouble};
 use crate::{
     engine::{Failure, Meter},
     model::Time,
@@ -169,21 +169,26 @@ impl Lake {
     /// # Errors
     /// Where that can't be told, or the table can't be read.
     pub async fn open(&self, place: &Url) -> Result<Option<DeltaTable>, Trouble> {
-        let mut table = self.handle(place)?;
+        let Some(mut table) = self.there(place).await? else { return Ok(None) };
+        let loaded = table.load().await.map_err(Trouble::from);
+        Ok(unless_deleted(&table, loaded).await?.map(|()| table))
+    }
+
+    /// The same without the list of the table's files: it takes no longer for many.
+    ///
+    /// # Errors
+    /// As [`Lake::open`].
+    pub async fn head(&self, place: &Url) -> Result<Option<Head>, Trouble> {
+        let Some(table) = self.there(place).await? else { return Ok(None) };
+        unless_deleted(&table, Head::read(&table).await).await
+    }
+
+    async fn there(&self, place: &Url) -> Result<Option<DeltaTable>, Trouble> {
+        let table = self.handle(place)?;
         if place.scheme() == "file" && place.to_file_path().is_ok_and(|path| !path.join("_delta_log").is_dir()) {
             return Ok(None);
         }
-        if !table.verify_deltatable_existence().await? {
-            return Ok(None);
-        }
-        match table.load().await {
-            Ok(()) => Ok(Some(table)),
-            // What a deletion that was cut short has left of a log: there is no table any more.
-            Err(error) => match Log::read(&table).await.and_then(|log| log.is_tombstone()) {
-                Ok(true) => Ok(None),
-                Ok(false) | Err(_) => Err(error.into()),
-            },
-        }
+        Ok(table.verify_deltatable_existence().await?.then_some(table))
     }
 
     /// Puts a file where there is none, sees that it can't be put twice, and takes it away (rule D6): without that no commit could be told
@@ -221,6 +226,17 @@ impl Lake {
              aws_conditional_put=etag, or a DynamoDB lock (AWS_S3_LOCKING_PROVIDER=dynamodb)",
             self.shown
         ))
+    }
+}
+
+/// What was read of a table; `None` where its log is only what a deletion that was cut short has left: there is no table any more.
+async fn unless_deleted<T>(handle: &DeltaTable, read: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(trouble) => match Log::read(handle).await.and_then(|log| log.is_tombstone()) {
+            Ok(true) => Ok(None),
+            Ok(false) | Err(_) => Err(trouble),
+        },
     }
 }
 

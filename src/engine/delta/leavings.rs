@@ -133,6 +133,7 @@ async fn one(table: &DeltaTable, left: &Left, run: &str) -> Result<(), Trouble> 
         Kind::Files => {
             let store = table.log_store().object_store(None);
             for file in staged(&left.table, table).await?.into_iter().flat_map(|(_, files)| files) {
+                failpoint::point("before a file is purged");
                 store.delete(&file).await.map_err(DeltaTableError::from)?;
             }
             return Ok(());

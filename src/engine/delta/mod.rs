@@ -11,6 +11,7 @@ mod commit;
 mod context;
 mod dml;
 mod evidence;
+mod head;
 mod hold;
 mod journal;
 mod lake;

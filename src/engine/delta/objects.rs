@@ -62,7 +62,7 @@ pub async fn all(lake: &Lake, journal: &Journal) -> Result<Vec<Object>, Failure>
     for (table, key, value, id) in set(journal)? {
         let Ok(place) = lake.place(&table) else { continue };
         let access = |trouble: Trouble| trouble.access(&format!("table `{table}`"));
-        let Some(opened) = lake.open(&place).await.map_err(access)? else { continue };
+        let Some(opened) = lake.head(&place).await.map_err(access)? else { continue };
         if acts::state(&opened).map_err(access)?.properties.get(&key) == Some(&value) {
             found.push(Object {
                 kind: "property",

@@ -4,7 +4,9 @@ use super::{
     acts, aside,
     change::Change,
     commit::{self, Put},
-    evidence::{self, FENCE},
+    dml,
+    evidence::{FENCE, Whose},
+    head::Told as _,
     hold::LakeHold,
     journal::{Appended, Journal, Row},
     lake::{Lake, host_clock},
@@ -172,15 +174,15 @@ impl LakeSession {
         let put = Put { txns: vec![(FENCE.to_owned(), epoch)], ..Put::own("TRIPHASE FENCE", run) };
         loop {
             let fenced = async {
-                let Some(table) = self.lake.open(place).await? else { return Ok(()) };
-                if evidence::newest(&table, FENCE).await?.is_some_and(|newest| newest >= epoch) {
+                let Some(table) = self.lake.head(place).await? else { return Ok(()) };
+                if table.txn(FENCE).await?.is_some_and(|newest| newest >= epoch) {
                     return Ok(());
                 }
                 // Nor can the dead run: a tombstone is a fence, and so is a feature that somebody has turned on since.
-                if !commit::can_put(&table)? {
+                if !acts::state(&table)?.protocol.foreign().is_empty() {
                     return Ok(());
                 }
-                commit::put(&table, vec![], &put).await
+                commit::put_metadata(&table, vec![], &put).await
             };
             match fenced.await {
                 Ok(()) => return Ok(()),
@@ -253,17 +255,17 @@ impl LakeSession {
         };
         let Ok(place) = self.lake.place(&name) else { return Ok(Verdict::Not) };
         let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
-        let Some(table) = self.lake.open(&place).await.map_err(access)? else { return Ok(Verdict::Not) };
-        let newest = evidence::newest(&table, &probe::app(attempt.action, attempt.id)).await.map_err(access)?;
+        let Some(table) = self.lake.head(&place).await.map_err(access)? else { return Ok(Verdict::Not) };
+        let newest = table.txn(&probe::app(attempt.action, attempt.id)).await.map_err(access)?;
         Ok(if newest.is_some_and(|newest| newest >= txn) { Verdict::Applied } else { Verdict::Not })
     }
 
     /// What operations are derived from.
-    async fn tables(&self, names: &[String]) -> Result<ops::Lake, Failure> {
+    async fn tables(&self, asked: &[(String, ops::Detail)]) -> Result<ops::Lake, Failure> {
         let mut lake = ops::Lake { writers: self.writers.clone(), ..ops::Lake::default() };
         let none = self.journal.lock().await.format.is_none();
         let mut places: BTreeMap<url::Url, &String> = BTreeMap::new();
-        for name in names {
+        for (name, detail) in asked {
             let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
             if let Some(first) = places.get(&place) {
@@ -271,12 +273,21 @@ impl LakeSession {
                 continue;
             }
             places.insert(place.clone(), name);
-            if let Some(table) = self.lake.open(&place).await.map_err(access)? {
+            if let Some(table) = self.lake.head(&place).await.map_err(access)? {
                 // What would be derived is what was derived once already.
-                if none && let Some(id) = traces::lately(&table).await.map_err(access)? {
+                if none && let Some(id) = traces::lately(&table.log, table.version()).await.map_err(access)? {
                     return Err(traces::lost(name, &id));
                 }
-                lake.tables.insert(name.clone(), acts::sized(&table).map_err(access)?);
+                let mut state = acts::state(&table).map_err(access)?;
+                let sized = match detail {
+                    ops::Detail::Shape => false,
+                    ops::Detail::SizeUnlessMapped => !state.mapped(),
+                    ops::Detail::Size => true,
+                };
+                if sized {
+                    state = acts::sized(&table.whole(table.version()).await.map_err(access)?).map_err(access)?;
+                }
+                lake.tables.insert(name.clone(), state);
             }
         }
         Ok(lake)
@@ -350,7 +361,7 @@ impl Session for LakeSession {
         Box::pin(async move { self.attempted_of(&attempt).await })
     }
 
-    fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, ops::Lake> {
+    fn lake<'a>(&'a self, tables: &'a [(String, ops::Detail)]) -> Answer<'a, ops::Lake> {
         Box::pin(self.tables(tables))
     }
 
@@ -359,6 +370,25 @@ impl Session for LakeSession {
             match action {
                 Action::Operation { act, .. } => acts::refuses(&self.lake, act).await,
                 Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => Ok(None),
+            }
+        })
+    }
+
+    fn forbids<'a>(
+        &'a self,
+        action: &'a Action,
+        before: &'a BTreeSet<(StepId, Verb)>,
+    ) -> Answer<'a, Option<ops::Refusal>> {
+        Box::pin(async move {
+            match action {
+                Action::Operation { act, step, .. } => {
+                    let mut undone = self.journal.lock().await.fold.undone();
+                    undone
+                        .extend(before.iter().filter(|(_, verb)| *verb == Verb::RollbackAdd).map(|(id, _)| id.clone()));
+                    acts::forbids(&self.lake, act, &Whose { id: step.clone(), undone }, before).await
+                }
+                Action::Sql { text, .. } => dml::forbids(&self.lake, text).await,
+                Action::Expect { .. } | Action::Shell { .. } => Ok(None),
             }
         })
     }

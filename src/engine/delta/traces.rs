@@ -3,6 +3,7 @@
 use super::{
     acts,
     evidence::{self, FENCE},
+    head::{Head, Told as _},
     journal::Journal,
     lake::Lake,
     probe,
@@ -14,7 +15,7 @@ use crate::{
     ledger::{Trace, Traces},
     model::{Class, Finding, StepId, Time, Verb, Version},
 };
-use deltalake::DeltaTable;
+use deltalake::logstore::LogStoreRef;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,14 +106,14 @@ async fn table(
     steps: &[StepId],
     found: &mut Found,
 ) -> Result<(), Trouble> {
-    let Some(table) = lake.open(place).await? else { return Ok(()) };
+    let Some(table) = lake.head(place).await? else { return Ok(()) };
     let (commits, whole) = log(&table).await?;
     found.traces.tables.insert(name.to_owned());
     let fences =
         commits.iter().flat_map(|commit| &commit.txns).filter(|(app, _)| app == FENCE).map(|(_, epoch)| *epoch);
     found.epoch = fences.fold(found.epoch, i64::max);
     if !whole {
-        found.epoch = found.epoch.max(evidence::newest(&table, FENCE).await?.unwrap_or(0));
+        found.epoch = found.epoch.max(table.txn(FENCE).await?.unwrap_or(0));
     }
     let mut proven: BTreeSet<StepId> = BTreeSet::new();
     let mut parts: BTreeMap<StepId, Trace> = BTreeMap::new();
@@ -188,10 +189,9 @@ const NEWEST: u64 = 20;
 ///
 /// # Errors
 /// Where the table's log can't be read.
-pub async fn lately(table: &DeltaTable) -> Result<Option<StepId>, Trouble> {
-    let newest = table.snapshot()?.version();
+pub async fn lately(log: &LogStoreRef, newest: u64) -> Result<Option<StepId>, Trouble> {
     for version in (newest.saturating_sub(NEWEST)..=newest).rev() {
-        let Some(bytes) = table.log_store().read_commit_entry(version).await? else { break };
+        let Some(bytes) = log.read_commit_entry(version).await? else { break };
         if let Some((id, ..)) = Commit::read(version, &bytes).of() {
             return Ok(Some(id));
         }
@@ -211,11 +211,11 @@ pub fn lost(table: &str, id: &StepId) -> Failure {
 }
 
 /// The commits that are still in a table's log, oldest first, and whether they are all.
-async fn log(table: &DeltaTable) -> Result<(Vec<Commit>, bool), Trouble> {
-    let newest = table.snapshot()?.version();
+async fn log(table: &Head) -> Result<(Vec<Commit>, bool), Trouble> {
+    let newest = table.version();
     let mut commits = Vec::new();
     for version in (0..=newest).rev() {
-        let Some(bytes) = table.log_store().read_commit_entry(version).await? else { break };
+        let Some(bytes) = table.log.read_commit_entry(version).await? else { break };
         commits.push(Commit::read(version, &bytes));
     }
     let whole = commits.last().is_some_and(|commit| commit.version == 0);
@@ -224,8 +224,8 @@ async fn log(table: &DeltaTable) -> Result<(Vec<Commit>, bool), Trouble> {
 }
 
 /// The newest statement of a step, of which the table's log has no more than the number.
-async fn newest(table: &DeltaTable, journal: &Journal, name: &str, id: &StepId) -> Result<Option<Trace>, Trouble> {
-    let number = evidence::newest(table, &evidence::app(id)).await?;
+async fn newest(table: &Head, journal: &Journal, name: &str, id: &StepId) -> Result<Option<Trace>, Trouble> {
+    let number = table.txn(&evidence::app(id)).await?;
     Ok(number.and_then(|number| {
         Some(Trace {
             id: id.clone(),

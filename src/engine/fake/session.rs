@@ -6,7 +6,7 @@ use crate::{
     engine::{Answer, Failure, Held, Hold, Me, Object, Session, Stop, Where},
     ledger::{Begin, Entry, Format, HistoryRow, Ledger, Leftover, RunRow, Unit, Verdict},
     model::{Dialect, StepId, Time},
-    ops::Lake,
+    ops::{Detail, Lake},
 };
 use anyhow::anyhow;
 use std::collections::BTreeMap;
@@ -48,11 +48,11 @@ impl Session for Open {
         })
     }
 
-    fn lake<'a>(&'a self, tables: &'a [String]) -> Answer<'a, Lake> {
+    fn lake<'a>(&'a self, tables: &'a [(String, Detail)]) -> Answer<'a, Lake> {
         Box::pin(async {
             self.call(|state| {
                 let mut lake = state.lake.clone();
-                lake.tables.retain(|name, _| tables.contains(name));
+                lake.tables.retain(|name, _| tables.iter().any(|(asked, _)| asked == name));
                 Ok(lake)
             })
         })

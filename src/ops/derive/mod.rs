@@ -178,12 +178,7 @@ fn open(table: &str, state: &TableState) -> Result<(), Refusal> {
     if foreign.is_empty() {
         return Ok(());
     }
-    Err(Refusal::new(
-        Class::Guard,
-        "O12",
-        format!("table `{table}` has table features that this triphase can't write: {}", foreign.join(", ")),
-    )
-    .way_out("drop the feature from the table with the engine that gave it, or change the table with that engine"))
+    Err(Refusal::unwritable(table, &foreign))
 }
 
 /// Labels for all ways back that have none, and no handlers for phases that do nothing.

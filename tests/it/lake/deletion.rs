@@ -56,31 +56,72 @@ fn a_file_that_is_not_where_the_log_says_is_told_before_the_log_goes() {
     assert_eq!(files(&shore, "gone"), Vec::<PathBuf>::new());
 }
 
-/// A step that makes a table, and others that fill and change it: what they have taken back themselves is nobody else's.
-#[test]
-fn a_release_that_makes_a_table_and_fills_it_can_be_rolled_back() {
-    let shore = Shore::new();
-    shore.release(
-        "v1",
-        "
+/// A step that makes a table, and one that fills it.
+const MADE: &str = "
 steps:
   made:
     create_table: {table: made, columns: [{name: id, type: long}]}
   seed:
     add: INSERT INTO made VALUES (1)
     rollback_add: DELETE FROM made WHERE id = 1
-  told:
-    set_properties: {table: made, properties: {my.key: v}}
-",
-    );
+";
+
+/// A step that makes a table, and others that fill and change it: what they have taken back themselves is nobody else's.
+#[test]
+fn a_release_that_makes_a_table_and_fills_it_can_be_rolled_back() {
+    let shore = Shore::new();
+    shore.release("v1", &format!("{MADE}  told:\n    set_properties: {{table: made, properties: {{my.key: v}}}}\n"));
     shore.ok("add v1");
     assert_eq!(shore.query("made", "SELECT id FROM t"), ["1"]);
     shore.ok("rollback_add v1");
     assert_eq!(files(&shore, "made"), Vec::<PathBuf>::new());
     shore.ok("add v1");
     shore.append("made", &[("id", "long")], json!([[7]])).unwrap();
-    shore.ends(1, "rollback_add v1").says("others have committed to table `made` since it was made");
-    assert_eq!(shore.query("made", "SELECT id FROM t"), ["7"]);
+    shore.ends(7, "rollback_add v1").says("others have committed to table `made` since it was made");
+    assert_eq!(shore.query("made", "SELECT id FROM t ORDER BY id"), ["1", "7"]);
+}
+
+/// What would be refused when it runs is refused while planning, with what others have there, and nothing of the release is taken back.
+#[test]
+fn a_table_that_others_have_written_to_is_refused_while_planning() {
+    let shore = Shore::new();
+    shore.release("v1", MADE);
+    shore.ok("add v1");
+    shore.append("made", &[("id", "long")], json!([[7], [8]])).unwrap();
+    shore.append("made", &[("id", "long")], json!([[9]])).unwrap();
+    let before = shore.everything();
+    for line in ["plan rollback_add v1", "rollback_add v1 --noop"] {
+        shore
+            .ends(7, line)
+            .says("step `v1/made`: others have committed to table `made` since it was made (2 commits, 3 rows of theirs in the table)")
+            .says("triphase repair undone v1/made add");
+    }
+    assert!(before == shore.everything(), "something was written");
+    shore.ends(7, "rollback_add v1").says("2 commits, 3 rows").says("`drop_table`");
+    assert_eq!(shore.states("v1", "seed"), "done pending pending");
+    assert_eq!(shore.query("made", "SELECT id FROM t ORDER BY id"), ["1", "7", "8", "9"]);
+    // The way out: the table stays, and the ledger says so.
+    shore.ok("rollback_add v1/seed");
+    shore.ok("repair undone v1/made add --reason stays --yes");
+    assert_eq!(shore.states("v1", "made"), "pending pending pending");
+    assert_eq!(shore.query("made", "SELECT id FROM t ORDER BY id"), ["7", "8", "9"]);
+}
+
+/// The same for a table that is dropped at last, and that others have written to since it was hidden.
+#[test]
+fn a_hidden_table_that_others_have_written_to_is_refused_while_planning() {
+    let shore = prepared();
+    shore.ok("add v1");
+    shore.ok("simdrop v1");
+    shore.python.call("set_properties", json!([shore.table("gone"), {"my.key": "v"}])).unwrap();
+    let files = files(&shore, "gone");
+    shore.ends(7, "plan drop v1").says("since it was hidden (1 commit, 0 rows of theirs in the table)");
+    shore.ends(7, "drop v1").says("triphase rollback_simdrop v1, and simdrop v1");
+    assert_eq!(self::files(&shore, "gone"), files);
+    shore.ok("rollback_simdrop v1");
+    shore.ok("simdrop v1");
+    shore.ok("drop v1");
+    assert_eq!(self::files(&shore, "gone"), Vec::<PathBuf>::new());
 }
 
 #[cfg(feature = "failpoints")]
@@ -136,7 +177,7 @@ mod killed {
         let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["rowTracking", "domainMetadata"]}});
         shore.write(&format!("lake/gone/_delta_log/{version:020}.json"), &protocol.to_string());
         shore.ok("unlock --force");
-        shore.ends(1, "add v1").says("`rowTracking`");
+        shore.ends(7, "add v1").says("rowTracking");
         shore.ok("repair done v1/s add --reason test --yes");
         shore.ok("ff v2");
         assert_eq!(shore.query("sales", "SELECT DISTINCT amount FROM t"), ["1"]);

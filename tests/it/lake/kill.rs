@@ -65,6 +65,83 @@ fn at_every_point() {
     assert!(killed > 30, "{killed}");
 }
 
+/// A lake with one of each that a purge removes: a hidden column, files of a rewrite, a folder put aside.
+fn left_behind() -> Shore {
+    let shore = Shore::new();
+    shore.target("writers: [spark]\n");
+    let columns = "[{name: id, type: long}, {name: amount, type: string}]";
+    shore.release("v1", &format!("steps:\n  make:\n    create_table: {{table: sales, columns: {columns}}}\n"));
+    shore.ok("ff v1");
+    shore.release("v2", "steps:\n  extra:\n    add_column: {table: sales, column: extra, type: string}\n");
+    shore.ok("add v2");
+    shore.python.call("merge_insert", serde_json::json!([shore.table("sales"), ["id", "amount"], 1])).unwrap();
+    shore.python.call("update", serde_json::json!([shore.table("sales"), {"extra": "'theirs'"}, "id = 1"])).unwrap();
+    shore.ok("rollback_add v2 --yes");
+    for file in [
+        "sales/triphase-stage/v9/a",
+        "sales/triphase-stage/v9/b",
+        "_triphase/damaged-x/ledger/a",
+        "_triphase/damaged-x/b",
+    ] {
+        shore.write(&format!("lake/{file}.parquet"), "left");
+    }
+    shore
+}
+
+/// What is left of it: the columns, the rows, and the files.
+fn remains(shore: &Shore) -> (Vec<String>, Vec<String>, usize, String) {
+    let left = |(path, bytes): &(std::path::PathBuf, Vec<u8>)| path.is_file() && bytes == b"left";
+    let files = shore.everything().iter().filter(|one| left(one)).count();
+    let rows = shore.query("sales", "SELECT id, amount FROM t");
+    (shore.columns("sales"), rows, files, shore.states("v2", "extra"))
+}
+
+/// `repair purge` goes on where it was killed, and the ledger knows of everything that is gone.
+#[test]
+fn at_every_point_of_a_purge() {
+    let line = "repair purge --reason clean";
+    let shore = left_behind();
+    let (columns, .., files, _) = remains(&shore);
+    assert_eq!((columns.len(), files), (3, 4), "{columns:?}");
+    let things = [columns[2].as_str(), "triphase-stage", "_triphase/damaged-x"];
+    let ready = shore.keep();
+    let log = shore.path("points");
+    shore.command(line).var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).run().exits(0);
+    let points = std::fs::read_to_string(&log).unwrap();
+    let expected = remains(&shore);
+    assert_eq!((expected.0.len(), expected.2), (2, 0), "{expected:?}");
+    let mut killed = 0;
+    for point in points.lines() {
+        shore.restore(&ready);
+        let number = point.split(' ').next().unwrap();
+        let run = shore.command(line).var("TRIPHASE_FAILPOINT", number).run();
+        assert_eq!(run.code, -9, "{line} at {point}: {run:?}");
+        // The ledger never says of what is still there that it is gone.
+        let (columns, _, files, _) = remains(&shore);
+        let said = |history: &str, thing: &str| {
+            let of = |line: &&str| line.contains("repair purge") && line.contains(thing);
+            let lines: Vec<&str> = history.lines().filter(of).collect();
+            (!lines.is_empty(), lines.iter().any(|line| !line.contains("attempting")))
+        };
+        let history = shore.ok("history").stdout;
+        assert!(!(columns.len() == 3 && said(&history, things[0]).1), "at {point}: {history}");
+        assert!(!(files > 2 && said(&history, things[1]).1), "at {point}: {history}");
+        assert!(!(files > 0 && said(&history, things[2]).1), "at {point}: {history}");
+        shore.ok("show --objects");
+        shore.ok("unlock --force");
+        shore.ok(line);
+        pretty_assertions::assert_eq!(remains(&shore), expected, "after a kill at {}", point);
+        let history = shore.ok("history").stdout;
+        for thing in things {
+            assert!(said(&history, thing).0, "after a kill at {point} the ledger knows nothing of {thing}: {history}");
+        }
+        shore.ok("show --objects").hides("_tp_").hides("triphase-stage").hides("damaged-");
+        killed += 1;
+    }
+    println!("killed {killed} times");
+    assert!(killed > 15, "{killed}");
+}
+
 /// The operations that are swept, each on a kind of table, and two that make and end one.
 fn swept() -> Vec<(Kind, Case)> {
     let named = |kind, table| (kind, cases().into_iter().find(|case| case.table == table).unwrap());

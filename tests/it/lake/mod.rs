@@ -17,5 +17,6 @@ mod repairs;
 mod rewrite;
 mod shore;
 mod spark;
+mod stamped;
 
 use shore::{SALES, Shore};

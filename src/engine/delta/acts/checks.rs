@@ -1,6 +1,9 @@
 //! What must hold before a commit, looked at in the very version that it follows.
 
-use super::super::{evidence::Evidence, memory, trouble::Trouble};
+use super::{
+    super::{evidence::Whose, memory, trouble::Trouble},
+    files,
+};
 use crate::{
     model::{Dialect, Verb},
     ops::{Check, DataType},
@@ -62,12 +65,7 @@ impl Looked {
 ///
 /// # Errors
 /// [`Trouble::Refused`] where one does not hold, with what was found.
-pub async fn all(
-    evidence: &Evidence,
-    table: &DeltaTable,
-    checks: &[Check],
-    looked: &mut Looked,
-) -> Result<(), Trouble> {
+pub async fn all(whose: &Whose, table: &DeltaTable, checks: &[Check], looked: &mut Looked) -> Result<(), Trouble> {
     for check in checks {
         match check {
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
@@ -79,7 +77,7 @@ pub async fn all(
                 }
             }
             Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
-            Check::NoForeignCommits { since, refusal } => no_foreign_commits(evidence, table, *since, refusal).await?,
+            Check::NoForeignCommits { since, refusal } => no_foreign_commits(whose, table, *since, refusal).await?,
         }
     }
     Ok(())
@@ -95,7 +93,7 @@ pub async fn seen(table: &DeltaTable, checks: &[Check]) -> Result<(), Trouble> {
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, &mut Looked::default()).await?,
             Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
             Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
-            // The one is for the act to make so, the other is about its step's own commits.
+            // The one is for the act to make so, the other is about commits: [`no_foreign_commits`].
             Check::Filled { .. } | Check::NoForeignCommits { .. } => {}
         }
     }
@@ -367,47 +365,61 @@ fn kind(of: &ArrowType) -> u8 {
 }
 
 /// Sees that nobody but this step has changed rows or metadata since one of its handlers ended.
-async fn no_foreign_commits(
-    evidence: &Evidence,
-    table: &DeltaTable,
-    since: Verb,
-    refusal: &str,
-) -> Result<(), Trouble> {
+///
+/// # Errors
+/// [`Trouble::Refused`] where somebody has, with how many commits and how many rows of theirs there are.
+pub async fn no_foreign_commits(whose: &Whose, table: &DeltaTable, since: Verb, refusal: &str) -> Result<(), Trouble> {
     let newest = table.snapshot()?.version();
-    let mut foreign = Vec::new();
+    let (mut foreign, mut added) = (Vec::new(), BTreeSet::new());
     let mut found = false;
     for version in (0..=newest).rev() {
         let Some(bytes) = table.log_store().read_commit_entry(version).await? else { break };
         let actions = get_actions(version, &bytes)?;
-        match of_step(evidence, &actions) {
+        match of_step(whose, &actions) {
             Some(verb) if verb == since.name() => {
                 found = true;
                 break;
             }
             Some(_) => {}
-            None if changes(&actions) && !undone(evidence, &actions) => foreign.push(named(version, &actions)),
+            None if changes(&actions) && !triphase(&actions).is_some_and(|ours| whose.is_undone(ours)) => {
+                foreign.push(named(version, &actions));
+                added.extend(actions.iter().filter_map(adds).map(str::to_owned));
+            }
             None => {}
         }
     }
-    if foreign.is_empty() && found {
-        return Ok(());
-    }
+    let s = |count: u64| if count == 1 { "" } else { "s" };
     if foreign.is_empty() {
-        foreign.push("its log no longer has the commits of this step".to_owned());
+        if found {
+            return Ok(());
+        }
+        return Err(Trouble::Refused(anyhow!("{refusal}, for all that is known: {UNKNOWN}")));
+    }
+    let mut said = format!("{} commit{}", foreign.len(), s(foreign.len() as u64));
+    if let Some(rows) = files::rows(files::live(table, None)?.iter().filter(|file| added.contains(&file.path))) {
+        said = format!("{said}, {rows} row{} of theirs in the table", s(rows));
     }
     foreign.truncate(EXAMPLES);
-    Err(Trouble::Refused(anyhow!("{refusal}: {}", foreign.join(", "))))
+    let unknown = if found { String::new() } else { format!("; {UNKNOWN}") };
+    Err(Trouble::Refused(anyhow!("{refusal} ({said}): {}{unknown}", foreign.join(", "))))
 }
 
-/// Whether a commit is of another step, of which nothing is done any more.
-fn undone(evidence: &Evidence, actions: &[Action]) -> bool {
-    triphase(actions).is_some_and(|ours| evidence.is_undone(ours))
+/// What is said where a step's own commits are not there to count from.
+const UNKNOWN: &str = "its log has no commit of this step";
+
+/// The file that an action adds.
+fn adds(action: &Action) -> Option<&str> {
+    match action {
+        Action::Add(add) => Some(&add.path),
+        Action::Metadata(_) | Action::Protocol(_) | Action::CommitInfo(_) | Action::Remove(_) => None,
+        Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => None,
+    }
 }
 
 /// The verb of this step that a commit belongs to.
-pub fn of_step(evidence: &Evidence, actions: &[Action]) -> Option<String> {
+pub fn of_step(whose: &Whose, actions: &[Action]) -> Option<String> {
     let ours = triphase(actions)?;
-    evidence.is_of(ours).then(|| ours["phase"].as_str().unwrap_or_default().to_owned())
+    whose.is_of(ours).then(|| ours["phase"].as_str().unwrap_or_default().to_owned())
 }
 
 /// What a commit says of itself, where it is one of triphase's.
@@ -434,5 +446,9 @@ fn named(version: u64, actions: &[Action]) -> String {
         Action::Metadata(_) | Action::Protocol(_) | Action::Add(_) | Action::Remove(_) => None,
         Action::Cdc(_) | Action::Txn(_) | Action::DomainMetadata(_) => None,
     });
-    format!("version {version} ({})", operation.unwrap_or_else(|| "of unknown kind".to_owned()))
+    let step = triphase(actions).map_or_else(String::new, |ours| {
+        let text = |key: &str| ours[key].as_str().unwrap_or_default().to_owned();
+        format!(" of step {}/{}", text("release"), text("step"))
+    });
+    format!("version {version} ({}{step})", operation.unwrap_or_else(|| "of unknown kind".to_owned()))
 }

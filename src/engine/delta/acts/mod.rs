@@ -27,7 +27,7 @@ pub use table::{changes, sized, state};
 use super::{
     commit::{self, Put},
     dml::{Moved, Patience, decided},
-    evidence::{Evidence, Standing},
+    evidence::{Evidence, Standing, Whose},
     lake::Lake,
     query,
     tombstone::Log,
@@ -36,13 +36,16 @@ use super::{
 use crate::{
     engine::{Failure, Stop},
     failpoint,
-    model::{Verb, Way},
+    model::{Class, StepId, Verb, Way},
     ops::{Act, Check, Does, Edit, Refusal, TableState},
 };
 use anyhow::anyhow;
 use checks::Looked;
 use deltalake::{DeltaTable, kernel::Action};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use url::Url;
 
 /// What an act is run with.
@@ -73,6 +76,9 @@ impl Run<'_> {
             }
             Does::Delete => return remove::delete(self, &place, &act.table).await,
             Does::Create { state } => return self.create(&place, &act.table, state).await,
+            Does::Commit { checks, edits } if checks.is_empty() => {
+                return self.of_metadata(&place, &act.table, edits).await;
+            }
             Does::Check { .. } | Does::Commit { .. } | Does::Choose { .. } => {}
             Does::Backfill { .. } | Does::Rewrite { .. } | Does::Recover { .. } => {}
         }
@@ -131,6 +137,30 @@ impl Run<'_> {
         }
     }
 
+    /// Edits that no file has to be looked at for.
+    async fn of_metadata(&self, place: &Url, name: &str, edits: &[Edit]) -> Result<(), Failure> {
+        let mut patience = Patience::new(self.patience);
+        loop {
+            let head = self.lake.head(place).await.map_err(|trouble| trouble.action(0))?;
+            let head = head.ok_or_else(|| query::no_table(self.lake, name).action(0))?;
+            if self.evidence.standing(&head).await? == Standing::Applied {
+                return Ok(());
+            }
+            let tried = async {
+                let state = table::state(&head)?;
+                let actions = table::changes(&head, &state, &edited(&state, edits)?)?;
+                failpoint::point("before a table commit");
+                commit::put_metadata(&head, actions, &self.evidence.put(operation(edits))).await?;
+                failpoint::point("after a table commit");
+                Ok(())
+            };
+            match decided(self.lake, place, self.evidence, tried.await).await? {
+                Ok(()) => return Ok(()),
+                Err(Moved) => patience.wait(self.stop).await?,
+            }
+        }
+    }
+
     /// Fills the rows that checks want filled; `false`: there are none.
     async fn settle(
         &self,
@@ -166,7 +196,7 @@ impl Run<'_> {
     ) -> Result<(), Trouble> {
         let state = table::state(table)?;
         let next = edited(&state, edits)?;
-        checks::all(self.evidence, table, checks, looked).await?;
+        checks::all(&self.evidence.whose, table, checks, looked).await?;
         let actions = table::changes(table, &state, &next)?;
         put(table, actions, &self.evidence.put(operation)).await
     }
@@ -261,7 +291,7 @@ fn writable(state: &TableState) -> Result<(), Trouble> {
 pub async fn is_so(lake: &Lake, act: &Act, verb: Verb) -> Result<bool, Failure> {
     let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
     let Ok(place) = lake.place(&act.table) else { return Ok(false) };
-    let Some(table) = lake.open(&place).await.map_err(access)? else {
+    let Some(table) = lake.head(&place).await.map_err(access)? else {
         return Ok(matches!(act.does, Does::Delete) || verb == Verb::RollbackAdd);
     };
     let state = table::state(&table).map_err(access)?;
@@ -284,6 +314,44 @@ pub async fn refuses(lake: &Lake, act: &Act) -> Result<Option<String>, Failure> 
         Err(Trouble::Refused(why)) => Ok(Some(format!("{why:#}"))),
         Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => Err(access(trouble)),
     }
+}
+
+/// What others have committed to a table that an act would delete; `None`: nothing, or it is counted from a handler that runs before it.
+///
+/// # Errors
+/// Where the table can't be read.
+pub async fn forbids(
+    lake: &Lake,
+    act: &Act,
+    whose: &Whose,
+    before: &BTreeSet<(StepId, Verb)>,
+) -> Result<Option<Refusal>, Failure> {
+    let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
+    for check in act.checks() {
+        let Check::NoForeignCommits { since, refusal } = check else { continue };
+        if before.contains(&(whose.id.clone(), *since)) {
+            continue;
+        }
+        let Ok(place) = lake.place(&act.table) else { return Ok(None) };
+        let Some(table) = lake.open(&place).await.map_err(access)? else { return Ok(None) };
+        let why = match checks::no_foreign_commits(whose, &table, *since, refusal).await {
+            Ok(()) => continue,
+            Err(Trouble::Refused(why)) => why,
+            Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => return Err(access(trouble)),
+        };
+        let (id, release) = (&whose.id, &whose.id.release);
+        let way_out = match since {
+            Verb::Simdrop => format!(
+                "see what they wrote; then hide the table again: triphase rollback_simdrop {release}, and simdrop {release}"
+            ),
+            Verb::Add | Verb::Drop | Verb::RollbackSimdrop | Verb::RollbackAdd => format!(
+                "keep the table, and say so: triphase repair undone {id} add --reason …; or go forward, and drop it in a later release: \
+                 `drop_table`"
+            ),
+        };
+        return Ok(Some(Refusal::new(Class::Guard, "D4", format!("{why:#}")).way_out(way_out)));
+    }
+    Ok(None)
 }
 
 fn refused(why: anyhow::Error) -> Failure {

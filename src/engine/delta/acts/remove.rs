@@ -223,7 +223,8 @@ async fn before(run: &Run<'_>, table: &DeltaTable, since: Verb) -> Result<u64, T
     let mut first = None;
     for version in (0..=newest).rev() {
         let Some(bytes) = table.log_store().read_commit_entry(version).await? else { break };
-        if checks::of_step(run.evidence, &get_actions(version, &bytes)?).is_some_and(|verb| verb == since.name()) {
+        if checks::of_step(&run.evidence.whose, &get_actions(version, &bytes)?).is_some_and(|verb| verb == since.name())
+        {
             first = Some(version);
         } else if first.is_some() {
             break;

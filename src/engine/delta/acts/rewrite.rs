@@ -35,7 +35,7 @@ pub async fn run(
     super::writable(&state)?;
     adopt::may_replace(&state, !columns.is_empty())?;
     let next = crate::ops::apply_all(edits, &state).map_err(super::words)?;
-    checks::all(run.evidence, table, checks, looked).await?;
+    checks::all(&run.evidence.whose, table, checks, looked).await?;
     let live = files::live(table, None)?;
     let put = run.evidence.put("REWRITE");
     if live.is_empty() {

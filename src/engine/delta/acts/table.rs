@@ -1,6 +1,6 @@
 //! A Delta table as the plain value that operations are derived from, and back as the actions of a commit.
 
-use super::super::trouble::Trouble;
+use super::super::{head::Told, trouble::Trouble};
 use crate::ops::TableState;
 use deltalake::{
     DeltaTable,
@@ -27,16 +27,15 @@ pub fn sized(table: &DeltaTable) -> Result<TableState, Trouble> {
 ///
 /// # Errors
 /// Where its metadata is none that this binary understands.
-pub fn state(table: &DeltaTable) -> Result<TableState, Trouble> {
-    let snapshot = table.snapshot()?;
-    let metadata = json_of(snapshot.metadata())?;
+pub fn state(table: &impl Told) -> Result<TableState, Trouble> {
+    let metadata = json_of(table.metadata()?)?;
     let wrong = |error: serde_json::Error| Trouble::Refused(anyhow::Error::new(error).context("the table's metadata"));
     let schema = metadata["schemaString"].as_str().unwrap_or_default();
     Ok(TableState {
         fields: TableState::fields_of(schema).map_err(wrong)?,
         partition_by: serde_json::from_value(metadata["partitionColumns"].clone()).map_err(wrong)?,
         properties: serde_json::from_value(metadata["configuration"].clone()).map_err(wrong)?,
-        protocol: serde_json::from_value(json_of(snapshot.protocol())?).map_err(wrong)?,
+        protocol: serde_json::from_value(json_of(table.protocol()?)?).map_err(wrong)?,
         comment: metadata["description"].as_str().map(str::to_owned),
         ..TableState::default()
     })
@@ -46,7 +45,7 @@ pub fn state(table: &DeltaTable) -> Result<TableState, Trouble> {
 ///
 /// # Errors
 /// Where the library does not take the new state.
-pub fn changes(table: &DeltaTable, from: &TableState, to: &TableState) -> Result<Vec<Action>, Trouble> {
+pub fn changes(table: &impl Told, from: &TableState, to: &TableState) -> Result<Vec<Action>, Trouble> {
     let mut actions = Vec::new();
     if from.protocol != to.protocol {
         actions.push(protocol(to)?);
@@ -54,7 +53,7 @@ pub fn changes(table: &DeltaTable, from: &TableState, to: &TableState) -> Result
     if (&from.fields, &from.partition_by, &from.properties, &from.comment)
         != (&to.fields, &to.partition_by, &to.properties, &to.comment)
     {
-        actions.push(Action::Metadata(metadata(table.snapshot()?.metadata(), to)?));
+        actions.push(Action::Metadata(metadata(table.metadata()?, to)?));
     }
     Ok(actions)
 }

@@ -103,6 +103,14 @@ fn live(table: &DeltaTable) -> BTreeSet<String> {
     files::live(table, None).unwrap().into_iter().map(|file| file.path).collect()
 }
 
+/// A rewrite of a version that others have overtaken: what it produced is staged, and not adopted.
+async fn cut_short(lake: &Lake, stale: &DeltaTable) {
+    let (evidence, stop) = (evidence("s", 20), Stop::never());
+    let run = Run { lake, evidence: &evidence, patience: Duration::from_secs(30), stop: &stop };
+    let tried = rewrite::run(&run, stale, &[], &[], &columns("id * 2"), &mut Looked::default()).await;
+    assert!(matches!(tried, Err(Trouble::Moved)), "{tried:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rewrite_that_was_cut_short_is_taken_up() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,10 +118,7 @@ async fn a_rewrite_that_was_cut_short_is_taken_up() {
     made(&lake, &[1, 2]).await;
     let stale = table(&lake).await;
     statement(&lake, "INSERT INTO t VALUES (3, NULL)").await;
-    let (evidence, stop) = (evidence("s", 20), Stop::never());
-    let run = Run { lake: &lake, evidence: &evidence, patience: Duration::from_secs(30), stop: &stop };
-    let tried = rewrite::run(&run, &stale, &[], &[], &columns("id * 2"), &mut Looked::default()).await;
-    assert!(matches!(tried, Err(Trouble::Moved)), "{tried:?}");
+    cut_short(&lake, &stale).await;
     let (first, _) = staged(folder.path());
     assert!(!first.is_empty(), "what was produced stays");
     act(&lake, 30, Does::Rewrite { checks: vec![], edits: vec![], columns: columns("id * 2") }).await.unwrap();
@@ -132,10 +137,7 @@ async fn what_an_earlier_rewrite_left_and_can_not_be_taken_up_is_deleted() {
     made(&lake, &[1, 2]).await;
     let stale = table(&lake).await;
     statement(&lake, "DELETE FROM t WHERE id = 1").await;
-    let (evidence, stop) = (evidence("s", 20), Stop::never());
-    let run = Run { lake: &lake, evidence: &evidence, patience: Duration::from_secs(30), stop: &stop };
-    let tried = rewrite::run(&run, &stale, &[], &[], &columns("id * 2"), &mut Looked::default()).await;
-    assert!(matches!(tried, Err(Trouble::Moved)), "{tried:?}");
+    cut_short(&lake, &stale).await;
     let (first, _) = staged(folder.path());
     // The file of the row that is gone can't be used; nor can the other, for what the act makes is another thing.
     act(&lake, 30, Does::Rewrite { checks: vec![], edits: vec![], columns: columns("id * 3") }).await.unwrap();
