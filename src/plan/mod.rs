@@ -22,6 +22,7 @@ mod stamp;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;
+mod together;
 mod upgrade;
 mod verb;
 

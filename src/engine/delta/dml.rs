@@ -1,7 +1,7 @@
 //! `UPDATE`, `DELETE`, `INSERT` and `MERGE`, each as one commit that carries its own evidence.
 
 use super::{
-    commit, context,
+    acts, commit, context,
     evidence::{Evidence, Standing},
     lake::Lake,
     query,
@@ -42,6 +42,10 @@ pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration
         let table = table.ok_or_else(|| query::no_table(lake, name).action(0))?;
         if evidence.standing(&table).await? == Standing::Applied {
             return Ok(());
+        }
+        if let Some(column) = acts::state(&table).map_err(|trouble| trouble.action(0))?.binary_partition() {
+            let why = "the library reads its values wrongly; change the table's rows with another engine";
+            return Err(refused(anyhow!("table `{name}` is partitioned by column `{column}`, which is binary: {why}")));
         }
         failpoint::point("before a table commit");
         let tried = once(lake, table, dml, evidence).await;

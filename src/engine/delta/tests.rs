@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod beside;
+mod places;
+mod spoilt;
 
 use super::{
     acts::{self, Run},

@@ -17,5 +17,6 @@ mod repairs;
 mod rewrite;
 mod shore;
 mod spark;
+mod together;
 
 use shore::{SALES, Shore};
