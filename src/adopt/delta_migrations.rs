@@ -23,6 +23,24 @@ pub struct Read {
     pub applied: usize,
 }
 
+/// The columns that the history has.
+const COLUMNS: [&str; 2] = ["script_name", "applied"];
+
+/// Asks for the history's columns.
+pub fn describe(table: &str) -> String {
+    format!("DESCRIBE delta.{}", sql::ident(Dialect::Delta, table))
+}
+
+/// Why a table can't be the history, by the answer to [`describe`]; `None`: it can.
+pub fn unfit(table: &str, columns: &[TextRow]) -> Option<String> {
+    let found: Vec<&str> = columns.iter().filter_map(|row| row.first()?.as_deref()).collect();
+    let missing = COLUMNS.iter().find(|name| !found.contains(name))?;
+    Some(format!(
+        "table `{table}` has no column `{missing}`, as a history of delta-migrations has; it has {}",
+        found.join(", ")
+    ))
+}
+
 /// Asks for the history.
 pub fn query(table: &str) -> String {
     format!("SELECT script_name, applied FROM delta.{}", sql::ident(Dialect::Delta, table))
@@ -89,6 +107,14 @@ mod tests {
 
     fn row(name: &str, applied: Option<&str>) -> TextRow {
         vec![Some(name.to_owned()), applied.map(str::to_owned)]
+    }
+
+    #[test]
+    fn a_table_of_other_columns_is_no_history() {
+        let rows = |names: &[&str]| names.iter().map(|name| row(name, Some("Utf8"))).collect::<Vec<_>>();
+        let said = unfit("h", &rows(&["script", "applied"])).unwrap_or_default();
+        assert!(said.contains("no column `script_name`") && said.contains("script, applied"), "{said}");
+        assert_eq!(unfit("h", &rows(&["applied", "script_name", "more"])), None);
     }
 
     #[test]

@@ -37,12 +37,17 @@ fn by_history(app: &App, scene: &Scene, table: &str, reason: String) -> Result<u
         let message = format!("--from-delta-migrations reads a table of a lake, and this target is {}", scene.dialect);
         return Err(refused(message, "name the lake: -e NAME, or --conn delta://…"));
     }
-    let (_, mut answers) =
-        app.wait(run::rows(&scene.target, scene.driver, |_| vec![delta_migrations::query(table)]))??;
-    let Some(rows) = answers.pop().flatten() else {
-        let message = format!("the lake has no table `{table}`");
-        return Err(refused(message, "name the history table by its path below the lake's root, or by its full URL"));
+    let ask = |query: String| -> Result<_, Halt> {
+        let (_, mut answers) = app.wait(run::rows(&scene.target, scene.driver, |_| vec![query.clone()]))??;
+        answers.pop().flatten().ok_or_else(|| {
+            let message = format!("the lake has no table `{table}`");
+            refused(message, "name the history table by its path below the lake's root, or by its full URL")
+        })
     };
+    if let Some(why) = delta_migrations::unfit(table, &ask(delta_migrations::describe(table))?) {
+        return Err(refused(why, "name the table that delta-migrations keeps its history in"));
+    }
+    let rows = ask(delta_migrations::query(table))?;
     let project = scene.project();
     let read = delta_migrations::read(&project, &rows);
     let reason = if reason.is_empty() { format!("delta-migrations: {table}") } else { reason };

@@ -5,24 +5,30 @@
 
 mod act;
 mod apply;
+mod coherent;
 mod derive;
 mod edit;
 mod expr;
+mod expressions;
 mod names;
+mod path;
 mod phases;
 mod schema;
 mod state;
 mod table;
 mod text;
 mod types;
+mod values;
 mod vet;
 mod vocabulary;
 
 pub use act::{Act, Check, Cost, Does};
 pub use apply::{apply, apply_all};
+pub use coherent::{coherent, coherent_among};
 pub use derive::{BY, Derived, Setting, derive};
 pub use edit::{Edit, Position};
 pub use names::{OWN_FOLDER, hash as step_hash, hash_in, ours};
+pub use path::{shown, unfit};
 pub use schema::schema;
 pub use state::{COMMENT, CONSTRAINT, Field, HIDDEN, MAX_COLUMN_ID, Protocol, STASH, TOMBSTONE, TableState};
 pub use table::{FieldSpec, Shape, Spec, Support};

@@ -240,6 +240,13 @@ impl TableState {
         constraint.or_else(generated).or_else(partitioned)
     }
 
+    /// A partition column whose values are bytes: the library reads them wrongly (deltalake-core 1.1.3: `b'abc'` is read as the text of its
+    /// escapes), and what is read so would be written so.
+    pub fn binary_partition(&self) -> Option<&str> {
+        let is_binary = |name: &&String| self.field(name).is_some_and(|field| field.data_type.is_binary());
+        self.partition_by.iter().find(is_binary).map(String::as_str)
+    }
+
     /// Whether columns are mapped to those of the files, so that a rename or removal is metadata alone.
     pub fn mapped(&self) -> bool {
         self.properties.get(MAPPING_MODE).is_some_and(|mode| mode == "name" || mode == "id")

@@ -129,6 +129,11 @@ impl DataType {
         }
     }
 
+    /// Whether its values are bytes.
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Self::Primitive(word) if word == "binary")
+    }
+
     /// Whether files can be partitioned by it.
     pub const fn partitions(&self) -> bool {
         matches!(self, Self::Primitive(_))

@@ -1,9 +1,10 @@
 //! What can be refused of an operation from the file alone (O12), each with the field that it is about.
 
 use super::{
-    Refusal, derive, names,
+    Refusal, derive, expressions, names, path,
     table::Support,
     types::DataType,
+    values,
     vocabulary::{AddColumn, AddConstraint, Constraint, CreateTable, DropColumn, Operation},
 };
 use crate::model::Class;
@@ -22,6 +23,7 @@ pub fn vet(operation: &Operation) -> Vec<Wrong> {
     if let Some(table) = operation.table() {
         table_name(table, &mut wrong);
     }
+    expressions::vet(operation, &mut wrong);
     match operation {
         Operation::CreateTable(op) => create_table(op, &mut wrong),
         Operation::AddColumn(op) => add_column(op, &mut wrong),
@@ -48,6 +50,7 @@ pub fn vet(operation: &Operation) -> Vec<Wrong> {
         }
         Operation::AddConstraint(op) => add_constraint(op, &mut wrong),
         Operation::SetProperties(op) => properties(&op.properties, &mut wrong),
+        Operation::Repartition(op) => partition_by(&op.partition_by, &mut wrong),
         Operation::DropTable(_)
         | Operation::RenameTable(_)
         | Operation::SetNotNull(_)
@@ -65,7 +68,6 @@ pub fn vet(operation: &Operation) -> Vec<Wrong> {
         | Operation::DropEnum(_)
         | Operation::SetComment(_)
         | Operation::UpgradeColumnMapping(_)
-        | Operation::Repartition(_)
         | Operation::Backfill(_) => {}
     }
     wrong
@@ -76,6 +78,10 @@ fn say(wrong: &mut Vec<Wrong>, field: &'static str, message: impl Into<String>, 
 }
 
 fn table_name(table: &str, wrong: &mut Vec<Wrong>) {
+    if let Some((why, way_out)) = path::unfit(table) {
+        say(wrong, "table", format!("`{}` names no table: it {why}", path::shown(table)), way_out);
+        return;
+    }
     let url = table.split_once("://").map(|(_, rest)| rest.strip_prefix('/').unwrap_or(rest));
     let inside = url.unwrap_or(table);
     let parts = || inside.split('/');
@@ -160,7 +166,19 @@ fn drop_column(op: &DropColumn, wrong: &mut Vec<Wrong>) {
     }
 }
 
+/// A table's files can't be laid out twice by one column.
+fn partition_by(columns: &[String], wrong: &mut Vec<Wrong>) {
+    let mut seen = BTreeSet::new();
+    for name in columns.iter().filter(|name| !seen.insert(name.to_lowercase())) {
+        say(wrong, "partition_by", format!("column `{name}` stands here twice"), "name each column once");
+    }
+}
+
 fn create_table(op: &CreateTable, wrong: &mut Vec<Wrong>) {
+    if op.columns.is_empty() {
+        say(wrong, "columns", "a table without columns can't be read", "name its columns");
+    }
+    partition_by(&op.partition_by, wrong);
     let mut seen = BTreeSet::new();
     for column in &op.columns {
         let name = &column.name;
@@ -266,9 +284,12 @@ fn one_constraint(field: &'static str, constraint: &Constraint, wrong: &mut Vec<
 }
 
 fn properties(properties: &IndexMap<String, Option<String>>, wrong: &mut Vec<Wrong>) {
-    for key in properties.keys() {
+    for (key, value) in properties {
         if let Some(way_out) = derive::reserved(key) {
             say(wrong, "properties", format!("property `{key}` is not set by hand"), way_out);
+        } else if let Some(wanted) = value.as_deref().and_then(|value| values::wanted(key, value)) {
+            let value = value.as_deref().unwrap_or_default();
+            say(wrong, "properties", format!("property `{key}` can't be `{value}`"), format!("write {wanted}"));
         }
     }
 }

@@ -23,6 +23,7 @@ mod stamp;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;
+mod together;
 mod unmade;
 mod upgrade;
 mod verb;

@@ -1,7 +1,10 @@
 //! Declarative operations, before anything is planned: each step that is one gets the handlers that the ledger keeps of it (O4), or those
 //! derived from its table as it will be by then (O12). The rest of the plan knows no operation.
 
-use super::{Ask, FfTo, Plan, Request, Scope};
+use super::{
+    Ask, FfTo, Plan, Request, Scope,
+    together::{self, Known},
+};
 use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Facts, Ledger, Row},
@@ -90,12 +93,23 @@ fn begun(row: &Row) -> bool {
     }
 }
 
+/// Whether each phase of a step stands at its beginning or end, so that its table is what the handlers make of it.
+fn whole(row: &Row) -> bool {
+    let still = |phase: &Phase| match row.phase(*phase).state {
+        PhaseState::Pending | PhaseState::Done | PhaseState::RolledBack => true,
+        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => false,
+    };
+    Phase::ALL.iter().all(still) && (!begun(row) || row.phase(Phase::Add).state == PhaseState::Done)
+}
+
 /// Gives every operation its handlers.
 pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
     let mut resolved = Resolved::untouched(project);
     let mut tables = facts.lake.tables.clone();
     let mut handlers: BTreeMap<StepId, Handlers> = BTreeMap::new();
+    let mut sure = true;
     for release in &project.releases {
+        let mut known = Known::of(&tables);
         let mut later: Vec<(&Step, Option<&Row>)> = vec![];
         for (step, declared, row) in unfinished(release, &facts.ledger) {
             let kept = facts.stored.get(&step.id).filter(|_| row.is_some_and(begun));
@@ -126,12 +140,21 @@ pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
             }
             later.push((step, row));
         }
+        // Where a phase stands half-way, its table is not what the play makes of it.
+        sure &= later.iter().all(|(_, row)| row.is_none_or(whole));
+        sure &= release.steps.iter().all(|step| !resolved.refused.contains_key(&step.id));
+        known.add(&tables);
         // What the next release will meet, once this one is finished.
         for verb in [Verb::Simdrop, Verb::Drop] {
             for (step, row) in &later {
                 if row.is_none_or(|row| row.phase(verb.phase()).state != PhaseState::Done) {
                     let acts = handlers.get(&step.id).and_then(|kept| kept.get(&verb)).map(acts);
-                    play(acts.as_ref(), facts, &mut tables);
+                    let acts = acts.unwrap_or_default();
+                    if sure && let Some(refusal) = together::refusal(&acts, facts, &tables, &known) {
+                        sure = false;
+                        resolved.refused.insert(step.id.clone(), together::finding(refusal, verb, &step.id));
+                    }
+                    play(Some(&acts), facts, &mut tables);
                 }
             }
         }

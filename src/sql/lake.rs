@@ -3,6 +3,7 @@
 
 mod columns;
 mod dml;
+pub mod expression;
 mod instead;
 mod parts;
 #[cfg(test)]

@@ -80,6 +80,31 @@ const fn refused_by_a_lake(_text: &str) -> Option<(String, String)> {
     None
 }
 
+/// Why a lake can't keep an expression, or fill a column by it, and what to write instead, as far as the text alone tells. `steady`: it
+/// must give the same value each time.
+#[cfg(feature = "delta")]
+pub fn lake_expression(text: &str, steady: bool) -> Option<(String, String)> {
+    lake::expression::vet(text, steady).err().map(|refused| (refused.message, refused.way_out))
+}
+
+/// Without the engine there is no target that would run it.
+#[cfg(not(feature = "delta"))]
+pub const fn lake_expression(_text: &str, _steady: bool) -> Option<(String, String)> {
+    None
+}
+
+/// The first name in an expression over a lake's table that is none of its columns.
+#[cfg(feature = "delta")]
+pub fn unknown_column<'k>(text: &str, columns: &mut dyn Iterator<Item = &'k str>) -> Option<String> {
+    lake::expression::unknown(text, columns)
+}
+
+/// Without the engine there is no target that would run it.
+#[cfg(not(feature = "delta"))]
+pub fn unknown_column<'k>(_text: &str, _columns: &mut dyn Iterator<Item = &'k str>) -> Option<String> {
+    None
+}
+
 /// Whether a statement may commit by itself in the middle of its work, or leave a part of it behind where it fails: a procedure or an
 /// anonymous block run outside a transaction; on MySQL and MariaDB also what takes several objects one by one.
 pub fn commits_inside(dialect: Dialect, text: &str) -> bool {

@@ -58,6 +58,15 @@ pub(super) fn refused(dialect: Dialect, items: &[Item<'_>]) -> Option<(String, S
     }
     let anonymous_block = mysql && first.is("BEGIN") && follows(&["NOT"]);
     let begins = (first.is("BEGIN") && !anonymous_block) || (first.is("START") && follows(&["TRANSACTION"]));
+    if dialect == Dialect::Delta && (begins || first.is_any(&["COMMIT", "ABORT"])) {
+        return Some((
+            format!(
+                "`{}` is about a transaction, and a lake has none: each statement is one commit of one table",
+                first.text
+            ),
+            "take it out; what must be undone alone belongs in a step of its own".to_owned(),
+        ));
+    }
     if begins {
         return Some((
             format!(
@@ -101,6 +110,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::code::read;
     use super::*;
+
+    #[test]
+    fn a_lake_has_no_transactions() {
+        for text in ["BEGIN", "START TRANSACTION", "COMMIT"] {
+            let (message, way_out) = refused(Dialect::Delta, &read(Dialect::Delta, text).unwrap()).unwrap();
+            assert!(
+                message.contains("a lake has none") && !way_out.contains("transaction: false"),
+                "{message} {way_out}"
+            );
+        }
+    }
 
     #[test]
     fn what_opens_or_ends_a_transaction_is_refused() {

@@ -35,6 +35,21 @@ def constrain(path, checks):
     DeltaTable(path).alter.add_constraint(checks)
 
 
+def never_null(path, column):
+    """A commit of another engine: the column is never NULL from now on."""
+    log = os.path.join(path, "_delta_log")
+    version = DeltaTable(path).version()
+    actions = (json.loads(line) for n in range(version, -1, -1) for line in open(f"{log}/{n:020}.json"))
+    action = next(action for action in actions if "metaData" in action)
+    schema = json.loads(action["metaData"]["schemaString"])
+    for field in schema["fields"]:
+        if field["name"] == column:
+            field["nullable"] = False
+    action["metaData"]["schemaString"] = json.dumps(schema)
+    with open(f"{log}/{version + 1:020}.json", "x") as commit:
+        commit.write(json.dumps({"commitInfo": {"operation": "CHANGE COLUMN"}}) + "\n" + json.dumps(action) + "\n")
+
+
 def put(path, rows, on="t.id = s.id"):
     """Rows by a writer that looks at the table first, and gives what it knows: the rest is filled. Of each row, two ways to say it, old and
     new, that whose columns the table has: the first that fits is written. Says which."""
@@ -172,7 +187,7 @@ def partitions(path):
     return DeltaTable(path).metadata().partition_columns
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, put, add_row, look, hidden, files, field_ids, forget_log, set_properties)}
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, never_null, put, add_row, look, hidden, files, field_ids, forget_log, set_properties)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -48,6 +48,10 @@ pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration
         if evidence.standing(&table).await? == Standing::Applied {
             return Ok(());
         }
+        if let Some(column) = acts::state(&table).map_err(|trouble| trouble.action(0))?.binary_partition() {
+            let why = "the library reads its values wrongly; change the table's rows with another engine";
+            return Err(refused(anyhow!("table `{name}` is partitioned by column `{column}`, which is binary: {why}")));
+        }
         failpoint::point("before a table commit");
         let tried = once(lake, table, dml, evidence).await;
         if tried.is_ok() {

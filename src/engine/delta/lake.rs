@@ -4,6 +4,7 @@ use super::{head::Head, tombstone::Log, trouble::Trouble};
 use crate::{
     engine::{Failure, Meter},
     model::Time,
+    ops::{shown, unfit},
     target::Target,
 };
 use anyhow::anyhow;
@@ -83,6 +84,36 @@ impl Lake {
     /// # Errors
     /// The words that say why it is no table's name.
     pub fn place(&self, name: &str) -> Result<Url, anyhow::Error> {
+        if let Some((why, way_out)) = unfit(name) {
+            return Err(anyhow!("`{}` names no table: it {why}; {way_out}", shown(name)));
+        }
+        let url = self.named(name)?;
+        // Whatever else a URL makes of a name: what is opened is what was written.
+        if parsed(url.as_str())?.1 == self.written(name)? {
+            return Ok(url);
+        }
+        Err(anyhow!(
+            "`{name}` names no table: as a URL it would be another place; write its path below the lake's root"
+        ))
+    }
+
+    /// The folders that a name says, none dropped or resolved.
+    fn written(&self, name: &str) -> Result<Vec<String>, anyhow::Error> {
+        match name.split_once("://") {
+            Some((_, rest)) => {
+                let path = rest.split_once('/').map_or("", |(_, path)| path);
+                let path = percent_decode_str(path).decode_utf8()?;
+                Ok(path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect())
+            }
+            None => {
+                let (_, mut folders) = parsed(self.root.as_str())?;
+                folders.extend(name.split('/').map(str::to_owned));
+                Ok(folders)
+            }
+        }
+    }
+
+    fn named(&self, name: &str) -> Result<Url, anyhow::Error> {
         let own = || anyhow!("`{name}` is triphase's own: a handler can't change or read it");
         if name.contains("://") {
             let (url, folders) = parsed(name)?;

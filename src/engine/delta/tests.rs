@@ -4,6 +4,8 @@
 
 mod beside;
 mod head;
+mod places;
+mod spoilt;
 
 use super::{
     acts::{self, Run},

@@ -1,9 +1,9 @@
 //! What operations on columns have in common.
 
-use super::on::refuse;
+use super::on::{none, refuse};
 use crate::{
     model::Class,
-    ops::{Refusal, state::TableState, types::DataType},
+    ops::{Refusal, act::Check, state::TableState, types::DataType},
 };
 
 /// A refusal from the file alone.
@@ -39,6 +39,15 @@ pub(super) fn partitioned(table: &str, state: &TableState, by: &[String]) -> Res
                 "name one of its columns",
             ));
         };
+        if field.data_type.is_binary() {
+            return Err(refuse(
+                format!(
+                    "table `{table}` can't be partitioned by `{name}`, which is binary: the library reads the values of such partitions \
+                     wrongly"
+                ),
+                "name a column of another simple type",
+            ));
+        }
         if !field.data_type.partitions() {
             return Err(refuse(
                 format!("table `{table}` can't be partitioned by `{name}`, which is {}", field.data_type),
@@ -53,6 +62,21 @@ pub(super) fn partitioned(table: &str, state: &TableState, by: &[String]) -> Res
         ));
     }
     Ok(())
+}
+
+/// What a file's partition value stands for NULL as (Hive's word, which Delta's writers keep): a text that says the same is read as NULL.
+const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// The check that a value of a partition column stays what it is. `rows`: those that get it; none: all.
+pub(super) fn not_null_partition(name: &str, value: &str, rows: Option<&str>, state: &TableState) -> Option<Check> {
+    let is_text = state.field(name).is_some_and(|field| field.data_type == DataType::primitive("string"));
+    let means_null = format!("({value}) = '{NULL_PARTITION}'");
+    is_text.then(|| {
+        none(
+            rows.map_or(means_null.clone(), |rows| format!("{rows} AND {means_null}")),
+            format!("partition column `{name}` would hold the text `{NULL_PARTITION}`, which is read as NULL there"),
+        )
+    })
 }
 
 /// The type of conditions.

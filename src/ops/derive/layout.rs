@@ -1,7 +1,7 @@
 //! `repartition` and `backfill`: the rows' files and values.
 
 use super::{
-    columns::partitioned,
+    columns::{not_null_partition, partitioned},
     on::{On, refuse, size, works},
 };
 use crate::{
@@ -25,12 +25,16 @@ pub(super) fn repartition(op: &Repartition, on: &mut On<'_, '_>) -> Result<(), R
         return Err(refuse(format!("table `{}` is partitioned so already", on.table), "take the step away"));
     }
     let by = |columns: &[String]| Does::Rewrite {
-        checks: vec![],
+        checks: columns
+            .iter()
+            .filter_map(|name| not_null_partition(name, &expr::ident(name), None, on.state))
+            .collect(),
         edits: vec![Edit::SetPartitioning { columns: columns.to_vec() }],
         columns: IndexMap::new(),
     };
-    on.push(Verb::Simdrop, by(&op.partition_by));
-    on.push(Verb::RollbackSimdrop, by(&on.state.partition_by));
+    let (there, back) = (by(&op.partition_by), by(&on.state.partition_by));
+    on.push(Verb::Simdrop, there);
+    on.push(Verb::RollbackSimdrop, back);
     on.warn(format!(
         "all {} files ({}) of table `{}` are rewritten; writers that name its partition columns must name the new ones from simdrop on",
         on.state.files,
@@ -67,6 +71,8 @@ pub(super) fn backfill(op: &Backfill, on: &mut On<'_, '_>) -> Result<(), Refusal
         }
         None => differs.join(" OR "),
     };
+    let kept = set.iter().filter(|(name, _)| on.state.partition_by.contains(*name));
+    checks.extend(kept.filter_map(|(name, text)| not_null_partition(name, text, Some(&format!("({rows})")), on.state)));
     // What reads the very columns that it sets gives another value each time, and an author's condition need not end by itself.
     let reads_own = set.values().any(|text| set.keys().any(|name| expr::uses_one(text, name)));
     let once = op.r#where.is_some() || reads_own;

@@ -8,6 +8,7 @@ mod create_table;
 mod drop_column;
 mod drop_table;
 mod layout;
+mod limits;
 mod nulls;
 mod on;
 mod properties;
@@ -109,6 +110,7 @@ pub fn derive(operation: &Operation, state: Option<&TableState>, setting: &Setti
     finish(&mut derived);
     if let Some(state) = state {
         append_only(table, state, &derived)?;
+        limits::vet(table, state, &derived)?;
         raised(operation, state, &mut derived)?;
     }
     Ok(derived)

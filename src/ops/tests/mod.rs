@@ -4,6 +4,7 @@
 mod docs;
 mod golden;
 mod laws;
+mod limits;
 mod rules;
 
 use super::{

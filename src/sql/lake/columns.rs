@@ -1,6 +1,7 @@
 //! The tables and columns that a statement names.
 
 use super::{Named, Refused, Set, path, refused};
+use crate::ops::{shown, unfit};
 use deltalake::datafusion::sql::sqlparser::{
     ast::{
         Assignment, AssignmentTarget, Expr, ObjectName, Query, TableAlias, TableFactor, TableWithJoins, Visit,
@@ -34,9 +35,13 @@ pub(super) fn named(table: &TableFactor) -> Result<Named, Refused> {
 pub(super) fn path_of(name: &ObjectName) -> Result<String, Refused> {
     let parts = name.0.iter().map(|part| part.as_ident().map(|ident| ident.value.clone()));
     let parts: Option<Vec<String>> = parts.collect();
-    parts
-        .map(|parts| path(&parts))
-        .ok_or_else(|| refused(format!("`{name}` is no table's name"), "write sales, raw.events or delta.`raw/events`"))
+    let path = parts.map(|parts| path(&parts)).ok_or_else(|| {
+        refused(format!("`{name}` is no table's name"), "write sales, raw.events or delta.`raw/events`")
+    })?;
+    match unfit(&path) {
+        None => Ok(path),
+        Some((why, way_out)) => Err(refused(format!("`{}` names no table: it {why}", shown(&path)), way_out)),
+    }
 }
 
 /// The columns that are set, and their values.

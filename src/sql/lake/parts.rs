@@ -2,7 +2,7 @@
 //! nobody looks at changes more rows than the statement says. Each is refused by name. No struct is taken apart with `..`: a part that a
 //! later parser brings does not compile until somebody has said here what becomes of it.
 
-use super::{Refused, refused};
+use super::{Refused, columns::path_of, refused};
 use deltalake::datafusion::sql::sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, FromTable, Insert, Merge, MergeAction, MergeClause, MergeInsertExpr,
     MergeInsertKind, MergeUpdateExpr, ObjectName, Statement, TableAlias, TableAliasColumnDef, TableFactor,
@@ -256,7 +256,7 @@ fn plain(table: &TableFactor) -> Result<(), Refused> {
             json_path,
             sample,
             index_hints,
-        } => absent(
+        } => path_of(name).and(absent(
             &format!("table `{name}`"),
             &[
                 ("WITH (…)", !with_hints.is_empty()),
@@ -267,7 +267,7 @@ fn plain(table: &TableFactor) -> Result<(), Refused> {
                 ("TABLESAMPLE", sample.is_some()),
                 ("an index hint", !index_hints.is_empty()),
             ],
-        ),
+        )),
         TableFactor::Derived { lateral: _, subquery: _, alias: _, sample } => {
             absent("a query in parentheses", &[("TABLESAMPLE", sample.is_some())])
         }

@@ -18,5 +18,6 @@ mod rewrite;
 mod shore;
 mod spark;
 mod stamped;
+mod together;
 
 use shore::{SALES, Shore};

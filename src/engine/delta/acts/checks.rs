@@ -291,29 +291,10 @@ fn shown(batch: &RecordBatch) -> Vec<String> {
 
 /// Tries an expression on a row of NULLs and on real rows (rule O1).
 async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field: &str) -> Result<(), Trouble> {
-    let wrong = |trouble: Trouble| match trouble {
-        Trouble::Refused(why) => Trouble::Refused(why.context(format!("`{field}`: {expression}"))),
-        other @ (Trouble::Moved | Trouble::Lost(_)) => other,
-    };
-    let query = format!("SELECT ({expression}) AS v FROM t LIMIT {SAMPLE}");
     let schema = table.snapshot()?.snapshot().read_schema();
-    let nullable: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
-    let nulls = Arc::new(Schema::new(nullable));
-    let columns = nulls.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&nulls), columns).map_err(|error| Trouble::Refused(error.into()))?;
-    let context = memory::session();
-    context.register_table("t", Arc::new(MemTable::try_new(nulls, vec![vec![batch]])?))?;
-    let tried = async {
-        let frame = context.sql(&query).await?;
-        let found = frame.schema().field(0).data_type().clone();
-        frame.collect().await?;
-        Ok(found)
-    };
-    let found: ArrowType = tried.await.map_err(wrong)?;
-    let wanted = arrow_type(data_type)?;
-    if kind(&found) != kind(&wanted) || !can_cast_types(&found, &wanted) {
-        return Err(Trouble::Refused(anyhow!("`{field}`: {expression} gives {found}, and {data_type} is wanted")));
-    }
+    let (found, wanted) = on_nulls(&schema, expression, data_type, field).await?;
+    let query = format!("SELECT ({expression}) AS v FROM t LIMIT {SAMPLE}");
+    let wrong = |trouble| in_expression(trouble, field, expression);
     let sampled = async { Ok(over(table, None, &query).await?.cache().await?) };
     let sample: DataFrame = sampled.await.map_err(wrong)?;
     if generates(field) && found != wanted && !found.is_nested() {
@@ -327,6 +308,43 @@ async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field:
         }
     }
     Ok(())
+}
+
+/// Tries an expression on a row of NULLs of these columns. Gives its type, and the one that was wanted.
+///
+/// # Errors
+/// [`Trouble::Refused`] where it can't be evaluated, or not to that.
+pub async fn on_nulls(
+    schema: &Schema,
+    expression: &str,
+    data_type: &str,
+    field: &str,
+) -> Result<(ArrowType, ArrowType), Trouble> {
+    let nullable: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+    let nulls = Arc::new(Schema::new(nullable));
+    let columns = nulls.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&nulls), columns).map_err(|error| Trouble::Refused(error.into()))?;
+    let context = memory::session();
+    context.register_table("t", Arc::new(MemTable::try_new(nulls, vec![vec![batch]])?))?;
+    let tried = async {
+        let frame = context.sql(&format!("SELECT ({expression}) AS v FROM t")).await?;
+        let found = frame.schema().field(0).data_type().clone();
+        frame.collect().await?;
+        Ok(found)
+    };
+    let found: ArrowType = tried.await.map_err(|trouble| in_expression(trouble, field, expression))?;
+    let wanted = arrow_type(data_type)?;
+    if kind(&found) != kind(&wanted) || !can_cast_types(&found, &wanted) {
+        return Err(Trouble::Refused(anyhow!("`{field}`: {expression} gives {found}, and {data_type} is wanted")));
+    }
+    Ok((found, wanted))
+}
+
+fn in_expression(trouble: Trouble, field: &str, expression: &str) -> Trouble {
+    match trouble {
+        Trouble::Refused(why) => Trouble::Refused(why.context(format!("`{field}`: {expression}"))),
+        other @ (Trouble::Moved | Trouble::Lost(_)) => other,
+    }
 }
 
 /// Whether a column is compared with what the expression gives: writers are held to it, and rows that differ are filled. What the column

@@ -7,6 +7,7 @@
 mod adopt;
 mod backfill;
 mod checks;
+mod create;
 mod files;
 mod produce;
 mod remove;
@@ -231,6 +232,7 @@ impl Run<'_> {
             return Err(refused(anyhow!("table `{name}` is being deleted; {way_out}")));
         }
         let created = async {
+            create::evaluates(state).await?;
             let handle = self.lake.handle(place)?;
             let actions = table::first(state)?;
             failpoint::point("before a table commit");
@@ -268,7 +270,9 @@ async fn put(table: &DeltaTable, actions: Vec<Action>, put: &Put) -> Result<(), 
 /// Where it can't, or where they do not fit.
 pub fn edited(state: &TableState, edits: &[Edit]) -> Result<TableState, Trouble> {
     writable(state)?;
-    crate::ops::apply_all(edits, state).map_err(words)
+    let next = crate::ops::apply_all(edits, state).map_err(words)?;
+    crate::ops::coherent(state, &next).map_err(words)?;
+    Ok(next)
 }
 
 /// Refuses a table with features that the library would write wrongly or not at all.
@@ -305,11 +309,15 @@ pub async fn is_so(lake: &Lake, act: &Act, verb: Verb) -> Result<bool, Failure> 
 pub async fn refuses(lake: &Lake, act: &Act) -> Result<Option<String>, Failure> {
     let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
     let Ok(place) = lake.place(&act.table) else { return Ok(None) };
-    if act.checks().is_empty() {
-        return Ok(None);
-    }
-    let Some(table) = lake.open(&place).await.map_err(access)? else { return Ok(None) };
-    match checks::seen(&table, act.checks()).await {
+    let seen = match &act.does {
+        Does::Create { state } => create::evaluates(state).await,
+        _ if act.checks().is_empty() && act.edits().is_empty() => return Ok(None),
+        _ => {
+            let Some(table) = lake.open(&place).await.map_err(access)? else { return Ok(None) };
+            stands(&table, act).and(checks::seen(&table, act.checks()).await)
+        }
+    };
+    match seen {
         Ok(()) => Ok(None),
         Err(Trouble::Refused(why)) => Ok(Some(format!("{why:#}"))),
         Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => Err(access(trouble)),
@@ -352,6 +360,15 @@ pub async fn forbids(
         return Ok(Some(Refusal::new(Class::Guard, "D4", format!("{why:#}")).way_out(way_out)));
     }
     Ok(None)
+}
+
+/// Whether a table stays in order after an act. Whether the act fits it at all is for the run to see: some of it may be there already.
+fn stands(table: &DeltaTable, act: &Act) -> Result<(), Trouble> {
+    let state = table::state(table)?;
+    match crate::ops::apply_all(act.edits(), &state) {
+        Ok(next) => crate::ops::coherent(&state, &next).map_err(words),
+        Err(_) => Ok(()),
+    }
 }
 
 fn refused(why: anyhow::Error) -> Failure {

@@ -32,9 +32,8 @@ pub async fn run(
     looked: &mut Looked,
 ) -> Result<(), Trouble> {
     let state = super::table::state(table)?;
-    super::writable(&state)?;
+    let next = super::edited(&state, edits)?;
     adopt::may_replace(&state, !columns.is_empty())?;
-    let next = crate::ops::apply_all(edits, &state).map_err(super::words)?;
     checks::all(&run.evidence.whose, table, checks, looked).await?;
     let live = files::live(table, None)?;
     let put = run.evidence.put("REWRITE");

@@ -1,0 +1,66 @@
+//! Whether what the steps of one release do to a table goes together (O12): their later phases are played one after the other, on the
+//! tables as all adds of the release leave them.
+
+use crate::{
+    ledger::Facts,
+    model::{Finding, StepId, Verb},
+    ops::{Act, Does, Refusal, TableState, apply_all, coherent_among},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The columns that a release's tables have had, by table.
+pub(super) struct Known(BTreeMap<String, BTreeSet<String>>);
+
+impl Known {
+    /// Those of some tables.
+    pub fn of(tables: &BTreeMap<String, TableState>) -> Self {
+        let mut known = Self(BTreeMap::new());
+        known.add(tables);
+        known
+    }
+
+    /// And those that they have now.
+    pub fn add(&mut self, tables: &BTreeMap<String, TableState>) {
+        for (name, state) in tables {
+            self.0.entry(name.clone()).or_default().extend(state.fields.iter().map(|field| field.name.clone()));
+        }
+    }
+}
+
+/// What speaks against a handler's acts on the tables as they will be then.
+pub(super) fn refusal(
+    acts: &[Act],
+    facts: &Facts,
+    tables: &BTreeMap<String, TableState>,
+    known: &Known,
+) -> Option<Refusal> {
+    let mut states: BTreeMap<&str, TableState> = BTreeMap::new();
+    for act in acts {
+        let name = facts.lake.name(&act.table);
+        if let Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. } = act.does {
+            continue;
+        }
+        // A table that is not there is refused where it is asked for.
+        let Some(before) = states.get(name).or_else(|| tables.get(name)) else { continue };
+        let after = match apply_all(act.edits(), before) {
+            Ok(after) => after,
+            Err(refusal) => return Some(refusal.way_out(String::new())),
+        };
+        if let Err(refusal) = coherent_among(before, &after, known.0.get(name).unwrap_or(&BTreeSet::new())) {
+            return Some(refusal);
+        }
+        states.insert(name, after);
+    }
+    None
+}
+
+/// The same as a finding about the step.
+pub(super) fn finding(refusal: Refusal, verb: Verb, step: &StepId) -> Finding {
+    let later = "or write the step in a release after this one";
+    let way_out = match refusal.way_out.as_str() {
+        "" => "an earlier step of the release is about the same; write this one in a release after it".to_owned(),
+        way_out => format!("{way_out}; {later}"),
+    };
+    let message = format!("its {verb} would not go together with the table as it is by then: {}", refusal.message);
+    Refusal { message, way_out, ..refusal }.finding(step)
+}
