@@ -25,5 +25,6 @@ mod shell;
 mod stamp;
 mod template;
 mod tls;
+mod told;
 mod undecided;
 mod words;
