@@ -1,6 +1,9 @@
 //! Release files in: lists what lies in `releases/`, reads its release files and every file that a release names.
 
-use crate::release::{self, Files};
+use crate::{
+    model::{Class, Finding},
+    release::{self, Files},
+};
 use std::{fs, io, path::Path};
 
 /// Reads a project's release files. A folder that is missing gives no entries; a file that can't be read is listed with the reason.
@@ -19,6 +22,20 @@ pub fn files(project: &Path) -> io::Result<Files> {
         read(project, file, &mut files);
     }
     Ok(files)
+}
+
+/// Why a project folder is none.
+pub fn no_folder(project: &Path) -> Option<Finding> {
+    if project.is_dir() {
+        return None;
+    }
+    let shown = project.display();
+    let message = match project.exists() {
+        true => format!("the project folder `{shown}` is no folder"),
+        false => format!("there is no project folder `{shown}`"),
+    };
+    let way_out = format!("give another with --path, or make one: triphase --path {shown} init");
+    Some(Finding::new(Class::Usage, "T2", message).way_out(way_out))
 }
 
 /// What lies below a folder, itself left out. A link to a folder is listed as a file: it is not entered, so none leads in a circle.

@@ -47,6 +47,7 @@ pub enum Command {
     Work(Work),
     /// Show what a command would do: exact SQL, and what the way back costs
     #[command(
+        mut_subcommands = |command| looked_at(command, "plan"),
         after_help = "Examples:\n  triphase plan ff\n  triphase plan add v2\n  triphase plan rollback_add v2/customers --json"
     )]
     Plan {
@@ -54,13 +55,16 @@ pub enum Command {
         work: Work,
     },
     /// Print what a command would do as a script for the database's own client, ledger rows included
-    #[command(after_help = "Example:\n  triphase sql add v2 > v2-add.sql")]
+    #[command(
+        mut_subcommands = |command| looked_at(command, "sql"),
+        after_help = "Example:\n  triphase sql add v2 > v2-add.sql"
+    )]
     Sql {
         #[command(subcommand)]
         work: Work,
     },
     /// Show how far each step has come: three states, times, who
-    #[command(alias = "status", after_help = "Examples:\n  triphase show\n  triphase show --pending-contract")]
+    #[command(visible_alias = "status", after_help = "Examples:\n  triphase show\n  triphase show --pending-contract")]
     Show(Show),
     /// Show the audit trail, newest first
     #[command(after_help = "Example:\n  triphase history --limit 20")]
@@ -143,6 +147,13 @@ pub enum Work {
         after_help = "Example:\n  triphase rollback_simdrop v2"
     )]
     RollbackSimdrop(RollbackSimdrop),
+}
+
+/// A command as another one looks at it: its examples must not run it.
+fn looked_at(command: clap::Command, by: &str) -> clap::Command {
+    let help =
+        command.get_after_help().map(|help| help.to_string().replace("  triphase ", &format!("  triphase {by} ")));
+    command.after_help(help.unwrap_or_default())
 }
 
 /// `ff`.

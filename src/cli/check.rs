@@ -6,6 +6,7 @@ use super::{
     scene::Scene,
 };
 use crate::{
+    model::Class,
     plan,
     report::{finding, json},
     run,
@@ -36,6 +37,10 @@ pub fn run(app: &App, args: &Check) -> Result<u8, Halt> {
             None => writeln!(out, "in order: the files are valid, nothing drifted, nothing pending"),
             Some(release) => writeln!(out, "in order: the application of {release} may start"),
         })?;
+        let waits = plan::check(&project, &facts).iter().any(|finding| finding.class == Class::Pending);
+        if waits {
+            super::plan::next(app, &plan::advice(&project, &facts, &scene.target.guards));
+        }
     } else {
         app.print(|out| writeln!(out, "{}", finding::summary(&findings)))?;
     }

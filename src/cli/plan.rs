@@ -25,7 +25,39 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
     } else {
         app.print(|out| report::plan::write(out, &look.plan, look.atomic, app.out))?;
     }
+    if look.plan.findings.is_empty() && !look.plan.tasks.is_empty() {
+        next(app, &itself(&app.command));
+    }
     Ok(code)
+}
+
+/// What to run next, on standard error.
+pub fn next(app: &App, what: &str) {
+    app.news(|err| writeln!(err, "{}: {what}", app.err.strong("next")));
+}
+
+/// The command that was looked at, as it would be typed to run it.
+fn itself(command: &str) -> String {
+    /// Flags whose value is the next word.
+    const VALUED: [&str; 9] =
+        ["-p", "--path", "-e", "--env", "--conn", "--wait-lock", "--log-format", "--log-file", "--env-file"];
+    let mut words: Vec<String> = vec![];
+    let (mut planned, mut value) = (false, false);
+    for word in command.split(' ') {
+        let flags =
+            word.strip_prefix('-').filter(|flags| !flags.is_empty() && flags.chars().all(|c| "nvqy".contains(c)));
+        match (value, flags) {
+            (false, Some(flags)) => {
+                let left: String = flags.chars().filter(|c| *c != 'n').collect();
+                words.extend((!left.is_empty()).then(|| format!("-{left}")));
+            }
+            (false, None) if word == "--noop" => {}
+            (false, None) if word == "plan" && !planned => planned = true,
+            _ => words.push(word.to_owned()),
+        }
+        value = !value && VALUED.contains(&word);
+    }
+    words.join(" ")
 }
 
 /// The host line, warnings and findings of a look, on standard error.
@@ -44,4 +76,21 @@ pub fn exit_code(look: &Look) -> u8 {
     let plan = &look.plan;
     let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings.clone()) };
     Outcome { end, done: vec![], waits: plan.waits.clone(), notes: vec![], next: String::new() }.exit_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_itself_is_what_to_run_next() {
+        for (typed, run) in [
+            ("triphase plan ff v2", "triphase ff v2"),
+            ("triphase -e plan plan add v2 --json", "triphase -e plan add v2 --json"),
+            ("triphase -nv ff", "triphase -v ff"),
+            ("triphase --noop -n drop v1 --yes", "triphase drop v1 --yes"),
+        ] {
+            assert_eq!(itself(typed), run);
+        }
+    }
 }

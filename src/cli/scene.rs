@@ -64,6 +64,9 @@ impl Scene {
         let (folder, vars) = (self.target.project.clone(), self.target.vars.clone());
         let (dialect, read_for) = (self.dialect, self.matters.then_some(self.dialect));
         move || match load::files(&folder) {
+            Ok(_) if !folder.is_dir() => {
+                Project { findings: load::no_folder(&folder).into_iter().collect(), ..Project::default() }
+            }
             Ok(files) => Project { read_for, ..release::project(&release::Files { vars, ..files }, dialect) },
             Err(error) => {
                 let message = format!("cannot read `{}`: {error}", folder.join("releases").display());

@@ -17,6 +17,10 @@ pub(super) fn target(choice: &Choice) -> Result<Target, Vec<Finding>> {
     if let Some(conn) = &choice.conn {
         return by_url("--conn", conn, choice);
     }
+    // With a URL the ledger alone may do: a rollback needs no files (rule L2).
+    if let Some(finding) = crate::load::no_folder(&choice.project) {
+        return Err(vec![finding]);
+    }
     let (known, near) = environments(choice).map_err(|finding| vec![finding])?;
     if let Some((from, env)) = choice.env.as_ref().map(|env| ("-e", env)).or_else(|| var(ENV).map(|env| (ENV, env))) {
         if !known.contains(env) {

@@ -4,15 +4,15 @@ use super::url::Wrong;
 use crate::target::Secret;
 use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
-/// Reads it; a relative path is relative to the project folder. No message repeats the path, which may be the password itself.
+/// Reads it; a relative path is relative to the project folder.
 ///
 /// # Errors
 /// Where the file can't be read, or holds nothing.
 pub(super) fn read(path: &str, project: &Path) -> Result<Secret, Wrong> {
-    let path = project.join(path);
-    let text = fs::read_to_string(&path).map_err(|error| {
+    let file = project.join(path);
+    let text = fs::read_to_string(&file).map_err(|error| {
         (
-            format!("the password file can't be read: {error}"),
+            format!("the password file {path} can't be read: {error}"),
             "a relative path is relative to the project folder".to_owned(),
         )
     })?;
@@ -20,14 +20,14 @@ pub(super) fn read(path: &str, project: &Path) -> Result<Secret, Wrong> {
     let password = text.trim_end_matches(['\n', '\r']);
     if password.is_empty() {
         return Err((
-            "the password file is empty".to_owned(),
+            format!("the password file {path} is empty"),
             "write the password into it, or take the key out".to_owned(),
         ));
     }
     // Mounted secrets belong to another user, and are for everyone in their container.
     let own = |meta: &fs::Metadata| meta.uid() == rustix::process::geteuid().as_raw();
-    if fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o004 != 0 && own(&meta) && !only_read(&meta)) {
-        tracing::warn!("every user of this host can read the password file: chmod 600 it");
+    if fs::metadata(&file).is_ok_and(|meta| meta.mode() & 0o004 != 0 && own(&meta) && !only_read(&meta)) {
+        tracing::warn!("every user of this host can read the password file: chmod 600 {path}");
     }
     Ok(Secret::new(password))
 }
@@ -50,6 +50,8 @@ mod tests {
             assert_eq!(read("pw", folder.path()).unwrap().reveal(), password);
         }
         fs::write(folder.path().join("pw"), "\n").unwrap();
-        assert_eq!(read("pw", folder.path()).unwrap_err().0, "the password file is empty");
+        assert_eq!(read("pw", folder.path()).unwrap_err().0, "the password file pw is empty");
+        let missing = read("nothing", folder.path()).unwrap_err().0;
+        assert!(missing.starts_with("the password file nothing can't be read"), "{missing}");
     }
 }

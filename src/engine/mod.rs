@@ -89,7 +89,8 @@ impl From<shell::Ended> for Failure {
 
 /// How a run is named to others.
 pub fn holder(run: &RunRow) -> String {
-    format!("run {} of {} (pid {}), `{}` since {}", run.run, run.who, run.pid, run.command, run.since)
+    let at = run.at.as_ref().map_or_else(String::new, |at| format!(", at {at}"));
+    format!("run {} of {} (pid {}), `{}` since {}{at}", run.run, run.who, run.pid, run.command, run.since)
 }
 
 /// Told to stop, and by which signal. Cheap to clone.

@@ -72,6 +72,9 @@ impl Tried<'_> {
             sqlx::Error::Tls(inner) if inner.to_string() == "server does not support TLS" => {
                 Some(format!("the server offers no TLS, and `{}` asks for it", self.mode))
             }
+            sqlx::Error::Protocol(text) if text.contains("SSLRequest") => {
+                Some("what answers there is no PostgreSQL server".to_owned())
+            }
             sqlx::Error::Tls(inner) => Some(format!("TLS failed: {inner}")),
             _ => None,
         }

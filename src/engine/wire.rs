@@ -170,6 +170,30 @@ pub(super) fn unrecorded(done: &str, why: Failure) -> Failure {
     }
 }
 
+/// The library's words without the place in its own source that it puts behind some of them.
+pub(super) fn words(error: &sqlx::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (") {
+        Some((words, place)) if place.starts_with("sqlx") && place.ends_with(')') => words.to_owned(),
+        Some(_) | None => text,
+    }
+}
+
+/// A comment before a text of statements that says what it is a part of: the server shows it to who waits (rule X1).
+pub(super) fn note(at: Option<&str>) -> String {
+    // A name could end the comment, or open another one in it.
+    at.filter(|at| !at.contains('*')).map_or_else(String::new, |at| format!("/* {NOTE} {at} */ "))
+}
+
+/// What the comment of a text says that the server shows.
+pub(super) fn noted(text: &str) -> Option<String> {
+    let (at, _) = text.strip_prefix("/* ")?.strip_prefix(NOTE)?.split_once(" */")?;
+    Some(at.trim().to_owned()).filter(|at| !at.is_empty())
+}
+
+/// Begins such comments.
+const NOTE: &str = "triphase";
+
 /// Who has the lock now, as far as the last run's row says so.
 pub(super) fn fenced(me: &Me, last: Option<RunRow>) -> Failure {
     Failure::Fenced(last.filter(|run| run.run != me.run && !run.run.is_empty()))

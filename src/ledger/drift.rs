@@ -3,15 +3,16 @@
 use super::{Ledger, Row};
 use crate::{
     action::Checksum,
-    model::{Class, Finding, Phase, PhaseState, StepId, Version},
+    model::{Class, Finding, Phase, PhaseState, Place, StepId, Version},
     release::{Project, Step},
 };
 
 /// Handlers that have run and were edited since (L7). A phase that was passed while it was empty and has a handler now is drift too:
 /// it would never run. Edits of what has committed only in part are found where it is resumed (L6).
-pub fn edited(step: &Step, row: &Row) -> Vec<Finding> {
+pub fn edited(project: &Project, step: &Step, row: &Row) -> Vec<Finding> {
     if let Some(declared) = &step.operation {
-        return operation_edited(step, &declared.checksum, row).into_iter().collect();
+        let found = operation_edited(step, &declared.checksum, row);
+        return found.into_iter().map(|finding| at(finding, project.place(step, None))).collect();
     }
     Phase::ALL
         .iter()
@@ -23,12 +24,21 @@ pub fn edited(step: &Step, row: &Row) -> Vec<Finding> {
                 (true, false) => "was added after the phase had passed without it",
                 (false, _) => "was removed after it ran",
             };
-            Finding::new(Class::Drift, "L7", format!("the {phase} handler of step `{}` {what}", step.id)).way_out(format!(
+            let found = Finding::new(Class::Drift, "L7", format!("the {phase} handler of step `{}` {what}", step.id));
+            let found = found.way_out(format!(
                 "put the text back and write a new step for the change, or record the edit: triphase repair accept {} --reason …",
                 step.id
-            ))
+            ));
+            at(found, project.place(step, Some(phase.verb())))
         })
         .collect()
+}
+
+fn at(finding: Finding, place: Option<Place>) -> Finding {
+    match place {
+        Some(place) => finding.at(place),
+        None => finding,
+    }
 }
 
 /// An operation has one checksum for all its phases (O4): once one of them has run, it stands.

@@ -168,6 +168,10 @@ pub struct RunRow {
     pub since: Time,
     /// The command it was given.
     pub command: String,
+    /// What it is at, as `add v2/customers`, as far as it can be seen by who waits for it (rule X1). The ledger has it only where what runs
+    /// commits by itself, so each engine shows it in its own way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// A release's rows. They lie together: the key begins with the release.

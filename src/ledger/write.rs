@@ -152,3 +152,19 @@ pub struct Unit {
     /// Committed with the actions where they share a transaction, right after the action where it stands alone.
     pub closes: Vec<Entry>,
 }
+
+impl Unit {
+    /// What it is a part of, as `add v2/customers`: what who waits is told of a run that is at it (rule X1). Neighbours' empty phases, which
+    /// ride along, are not meant. `None`: it is no step's.
+    pub fn at(&self) -> Option<String> {
+        self.opens.iter().chain(&self.closes).find_map(|entry| match entry {
+            Entry::Step { id, row, event, .. } if !row.empty => Some(format!("{} {id}", event.verb)),
+            Entry::Step { .. }
+            | Entry::Replace { .. }
+            | Entry::Keep { .. }
+            | Entry::Rename { .. }
+            | Entry::Upgrade { .. }
+            | Entry::Rollout { .. } => None,
+        })
+    }
+}

@@ -96,7 +96,7 @@ pub(super) fn edited(played: &Played<'_>, range: &[&Release]) -> Vec<Finding> {
     range
         .iter()
         .flat_map(|release| guards::counted(release))
-        .filter_map(|step| played.row(&step.id).map(|row| drift::edited(step, row)))
+        .filter_map(|step| played.row(&step.id).map(|row| drift::edited(played.project, step, row)))
         .flatten()
         .collect()
 }

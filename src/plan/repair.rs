@@ -166,11 +166,7 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
             decide(project, ledger, repair, step, *phase, *statement, *done)
         }
         About::Accept { step } => accept(project, ledger, repair, step),
-        About::Forget { step } => row(ledger, step).map(|(id, _)| {
-            let note = format!("the ledger forgets step `{id}`");
-            let event = event(&id, "forget", None, &repair.reason);
-            (vec![Entry::Replace { id, row: None, event }], note)
-        }),
+        About::Forget { step } => forget(project, ledger, repair, step),
         About::Rename { step, to } => rename(project, ledger, repair, step, to),
         About::Handler { step, verb, handler } => replaced(ledger, repair, step, *verb, handler),
         About::UpgradeLedger => upgrade::upgrade(ledger, &repair.reason),
@@ -282,6 +278,22 @@ fn accept(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> 
     let note = format!("the files' text of step `{id}` is accepted as what ran");
     let event = event(&id, "accept", None, &repair.reason);
     Ok((vec![Entry::Replace { id, row: Some(row), event }], note))
+}
+
+/// A step that the files lack is forgotten (L11). One that they have would only be pending again, and run a second time.
+fn forget(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope) -> Word {
+    let (id, row) = row(ledger, step)?;
+    if row.has_progress() && project.step(&id).is_some_and(|filed| !filed.deleted) {
+        let message = format!("step `{id}` has run and is in the files: forgotten, it would run again");
+        let way_out = format!(
+            "to take it back: triphase rollback_add {id}; if its text was edited: triphase repair accept {id} --reason …; to be rid of it, \
+             take it out of the file first, or say `deleted: true` there"
+        );
+        return Err(Finding::new(Class::Guard, "L11", message).way_out(way_out));
+    }
+    let note = format!("the ledger forgets step `{id}`");
+    let event = event(&id, "forget", None, &repair.reason);
+    Ok((vec![Entry::Replace { id, row: None, event }], note))
 }
 
 fn rename(project: &Project, ledger: &Ledger, repair: &Repair, step: &Scope, to: &Scope) -> Word {

@@ -31,7 +31,14 @@ pub(super) fn resume(
     let same = row.hashes.iter().zip(&now).take(from as usize).take_while(|(then, now)| then == now).count();
     if same < row.hashes.len().min(from as usize) || from as usize > now.len() {
         let source = verb.way() == Way::Forward && handler.map(|handler| &handler.checksum) == row.checksum.as_ref();
-        return Err(otherwise(id, verb, same + 1, same < now.len(), source));
+        let found = otherwise(id, verb, same + 1, same < now.len(), source);
+        // A rollback runs from the ledger, whatever the file says.
+        let step = played.project.step(id).filter(|_| verb.way() == Way::Forward);
+        let place = step.and_then(|step| played.project.place(step, Some(verb)));
+        return Err(match place {
+            Some(place) => found.at(place),
+            None => found,
+        });
     }
     // An `expect` guards what comes after it, and that is not done: it is asked again (F3).
     let expects = handler.into_iter().flat_map(|h| h.actions[..from as usize].iter().rev());

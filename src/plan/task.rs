@@ -3,7 +3,7 @@
 use crate::{
     action::{Action, Handler, Handlers},
     ledger::{Begin, PhaseRow, Unit, Verdict},
-    model::{Finding, Label, Phase, StepId, Time, Verb, Version},
+    model::{Finding, Label, Phase, StepId, Time, Verb, Version, Way},
     ops::Detail,
 };
 use std::collections::BTreeMap;
@@ -46,6 +46,12 @@ impl Task {
     /// Whether a person must say yes to it on every target (D8).
     pub fn asks(&self) -> bool {
         (0..).zip(&self.handler.actions).any(|(index, action)| !self.skips(index) && action.asks())
+    }
+
+    /// Its way back is there and runs nothing: its author says that there is nothing to take back.
+    pub fn nothing_back(&self) -> bool {
+        let back = self.verb.phase().rollback().filter(|_| self.verb.way() == Way::Forward);
+        back.and_then(|back| self.keep.get(&back)).is_some_and(|handler| handler.actions.is_empty())
     }
 
     /// It runs nothing.

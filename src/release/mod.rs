@@ -5,7 +5,9 @@ mod locate;
 mod names;
 mod operation;
 mod order;
+mod source;
 mod step;
+mod syntax;
 mod template;
 pub(crate) mod yaml;
 
@@ -15,6 +17,7 @@ use crate::{
     ops::Operation,
 };
 use handler::Reading;
+pub use source::Source;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -81,6 +84,8 @@ pub struct Project {
     pub findings: Vec<Finding>,
     /// The releases that findings are about: what they hold is not known, and nothing follows from what they seem to lack.
     pub unsound: BTreeSet<Version>,
+    /// The files that the releases were read from.
+    pub sources: BTreeMap<Version, Source>,
     /// The dialect that they were read for, where they would be read otherwise for another one of the same URL's.
     pub read_for: Option<Dialect>,
 }
@@ -156,6 +161,7 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
     let mut findings = vec![];
     let mut documents = vec![];
     let mut unsound = BTreeSet::new();
+    let mut sources = BTreeMap::new();
     for (version, file) in names::releases(&files.entries, &mut findings) {
         let document = match files.texts.get(&file) {
             Some(text) => Document::read(&file, text),
@@ -165,14 +171,21 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
             }
         };
         match document {
-            Ok(document) => documents.push((version, file, document)),
+            Ok(document) => {
+                if let Some(text) = files.texts.get(&file) {
+                    let source = Source { file: file.as_str().into(), text: text.clone() };
+                    sources.insert(version.clone(), source);
+                }
+                documents.push((version, file, document));
+            }
             Err(finding) => {
                 findings.push(*finding);
                 unsound.insert(version);
             }
         }
     }
-    let mut project = Project { releases: Vec::with_capacity(documents.len()), findings, unsound, read_for: None };
+    let releases = Vec::with_capacity(documents.len());
+    let mut project = Project { releases, findings, unsound, sources, read_for: None };
     let mut ids: HashMap<String, StepId> = HashMap::new();
     for (version, file, document) in &documents {
         let mut found = vec![];

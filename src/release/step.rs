@@ -140,7 +140,13 @@ fn draft<'a>(name: &'a str, node: Node<'a>, reading: &mut Reading<'_>) -> Option
             return None;
         }
         Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => {
-            reading.findings.push(node.wrong(&format!("step `{name}`"), "a map"));
+            let mut wrong = node.wrong(&format!("step `{name}`"), "a map");
+            let key = node.text().and_then(|text| text.split_once(':')).map(|(key, _)| key);
+            wrong.way_out = match key.filter(|key| STEP_KEYS.contains(key) || ops::spec(key).is_some()) {
+                Some(key) => format!("put a blank after the colon: `{key}: …`"),
+                None => "give it a handler: `add: …`".to_owned(),
+            };
+            reading.findings.push(wrong);
             return None;
         }
     }

@@ -183,7 +183,7 @@ fn one_broken_file_does_not_hide_the_others() {
     );
     assert_eq!(
         render(&project.findings),
-        "releases/v1.yaml:1:9 : did not find expected node content, while parsing a flow node\n\
+        "releases/v1.yaml:1:9 : did not find expected node content, while parsing a flow node — write the value that is missing here, or close the bracket that is open\n\
          releases/v2.yaml:1:13 steps.a.ad: unknown key `ad` in step `a` — write `add`\n\
          releases/v3.yaml:1:9 steps.a: the id `a` is that of step `v2/a` already — give this step an `id` of its own, or rename it\n\
          releases/v3.yaml:1:33 steps.b.id: the id `a` is that of step `v2/a` already — give this step an `id` of its own, or rename it\n"

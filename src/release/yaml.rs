@@ -3,7 +3,10 @@
 //! A tree keeps the order of keys and both of two equal keys, so that a duplicate is seen. It keeps no places: those are found by
 //! [`super::locate`], once there is something to say about one.
 
-use super::locate::{self, At};
+use super::{
+    locate::{self, At},
+    syntax::{self, Fault, OURS},
+};
 use crate::model::{Class, Finding, Place};
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -51,22 +54,23 @@ impl Document {
     /// As [`Document::read`].
     pub fn read_shown(file: &str, text: &Arc<str>, shown: &Arc<str>) -> Result<Self, Box<Finding>> {
         let file: Arc<str> = file.into();
-        let refuse = |message: String, start: usize| {
+        let refuse = |message: String, way_out: String, start: usize| {
             let end = line_end(text, start);
             let place = Place { file: file.clone(), source: shown.clone(), span: start..end, path: String::new() };
-            Box::new(Finding::new(Class::Usage, "F8", message).at(place))
+            Box::new(Finding::new(Class::Usage, "F8", message).way_out(way_out).at(place))
         };
         let mut documents = serde_yaml::Deserializer::from_str(text);
         let tree = match documents.next() {
             None => Tree::Null,
             Some(document) => Seed.deserialize(document).map_err(|error| {
-                let (message, start) = fault(text, &error);
-                refuse(message, start)
+                let Fault { message, way_out, start } = syntax::fault(text, &error);
+                refuse(message, way_out, start)
             })?,
         };
         if documents.next().is_some() {
             let start = text.rfind("\n---").map_or(0, |at| at + 1);
-            return Err(refuse("the file holds several YAML documents; only one is read".to_owned(), start));
+            let message = "the file holds several YAML documents; only one is read".to_owned();
+            return Err(refuse(message, "make them two files, or take the `---` away".to_owned(), start));
         }
         Ok(Self { file, text: text.clone(), shown: shown.clone(), tree })
     }
@@ -76,22 +80,6 @@ impl Document {
         Node { document: self, tree: &self.tree, trail: Vec::new() }
     }
 }
-
-/// serde_yaml's error without the line and column that it appends, and the byte at which it is.
-fn fault(text: &str, error: &serde_yaml::Error) -> (String, usize) {
-    let message = error.to_string();
-    let Some(location) = error.location() else { return (message, 0) };
-    let mark = format!(" at line {} column {}", location.line(), location.column());
-    let mut message = message.replacen(&mark, "", 1);
-    // Our own errors come with serde_yaml's idea of the path before them; the place says that already.
-    if let Some(at) = message.find(OURS) {
-        message = message.split_off(at + OURS.len());
-    }
-    (message, locate::byte(text, location.index()))
-}
-
-/// Marks the messages of this reader inside those of serde_yaml.
-const OURS: &str = "\u{1}";
 
 fn line_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();

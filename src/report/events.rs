@@ -2,10 +2,9 @@
 
 use super::{Paint, indent, place, span};
 use crate::{
-    engine::{Doing, Progress},
+    engine::{Doing, Progress, holder},
     event::{Event, RECONNECT_FOR},
-    ledger::RunRow,
-    model::{StepId, Verb},
+    model::{PhaseState, StepId, Verb, Way},
 };
 use std::time::Duration;
 
@@ -80,8 +79,12 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
                 false => format!("at statement {}{of}\n    {}", index + 1, indent(text, 4)),
             };
             let who = if *server { "the server says: " } else { "" };
+            let state = match verb.way() {
+                Way::Forward => PhaseState::Failed,
+                Way::Back => PhaseState::RollbackFailed,
+            };
             format!(
-                "  {} {}\n{}: {} failed {place}\n  = {who}{}\n  = {stays}; the ledger says: failed",
+                "  {} {}\n{}: {} failed {place}\n  = {who}{}\n  = {stays}; the ledger says: {state}",
                 paint.bad("✗"),
                 what(id, *verb),
                 paint.bad("error"),
@@ -123,16 +126,15 @@ pub fn come(progress: Progress) -> String {
     format!("{done} {files} of {of_files} files, {rows}{of} rows")
 }
 
-fn holder(run: &RunRow) -> String {
-    format!("run {} of {} (pid {}) since {}: {}", run.run, run.who, run.pid, run.since, run.command)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
-    use crate::model::{Time, Version};
+    use crate::{
+        ledger::RunRow,
+        model::{Time, Version},
+    };
 
     fn id() -> StepId {
         StepId::new(Version::parse("v1").unwrap(), "customers")
@@ -233,10 +235,16 @@ mod tests {
             pid: 7,
             since: Time(0),
             command: "triphase ff".into(),
+            at: None,
         };
+        let waiting = |run| plain(&Event::Waiting { by: Some(run), what: "the lock".into() }).unwrap();
         assert_eq!(
-            plain(&Event::Waiting { by: Some(run), what: "the lock".into() }).unwrap(),
-            "waiting for the lock, held by run 01J of ann@ci (pid 7) since 1970-01-01T00:00:00Z: triphase ff\n"
+            waiting(run.clone()),
+            "waiting for the lock, held by run 01J of ann@ci (pid 7), `triphase ff` since 1970-01-01T00:00:00Z\n"
+        );
+        assert_eq!(
+            waiting(RunRow { at: Some("add v2/customers".into()), ..run }),
+            "waiting for the lock, held by run 01J of ann@ci (pid 7), `triphase ff` since 1970-01-01T00:00:00Z, at add v2/customers\n"
         );
     }
 

@@ -134,7 +134,7 @@ pub fn place(place: &Where) -> Value {
 pub fn holder(run: &RunRow) -> Value {
     json!({
         "run": run.run, "who": run.who, "host": run.host, "pid": run.pid, "since": run.since.to_string(),
-        "command": run.command,
+        "command": run.command, "at": run.at,
     })
 }
 
@@ -170,7 +170,7 @@ fn task(task: &Task) -> Value {
         &task.id,
         task.verb,
         json!({
-            "name": task.name, "label": task.label, "empty": task.is_empty(), "ask_each": task.ask_each,
+            "name": task.name, "label": task.label, "way_back_empty": task.nothing_back(), "empty": task.is_empty(), "ask_each": task.ask_each,
             "clears": task.clears.iter().map(crate::action::Action::text).collect::<Vec<_>>(), "statements": statements,
         }),
     )
@@ -283,6 +283,7 @@ mod tests {
             pid: 7,
             since: Time(0),
             command: "triphase ff".into(),
+            at: Some("add v1/a".into()),
         };
         let second = std::time::Duration::from_secs(1);
         let schema: Value = serde_json::from_str(include_str!("../cli/schema/output.json")).unwrap();

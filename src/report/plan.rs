@@ -41,7 +41,7 @@ pub fn brief(out: &mut impl Write, plan: &Plan, paint: Paint) -> io::Result<()> 
     for task in plan.tasks.iter().filter(|task| !task.is_empty()) {
         let own = (0..).zip(&task.handler.actions).filter(|(index, _)| !task.skips(*index)).count();
         let left = task.clears.len() + own;
-        writeln!(out, "  {} ({}; {})", title(task, paint), count(left, "statement"), label(task.label))?;
+        writeln!(out, "  {} ({}; {})", title(task, paint), count(left, "statement"), label(task))?;
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ fn step(out: &mut impl Write, task: &Task, paint: Paint) -> io::Result<()> {
     if task.is_empty() {
         return writeln!(out, "{} {}", title(task, paint), paint.dim("(empty)"));
     }
-    writeln!(out, "{} ({})", title(task, paint), label(task.label))?;
+    writeln!(out, "{} ({})", title(task, paint), label(task))?;
     if task.ask_each {
         writeln!(out, "  partly applied: what is so already is skipped")?;
     }
@@ -94,8 +94,10 @@ fn title(task: &Task, paint: Paint) -> String {
     if task.name == task.id.step { title } else { format!("{title} (now {})", task.name) }
 }
 
-const fn label(label: Label) -> &'static str {
-    match label {
+fn label(task: &Task) -> &'static str {
+    match task.label {
+        // Whether the data is as before, a handler that is empty by its author's word does not tell.
+        Label::Lossless if task.nothing_back() => "way back: nothing to run",
         Label::Lossless => "way back: lossless",
         Label::Lossy => "way back: lossy",
         Label::None => "no way back",

@@ -92,15 +92,19 @@ pub fn write(
     if lines.is_empty() {
         return Ok(());
     }
-    let rows = lines
-        .iter()
-        .map(|line| {
+    let header = ["release", "step", "add", "simdrop", "drop"];
+    let rows = |detail: Detail| -> Vec<Vec<String>> {
+        let row = |line: &Line| {
             let mut row = vec![line.id.release.to_string(), label(line)];
-            row.extend(line.phases.iter().map(cell));
+            row.extend(line.phases.iter().map(|phase| cell(phase, detail)));
             row
-        })
-        .collect();
-    table::write(out, &["release", "step", "add", "simdrop", "drop"], rows, width)?;
+        };
+        lines.iter().map(row).collect()
+    };
+    // `--json` and `history` have what a narrow terminal has no room for.
+    let fits = |detail: &Detail| width.is_none_or(|width| table::fits(&header, &rows(*detail), width));
+    let detail = [Detail::All, Detail::InWords, Detail::User].into_iter().find(fits).unwrap_or(Detail::Time);
+    table::write(out, &header, rows(detail), width)?;
     for (release, rollout) in &ledger.rollouts {
         writeln!(out, "{}", paint.dim(&format!("{release} rolled out: {} by {}", rollout.at, rollout.who)))?;
     }
@@ -199,8 +203,21 @@ fn label(line: &Line) -> String {
     label
 }
 
-/// `done 2026-01-02T03:04:05Z ann@host`, on one line.
-fn cell(row: &PhaseRow) -> String {
+/// How much a cell says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// `done 2026-01-02T03:04:05Z ann@host`.
+    All,
+    /// `done 2026-01-02 03:04:05Z ann@host`: a line may end between date and time.
+    InWords,
+    /// The same without the host.
+    User,
+    /// The same without who.
+    Time,
+}
+
+/// State, time and who.
+fn cell(row: &PhaseRow, detail: Detail) -> String {
     let state = match (row.state, row.empty) {
         (PhaseState::Pending, true) => "empty".to_owned(),
         (PhaseState::Pending, false) => return "pending".to_owned(),
@@ -224,7 +241,13 @@ fn cell(row: &PhaseRow) -> String {
         ) => state.to_string(),
     };
     let at = row.at.map(|at| format!(" {at}")).unwrap_or_default();
-    let who = if row.who.is_empty() { String::new() } else { format!(" {}", row.who) };
+    let at = if detail == Detail::All { at } else { at.replace('T', " ") };
+    let who = match detail {
+        Detail::All | Detail::InWords => row.who.as_str(),
+        Detail::User => row.who.split('@').next().unwrap_or_default(),
+        Detail::Time => "",
+    };
+    let who = if who.is_empty() { String::new() } else { format!(" {who}") };
     format!("{state}{at}{who}")
 }
 
@@ -299,6 +322,25 @@ pub(super) mod tests {
         );
         assert_eq!(words[2].join(" "), "v1 customers done 1970-01-01T00:00:01Z ann@ci empty pending");
         assert_eq!(words[3].join(" "), "v1 orders pending empty empty");
+    }
+
+    #[test]
+    fn no_time_is_broken_on_a_narrow_terminal() {
+        let (project, mut ledger) = scene();
+        for row in ledger.steps.values_mut() {
+            row.phases = [done(1), done(2), done(3)];
+        }
+        for (who, says) in [("ann@ci", "ann@ci"), ("ann@runner-17.eu.example.com", "ann")] {
+            ledger.steps.values_mut().flat_map(|row| &mut row.phases).for_each(|phase| phase.who = who.into());
+            let mut out = vec![];
+            write(&mut out, &lines(&project, &ledger), &ledger, Some(80), Paint::PLAIN).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            for word in ["1970-01-01", "00:00:01Z", "00:00:02Z", "00:00:03Z", says] {
+                assert!(words.contains(&word), "{word}: {text}");
+            }
+        }
     }
 
     #[test]

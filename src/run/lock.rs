@@ -18,7 +18,7 @@ pub(super) async fn lock<'a>(
     loop {
         let held = match session.try_lock(&context.me).await {
             Ok(Ok(hold)) => return Ok(Ok(hold)),
-            Ok(Err(held)) => held,
+            Ok(Err(held)) => seen_before(held, told.as_ref()),
             // Whoever has locked the ledger itself is waited for alike.
             Err(Failure::Busy(what)) => Held { by: None, what: format!("the ledger: {what}") },
             Err(failure) => return Err(failure),
@@ -28,16 +28,34 @@ pub(super) async fn lock<'a>(
             let waited = humantime::format_duration(context.wait_lock);
             return Ok(Err(End::Busy(format!("waited {waited} for {}{by}", held.what))));
         }
-        if told.as_ref() != Some(&held) {
+        if told.as_ref().is_none_or(|told| says_more(&held, told)) {
             (context.tell)(Event::Waiting { by: held.by.clone(), what: held.what.clone() });
-            told = Some(held);
         }
+        told = Some(held);
         tokio::select! {
             () = tokio::time::sleep(pause.min(context.wait_lock.saturating_sub(began.elapsed()))) => {}
             () = context.stop.pulled() => return Ok(Err(End::Interrupted(context.stop.signal().unwrap_or(2)))),
         }
         pause = (pause * 2).min(Duration::from_millis(500)).mul_f64(0.75 + fastrand::f64() / 2.0);
     }
+}
+
+/// Between two statements nothing shows what a run is at: what was seen last still says where it has come to.
+fn seen_before(mut held: Held, before: Option<&Held>) -> Held {
+    if let (Some(run), Some(before)) = (&mut held.by, before.and_then(|before| before.by.as_ref()))
+        && run.run == before.run
+        && run.at.is_none()
+    {
+        run.at.clone_from(&before.at);
+    }
+    held
+}
+
+/// Whether it is news: another holder, or for the first time what it is at. A line for each of its steps would be none.
+fn says_more(held: &Held, told: &Held) -> bool {
+    let who = |held: &Held| held.by.as_ref().map(|run| run.run.clone());
+    let at = |held: &Held| held.by.as_ref().is_some_and(|run| run.at.is_some());
+    (who(held), &held.what, at(held)) != (who(told), &told.what, at(told))
 }
 
 /// Does what traffic may keep it from, again and again, up to `lock_retry_for` (rule X5): reading the ledger, and writing the run's row.

@@ -197,7 +197,12 @@ impl<'a> Splitter<'a> {
             && let Some(stream) = streams(&items)
         {
             let message = format!("`COPY … {stream}` talks to a client that sends or takes rows; here is none");
-            let way_out = "use INSERT";
+            let way_out = match stream {
+                "FROM stdin" => "write INSERT, or COPY from a file that the server can read",
+                _ => {
+                    "take it away: nobody reads what a handler gives; a file on the server can be written (`TO '/path'`)"
+                }
+            };
             self.errors.push(error(span, message, way_out));
             return if stream == "FROM stdin" { Next::Nothing } else { Next::Token };
         }

@@ -80,6 +80,10 @@ fn section(command: &Command, title: &str, level: usize, out: &mut String) {
             writeln!(out, "{more}\n").unwrap();
         }
     }
+    for alias in command.get_visible_aliases() {
+        let other = title.strip_suffix(command.get_name()).unwrap_or_default();
+        writeln!(out, "`{other}{alias}` is the same.\n").unwrap();
+    }
     let usage = command.clone().render_usage().to_string();
     writeln!(out, "```\n{}\n```\n", usage.trim_start_matches("Usage: ").trim()).unwrap();
     let own: Vec<&Arg> = command

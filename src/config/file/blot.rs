@@ -6,6 +6,7 @@ use crate::release::yaml::nearest;
 /// Keys whose plain values are no secret, and may be shown where they are wrong.
 const HARMLESS: &[&str] = &[
     "drivername",
+    "password_file",
     "host",
     "port",
     "database",

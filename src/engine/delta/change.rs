@@ -102,6 +102,7 @@ impl Fold {
                     pid,
                     since: event.at,
                     command: event.command.clone(),
+                    at: None,
                 });
                 if let Some(guards) = guards {
                     self.ledger.guards = guards;

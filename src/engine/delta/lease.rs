@@ -157,6 +157,7 @@ pub fn run_row(me: &Me) -> RunRow {
         pid: me.pid,
         since: host_clock(),
         command: me.command.clone(),
+        at: None,
     }
 }
 

@@ -100,6 +100,7 @@ impl State {
                     pid: 7,
                     since: self.clock,
                     command: "ff".into(),
+                    at: None,
                 };
                 self.lock = Some((0, thief.clone()));
                 self.kept.ledger.run = Some(thief);

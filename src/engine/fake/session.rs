@@ -111,6 +111,7 @@ impl Session for Open {
                     pid: me.pid,
                     since: state.clock,
                     command: me.command.clone(),
+                    at: None,
                 };
                 state.lock = Some((self.id, run.clone()));
                 let hold: Box<dyn Hold + 'a> = Box::new(Lock { session: self, run });

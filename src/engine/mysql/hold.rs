@@ -5,7 +5,7 @@ use super::{
         Answer, Failure, Hold, Me, NothingRan, Stop, no_operation,
         rows::table,
         silent, unexpected,
-        wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, unrecorded},
+        wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, note, unrecorded},
     },
     blockers,
     error::Broken,
@@ -182,13 +182,16 @@ impl<'a> Holding<'a> {
             return Err(self.fenced().await);
         }
         self.entries(work, &unit.opens, &[]).await.map_err(ledger)?;
+        let note = note(unit.at().as_deref());
         for (at, action) in unit.actions.iter().enumerate() {
             match action {
                 Action::Sql { text, .. } => {
-                    self.send(&mut work.wire, text, stop).await.map_err(|b| self.failure(&b, at, stop))?;
+                    let text = format!("{note}{text}");
+                    self.send(&mut work.wire, &text, stop).await.map_err(|b| self.failure(&b, at, stop))?;
                 }
                 Action::Expect { query } => {
-                    let given = work.wire.query(query).await.map_err(|b| self.failure(&b, at, stop))?;
+                    let given =
+                        work.wire.query(&format!("{note}{query}")).await.map_err(|b| self.failure(&b, at, stop))?;
                     if let Err(found) = truth(&given) {
                         return Err(Failure::Handler { at, why: unexpected(found) });
                     }
@@ -231,7 +234,8 @@ impl<'a> Holding<'a> {
         }
         self.announce(work, unit, stop).await?;
         failpoint::point("before a lone statement");
-        let sent = silent::watched(self.open.patience, self.send(&mut work.wire, text, stop), || self.rests()).await;
+        let noted = format!("{}{text}", note(unit.at().as_deref()));
+        let sent = silent::watched(self.open.patience, self.send(&mut work.wire, &noted, stop), || self.rests()).await;
         if let Err(broken) = sent.unwrap_or_else(|silence| Err(Broken(silence))) {
             return Err(self.lone_failure(work, text, &broken, stop).await);
         }

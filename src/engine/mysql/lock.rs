@@ -3,7 +3,11 @@
 //! A named lock is given back when its session ends, after the last statement and its rollback: who sees it free, sees the session gone.
 
 use super::{
-    super::{Failure, Held, Me, rows::Rows, wire::had_before},
+    super::{
+        Failure, Held, Me,
+        rows::Rows,
+        wire::{had_before, noted},
+    },
     error::{Broken, NO_TABLE, Trouble as _},
     session::Open,
     settings::{client_name, literal, work_name},
@@ -22,6 +26,8 @@ pub(super) struct Last {
     pub holder: String,
     /// The run whose sessions may still be there.
     pub before: Option<String>,
+    /// The session that did its work.
+    pub work: String,
 }
 
 /// The last run; `None` where no ledger is there.
@@ -31,10 +37,9 @@ pub(super) async fn last(wire: &mut Wire, rows: &Rows) -> Result<Option<Last>, F
         Err(broken) if broken.number() == Some(NO_TABLE) => return Ok(None),
         Err(broken) => return Err(broken.access("cannot read the last run")),
     };
-    Ok(rows.run(&given.rows)?.map(|(run, session)| Last {
-        before: had_before(&run, &session),
-        run,
-        holder: session.split(' ').next().unwrap_or_default().to_owned(),
+    Ok(rows.run(&given.rows)?.map(|(run, session)| {
+        let (holder, work) = session.split_once(' ').unwrap_or((&session, ""));
+        Last { before: had_before(&run, &session), run, holder: holder.to_owned(), work: work.to_owned() }
     }))
 }
 
@@ -63,7 +68,10 @@ async fn held(wire: &mut Wire, open: &Open, me: &Me) -> Result<Held, Failure> {
     let id = holder(wire, &open.lock_name).await.map_err(|b| b.access("cannot read who holds the lock"))?;
     let last = last(wire, &open.rows).await?;
     // The row is the holder's only once it has begun.
-    let by = last.filter(|last| id.as_deref() == Some(last.holder.as_str())).map(|last| last.run);
+    let by = match last.filter(|last| id.as_deref() == Some(last.holder.as_str())) {
+        Some(last) => Some(RunRow { at: at(wire, &last.work).await?, ..last.run }),
+        None => None,
+    };
     if let (Some(id), Some(_)) = (&id, by.as_ref().filter(|run| run.run == me.run)) {
         tracing::info!(run = me.run, id, "ending this run's own session that was lost");
         match wire.one(&format!("KILL CONNECTION {id}")).await {
@@ -78,6 +86,14 @@ async fn held(wire: &mut Wire, open: &Open, me: &Me) -> Result<Held, Failure> {
         (Some(id), None) => format!("the lock, held by connection {id}"),
     };
     Ok(Held { by, what })
+}
+
+/// What the session that does a run's work is at: its statement begins with it. `None` between two statements, and where another user's
+/// are not shown (the right PROCESS).
+async fn at(wire: &mut Wire, work: &str) -> Result<Option<String>, Failure> {
+    let query = format!("SELECT info FROM information_schema.processlist WHERE id = {}", literal(work));
+    let found = wire.one(&query).await.map_err(|b| b.access("cannot read what the holder is at"))?;
+    Ok(found.first().and_then(noted))
 }
 
 /// The id of the connection that has a named lock.

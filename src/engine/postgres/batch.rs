@@ -29,6 +29,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// Begins with a comment. Before the first statement.
+    pub(super) fn note(&mut self, note: &str) {
+        self.text.push_str(note);
+        self.length += note.chars().count();
+    }
+
     /// Adds one statement, without its final `;`.
     pub(super) fn push(&mut self, part: Part, statement: &str) {
         self.parts.push((part, self.length));

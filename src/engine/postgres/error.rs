@@ -2,7 +2,10 @@
 
 pub(super) use super::super::wire::Trouble;
 
-use super::super::{NothingRan, wire::Given};
+use super::super::{
+    NothingRan,
+    wire::{self, Given},
+};
 use anyhow::anyhow;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
@@ -81,7 +84,7 @@ fn server(error: &sqlx::Error) -> Option<&PgDatabaseError> {
 
 /// The server's message, detail, hint and SQLSTATE; else the client's own words. Never a secret: neither side repeats a password.
 pub(super) fn words(error: &sqlx::Error) -> String {
-    let Some(said) = server(error) else { return error.to_string() };
+    let Some(said) = server(error) else { return wire::words(error) };
     let mut text = said.message().to_owned();
     for (name, more) in [("detail", said.detail()), ("hint", said.hint()), ("where", said.r#where())] {
         if let Some(more) = more {

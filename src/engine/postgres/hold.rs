@@ -5,7 +5,7 @@ use super::{
         Answer, Failure, Hold, Me, Stop, no_operation,
         rows::table,
         silent, unexpected,
-        wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, unrecorded},
+        wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, note, unrecorded},
     },
     batch::{Batch, Part},
     error::{Broken, CANCELLED, FENCED},
@@ -116,6 +116,8 @@ impl<'a> Holding<'a> {
         let never = Stop::never();
         let stop = if count == 0 { &never } else { stop };
         let mut batch = Batch::default();
+        let note = note(unit.at().as_deref());
+        batch.note(&note);
         self.frame(&mut batch, &timeout);
         batch.push(Part::Frame, &fence(&self.pg.rows, &self.me.run));
         batch.extend(Part::Ledger, self.pg.rows.entries(&unit.opens, self.me));
@@ -127,6 +129,7 @@ impl<'a> Holding<'a> {
                 Action::Expect { query } => {
                     batch.push(Part::Action(at), query);
                     let given = self.transaction(work, &std::mem::take(&mut batch), stop, count).await?;
+                    batch.note(&note);
                     if let Some(Err(found)) = given.last().map(truth) {
                         self.roll_back(work).await;
                         return Err(Failure::Handler { at, why: unexpected(found) });
@@ -179,6 +182,7 @@ impl<'a> Holding<'a> {
             }
         }
         let mut batch = Batch::default();
+        batch.note(&note(unit.at().as_deref()));
         batch.push(Part::Action(0), &text);
         failpoint::point("before a lone statement");
         if let Err(failure) = self.statement(work, &batch, stop).await {

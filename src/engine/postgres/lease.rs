@@ -11,6 +11,7 @@ use super::{
     text::{BEGIN, Key, literal, take as take_row},
     wire::Wire,
 };
+use crate::ledger::RunRow;
 use std::{
     sync::{
         Arc,
@@ -91,7 +92,8 @@ pub(super) async fn take(
     if let Some(Last { run, live: true, .. }) = &last
         && run.run != me.run
     {
-        return Ok(Err(Held { by: Some(run.clone()), what: "the lock (a lease)".to_owned() }));
+        let at = lock::at(wire, &run.run).await?;
+        return Ok(Err(Held { by: Some(RunRow { at, ..run.clone() }), what: "the lock (a lease)".to_owned() }));
     }
     if let Some(Last { run, before: Some(before), .. }) = &last
         && let Some(what) = lock::end(wire, before, "", Mode::Lease).await?

@@ -4,7 +4,7 @@ use super::{
     super::{
         Failure, Held, Me,
         rows::{Rows, table},
-        wire::had_before,
+        wire::{had_before, noted},
     },
     error::{Broken, NO_RIGHT, NO_TABLE, Trouble as _},
     pooler::Mode,
@@ -76,8 +76,9 @@ pub(super) async fn take(
         return Ok(Err(held));
     }
     match last(wire, rows, wait).await {
-        Ok(Some(Last { run, live: true, .. })) if run.run != me.run => {
+        Ok(Some(Last { mut run, live: true, .. })) if run.run != me.run => {
             give_back(wire, key).await?;
+            run.at = at(wire, &run.run).await?;
             Ok(Err(Held { by: Some(run), what: "the lock (a lease)".to_owned() }))
         }
         Ok(other) => Ok(Ok(other)),
@@ -130,7 +131,10 @@ pub(super) async fn held(wire: &mut Wire, rows: &Rows, key: Key, wait: &str) -> 
     let holder = holder(wire, key).await?;
     let last = last(wire, rows, wait).await?;
     // The row is the holder's only once it has begun.
-    let by = last.filter(|l| holder.as_ref().is_some_and(|h| h.pid == l.holder)).map(|l| l.run);
+    let mut by = last.filter(|l| holder.as_ref().is_some_and(|h| h.pid == l.holder)).map(|l| l.run);
+    if let Some(run) = &mut by {
+        run.at = at(wire, &run.run).await?;
+    }
     let what = match (holder, &by) {
         // It was given back this moment, or the run's row says more.
         (None, _) | (Some(_), Some(_)) => "the lock".to_owned(),
@@ -150,6 +154,18 @@ async fn end_own(wire: &mut Wire, rows: &Rows, key: Key, me: &Me) -> Result<(), 
         key.held()
     );
     wire.all(text).await.map(|_| ()).map_err(|b| b.access("cannot end this run's own session that was lost"))
+}
+
+/// What a run is at: its last text begins with it. `None` where another user's session does not show its texts.
+pub(super) async fn at(wire: &mut Wire, run: &str) -> Result<Option<String>, Failure> {
+    let query = format!(
+        "SELECT query FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND application_name = {} \
+         ORDER BY query_start DESC NULLS LAST",
+        literal(&name(run))
+    );
+    let found = wire.all(query).await.map_err(|b| b.access("cannot read what the holder is at"))?;
+    let texts = found.iter().flat_map(|given| &given.rows).filter_map(|row| row.first()?.as_deref());
+    Ok(texts.filter_map(noted).next())
 }
 
 /// Gives the session's lock back.

@@ -29,8 +29,14 @@ pub(super) fn script(
     me: &Me,
 ) -> Result<String, Finding> {
     let schema = target.schema.as_deref().unwrap_or("public");
-    let mut script =
-        Script { text: String::new(), rows: Rows::postgres(schema), timeout: millis(&target.lock_timeout), schema, me };
+    let mut script = Script {
+        text: String::new(),
+        rows: Rows::postgres(schema),
+        timeout: millis(&target.lock_timeout),
+        database: &target.connection.database,
+        schema,
+        me,
+    };
     script.head(seen, begin);
     for unit in units {
         script.unit(unit)?;
@@ -44,6 +50,8 @@ struct Script<'a> {
     text: String,
     rows: Rows,
     timeout: String,
+    /// Which database it is for; empty: not known.
+    database: &'a str,
     schema: &'a str,
     me: &'a Me,
 }
@@ -75,6 +83,13 @@ impl Script<'_> {
         // Only some servers know these; psql runs what the query gives.
         let known = "SELECT format('SET %I = 0', name) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
         self.text.push_str(&format!("{known} \\gexec\n"));
+        if !self.database.is_empty() {
+            self.push(&demand(
+                &format!("current_database() = {}", literal(self.database)),
+                &format!("this script was made for database {}; nothing was changed", self.database),
+                REFUSED,
+            ));
+        }
         let key = Key::of(self.schema);
         self.push(&demand(
             &format!("pg_try_advisory_lock({})", key.arguments()),

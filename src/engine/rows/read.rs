@@ -282,6 +282,7 @@ impl Rows {
             pid: cells.number("pid")?,
             since: self.time(cells)?.unwrap_or_default(),
             command: cells.text(),
+            at: None,
         })
     }
 

@@ -64,6 +64,7 @@ impl<'a> FileHold<'a> {
     }
 
     async fn write_unit(&self, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
+        self.lock.at(unit.at());
         let mut link = self.link().await?;
         let link = &mut *link;
         link.settle(&self.session.settings).await.map_err(|e| self.access(e))?;

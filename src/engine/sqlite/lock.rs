@@ -8,12 +8,18 @@ use std::{
     ffi::OsString,
     fs::{File, OpenOptions, TryLockError},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// The lock, held.
 #[derive(Debug)]
-pub struct FileLock(File);
+pub struct FileLock {
+    file: File,
+    /// Who holds it, and how long the text is that says so.
+    says: Mutex<(RunRow, usize)>,
+}
 
 impl FileLock {
     /// Tries once. `Err` of the inner: another has it, and who, if it says so.
@@ -32,7 +38,7 @@ impl FileLock {
                 let text = serde_json::to_vec(run).map_err(|error| Failure::Access(error.into()))?;
                 file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).map_err(access)?;
                 file.write_all(&text).map_err(access)?;
-                Ok(Ok(Self(file)))
+                Ok(Ok(Self { file, says: Mutex::new((run.clone(), text.len())) }))
             }
             Err(TryLockError::WouldBlock) => Ok(Err(read(&mut file))),
             Err(TryLockError::Error(error)) => Err(access(error)),
@@ -66,15 +72,32 @@ impl FileLock {
     /// # Errors
     /// Where the process has no file handle left.
     pub fn share(&self) -> std::io::Result<File> {
-        self.0.try_clone()
+        self.file.try_clone()
+    }
+
+    /// Says in the lock file what the run is at, for who waits. One write, as long as what stood there: a reader never sees half of it. That
+    /// it can't be said is no reason to stop.
+    pub fn at(&self, at: Option<String>) {
+        let mut says = self.says.lock().unwrap_or_else(PoisonError::into_inner);
+        let (run, length) = &mut *says;
+        if at.is_none() || run.at == at {
+            return;
+        }
+        run.at = at;
+        let Ok(mut text) = serde_json::to_vec(run) else { return };
+        text.resize(text.len().max(*length), b' ');
+        *length = text.len();
+        if let Err(error) = self.file.write_all_at(&text, 0) {
+            tracing::debug!("the lock file does not say what this run is at: {error}");
+        }
     }
 }
 
 impl Drop for FileLock {
     fn drop(&mut self) {
         // Closing unlocks. A name left behind would only be read while somebody else holds the lock, who writes their own first.
-        let _ = self.0.set_len(0);
-        let _ = self.0.unlock();
+        let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
     }
 }
 

@@ -239,6 +239,7 @@ impl Session for FileSession {
                 pid: me.pid,
                 since: host_clock(),
                 command: me.command.clone(),
+                at: None,
             };
             match FileLock::take(&self.settings.file, &run)? {
                 Ok(lock) => Ok(Ok(Box::new(FileHold::new(self, me, lock)) as Box<dyn Hold + 'a>)),

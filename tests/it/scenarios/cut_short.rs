@@ -103,7 +103,7 @@ fn building() -> Bench {
 /// Kills the runner while its statement waits for the table, before anything of the index is there.
 fn killed_before_it_began(bench: &Bench) {
     let begun = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
-                 AND query LIKE 'CREATE INDEX CONCURRENTLY log_n%'";
+                 AND query LIKE '/* triphase % */ CREATE INDEX CONCURRENTLY log_n%'";
     killed_at_work(bench, "log IN SHARE UPDATE EXCLUSIVE MODE", "add v2", begun);
 }
 

@@ -45,7 +45,7 @@ steps:
                 bench.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()") != "0"
             }),
             Engine::Mariadb => until("the statement", || {
-                bench.db.value("SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info = 'SELECT sleep(3600)'") != "0"
+                bench.db.value("SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE '%SELECT sleep(3600)'") != "0"
             }),
         }
         signal(&child, name);

@@ -178,7 +178,7 @@ fn what_another_run_did_is_not_claimed() {
     let holder = Holder::new(&bench.db, "log IN SHARE UPDATE EXCLUSIVE MODE");
     let command = bench.command("add v1");
     let child = command.spawn();
-    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'VACUUM log%'";
+    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '/* triphase % */ VACUUM log%'";
     until("the statement at work", || bench.db.value(at_work) == "1");
     signal(&child, "STOP");
     bench.ok("unlock --force").hides("WARN").hides("engine::");

@@ -28,5 +28,6 @@ mod silence;
 mod stamp;
 mod template;
 mod tls;
+mod told;
 mod undecided;
 mod words;

@@ -275,7 +275,7 @@ fn a_session_that_may_not_be_ended_is_outwaited() {
     until("the statement", || {
         session = bench
             .db
-            .query("SELECT id FROM information_schema.processlist WHERE db = database() AND info LIKE 'INSERT INTO customer%'")
+            .query("SELECT id FROM information_schema.processlist WHERE db = database() AND info LIKE '/* triphase % */ INSERT INTO customer%'")
             .pop();
         session.is_some()
     });
