@@ -177,8 +177,9 @@ pub(super) fn constant(text: &str, name: &str) -> Constant {
         let start = at;
         // A backslash at a line's end goes on with the next.
         loop {
+            let written = at;
             at = outline[at..].find('\n').map_or(outline.len(), |end| at + end + 1);
-            if at == outline.len() || !outline[start..at].trim_end().ends_with('\\') {
+            if at == outline.len() || !outline[written..at].trim_end().ends_with('\\') {
                 break;
             }
         }
