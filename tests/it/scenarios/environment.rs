@@ -41,8 +41,11 @@ fn variables_of_libpq_name_no_place() {
 #[test]
 fn variables_of_libpq_change_nothing() {
     let bench = Bench::new(Engine::Postgres);
-    bench.release("v1", "steps:\n  file:\n    add:\n      - shell: there.sql\n    rollback_add: DROP TABLE there\n");
-    bench.write("releases/there.sql", "CREATE TABLE there (id integer);\n");
+    bench.write(
+        "releases/v1/release.yaml",
+        "steps:\n  file:\n    add:\n      - shell: there.sql\n    rollback_add: DROP TABLE there\n",
+    );
+    bench.write("releases/v1/there.sql", "CREATE TABLE there (id integer);\n");
     let stray = [
         ("PGHOST", "nowhere.invalid"),
         ("PGHOSTADDR", "127.0.0.1"),
