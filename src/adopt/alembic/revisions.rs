@@ -17,6 +17,9 @@ pub(super) struct Revision<'a> {
     pub(super) title: String,
 }
 
+/// What can't be read of a file: where, as a range of bytes, and why.
+type Unreadable = (Range<usize>, String);
+
 /// A file as it is written.
 struct Written {
     downs: Vec<String>,
@@ -83,7 +86,7 @@ fn unreadable(path: &str, text: &str, span: Range<usize>, why: String) -> Findin
 
 /// A file's id and what it names; `None` for a program that is no revision. Alembic wants both names of a revision, and takes only `None` for
 /// a first one.
-fn read(text: &str) -> Result<Option<(String, Written)>, (Range<usize>, String)> {
+fn read(text: &str) -> Result<Option<(String, Written)>, Unreadable> {
     let top = || 0..text.find(['\r', '\n']).unwrap_or(text.len());
     let names = |name: &str| match python::constant(text, name) {
         Constant::Absent => Ok(None),
