@@ -1,22 +1,18 @@
-//! Alembic: revisions are Python programs that name what they come after, and `alembic_version` has the newest of each branch. Their SQL
+//! Alembic: revisions are Python programs that name what they come after and depend on, and `alembic_version` has the newest of them. Their SQL
 //! is what `alembic upgrade head --sql` and `alembic downgrade head:base --sql` print. It keeps no checksums.
 
-use super::{Adopted, Body, Draft, DraftStep, Given, Tool, python, text};
+mod revisions;
+
+use super::{Adopted, Body, Draft, DraftStep, Given, Tool, text};
 use crate::{
-    model::{Class, Dialect, Finding},
+    model::{Class, Dialect},
     sql,
 };
+use revisions::{Revision, revisions};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tool.
 pub(super) struct Alembic;
-
-/// A revision's file.
-struct Revision<'a> {
-    path: &'a str,
-    downs: Vec<String>,
-    title: String,
-}
 
 impl Tool for Alembic {
     fn name(&self) -> &'static str {
@@ -37,7 +33,7 @@ impl Tool for Alembic {
 
     fn read(&self, given: &Given<'_>) -> Adopted {
         let mut adopted = Adopted::default();
-        let revisions = revisions(given, &mut adopted);
+        let revisions = revisions(given.folder, &mut adopted);
         let (ups, downs, printed) = sections(given);
         if printed.is_empty() {
             adopted.refuse(
@@ -46,6 +42,13 @@ impl Tool for Alembic {
                 "print it, and name the files with --sql: alembic upgrade head --sql > up.sql; alembic downgrade head:base --sql > down.sql",
             );
             return adopted;
+        }
+        for id in printed.iter().filter(|id| !revisions.contains_key(*id)) {
+            adopted.refuse(
+                Class::Usage,
+                format!("SQL of revision {id} was printed, and no file of the folder is that revision"),
+                "name the folder of all revisions with --from",
+            );
         }
         let applied = applied(given, &revisions, &mut adopted);
         let order = order(&revisions, &printed);
@@ -62,39 +65,13 @@ impl Tool for Alembic {
                 },
             };
             let down = downs.get(*id).map(|text| Body::Sql { text: text.clone(), alone: false });
+            let down = adopted.way_back(given.dialect, revision.path, &up, down);
             let name = text::base(revision.path).trim_end_matches(".py");
             let step = DraftStep::migration(name, up, down, applied.contains(*id));
             adopted.releases.push(Draft::one(version, revision.title.clone(), revision.path, step));
         }
         adopted
     }
-}
-
-fn revisions<'a>(given: &Given<'a>, adopted: &mut Adopted) -> BTreeMap<String, Revision<'a>> {
-    let mut revisions = BTreeMap::new();
-    for (path, bytes) in given.folder.iter().filter(|(path, _)| path.ends_with(".py")) {
-        let Some(text) = adopted.text(path, bytes) else { continue };
-        let Some(id) = python::assigned(&text, "revision").and_then(|value| python::strings(value).pop()) else {
-            continue;
-        };
-        let downs = python::assigned(&text, "down_revision").map(python::strings).unwrap_or_default();
-        let title = python::string(&text).map(|(doc, _)| doc).unwrap_or_default();
-        let title = title.trim().lines().next().unwrap_or_default().to_owned();
-        revisions.insert(id, Revision { path, downs, title });
-    }
-    for (id, revision) in &revisions {
-        for down in revision.downs.iter().filter(|down| !revisions.contains_key(*down)) {
-            adopted.findings.push(
-                Finding::new(
-                    Class::Usage,
-                    "",
-                    format!("revision {id} comes after {down}, which no file of the folder is"),
-                )
-                .way_out("name the folder of all revisions with --from"),
-            );
-        }
-    }
-    revisions
 }
 
 /// The printed SQL by revision, up and down, and the order of the way up.
@@ -160,7 +137,7 @@ fn cleaned(given: &Given<'_>, section: &str) -> String {
     statements.iter().filter(|s| !own(&s.text)).map(|s| format!("{};\n", s.text)).collect::<Vec<_>>().join("\n")
 }
 
-/// The heads in the ledger, and all they come after.
+/// The heads in the ledger, and all they come after or depend on.
 fn applied(given: &Given<'_>, revisions: &BTreeMap<String, Revision<'_>>, adopted: &mut Adopted) -> BTreeSet<String> {
     let mut applied = BTreeSet::new();
     let mut open: Vec<String> = given.ledger.iter().filter_map(|row| row.first().cloned().flatten()).collect();
@@ -173,7 +150,7 @@ fn applied(given: &Given<'_>, revisions: &BTreeMap<String, Revision<'_>>, adopte
     }
     while let Some(id) = open.pop() {
         if let Some(revision) = revisions.get(&id).filter(|_| !applied.contains(&id)) {
-            open.extend(revision.downs.iter().cloned());
+            open.extend(revision.before.iter().cloned());
             applied.insert(id);
         }
     }
@@ -188,8 +165,8 @@ fn order<'a>(revisions: &'a BTreeMap<String, Revision<'_>>, printed: &'a [String
             return;
         }
         let Some(revision) = revisions.get(id) else { return };
-        for down in &revision.downs {
-            place(down, revisions, order, depth + 1);
+        for earlier in &revision.before {
+            place(earlier, revisions, order, depth + 1);
         }
         order.push(id);
     }

@@ -34,17 +34,18 @@ impl Tool for Dbmate {
             let (Some(version), Some(text)) = (adopted.version(version, path), adopted.text(path, bytes)) else {
                 continue;
             };
-            let parts = match parts(&text) {
+            let (up, down) = match parts(&text) {
                 Ok(parts) => parts,
                 Err(why) => {
                     adopted.refuse(Class::Usage, format!("{path}: {why}"), "dbmate would refuse it too: mend the file");
                     continue;
                 }
             };
+            let down = adopted.way_back(given.dialect, path, &up, down);
             let done = applied.remove(&file[..digits]);
             let name = file.trim_end_matches(".sql");
             let description = text::words(rest.trim_end_matches(".sql"));
-            let step = DraftStep::migration(name, parts.0, parts.1, done);
+            let step = DraftStep::migration(name, up, down, done);
             adopted.releases.push(Draft::one(version, description, path, step));
         }
         for version in applied {

@@ -14,7 +14,7 @@ const NOT_SQL: &str = "-- THIS OPERATION CANNOT BE WRITTEN AS SQL";
 /// How to print all that is needed.
 const PRINT: &str = "print them into the folder that --from names: manage.py showmigrations --plan > plan.txt; then for each APP.NAME in \
                      it: manage.py sqlmigrate APP NAME > APP.NAME.sql and, for the way back, manage.py sqlmigrate APP NAME --backwards > \
-                     APP.NAME.down.sql";
+                     APP.NAME.down.sql; no file where that fails";
 
 impl Tool for Django {
     fn name(&self) -> &'static str {
@@ -58,12 +58,23 @@ impl Tool for Django {
                 Some(text) if text.contains(NOT_SQL) => {
                     Body::Lost { why: format!("migration {name} runs Python code that can't be had as SQL"), text }
                 }
+                Some(text) if text.trim().is_empty() => {
+                    let why = format!("the SQL of migration {name} is an empty file, as where printing it failed");
+                    Body::Lost { why, text: String::new() }
+                }
                 Some(text) => Body::Sql { text, alone: false },
                 None => Body::Lost { why: format!("no SQL of migration {name} was printed"), text: String::new() },
             };
             let down = match printed(given, &mut adopted, &format!("{name}.down.sql")) {
                 Some(text) if text.contains(NOT_SQL) => {
                     adopted.notes.push(format!("{name}: its way back is Python code; the step has no rollback_add"));
+                    None
+                }
+                // What `sqlmigrate --backwards` leaves of a migration that can't be reversed. One that has nothing to do has comments.
+                Some(text) if text.trim().is_empty() => {
+                    adopted.notes.push(format!(
+                        "{name}: its way back is an empty file, as where it can't be reversed; the step has no rollback_add"
+                    ));
                     None
                 }
                 Some(text) => Some(Body::Sql { text, alone: false }),

@@ -74,7 +74,9 @@ impl Tool for Flyway {
             let baselined = history.baseline.as_ref().is_some_and(|baseline| key <= *baseline);
             let Some(version) = adopted.version(&shown(path), path) else { continue };
             let Some(up) = body(given, &mut adopted, path, bytes) else { continue };
-            let down = undos.remove(&key).and_then(|(path, bytes)| body(given, &mut adopted, path, bytes));
+            let down =
+                undos.remove(&key).and_then(|(path, bytes)| Some((path, body(given, &mut adopted, path, bytes)?)));
+            let down = down.and_then(|(path, down)| adopted.way_back(given.dialect, path, &up, Some(down)));
             let step = DraftStep::migration(stem(path), up, down, row.is_some() || baselined);
             adopted.releases.push(Draft::one(version, description(path), path, step));
         }

@@ -75,6 +75,7 @@ impl Tool for GolangMigrate {
             };
             let up = body(pair.up).unwrap_or(Body::Sql { text: String::new(), alone: false });
             let down = body(pair.down);
+            let down = adopted.way_back(given.dialect, pair.down.map_or(path, |(path, _)| path), &up, down);
             let name = text::base(path).trim_end_matches(".sql").trim_end_matches(".up").trim_end_matches(".down");
             let step = DraftStep::migration(name, up, down, at.is_some_and(|at| number <= at));
             adopted.releases.push(Draft::one(version, text::words(pair.title), path, step));

@@ -15,7 +15,7 @@ mod sqlx;
 mod text;
 mod write;
 
-pub use write::files;
+pub use write::{files, is_same};
 
 use crate::{
     engine::rows::TextRow,
@@ -181,6 +181,21 @@ impl Adopted {
         for message in doubled {
             self.refuse(Class::Usage, message, "give one of them another version");
         }
+    }
+
+    /// The way back, unless it has no statement where the way up has some. Tools make such files by themselves, so an empty one says no more
+    /// than none; a rollback of nothing would say that it was done.
+    fn way_back(&mut self, dialect: Dialect, file: &str, up: &Body, down: Option<Body>) -> Option<Body> {
+        let nothing = |body: &Body| match body {
+            Body::Sql { text, .. } => text::is_empty(dialect, text),
+            Body::Shell { .. } | Body::Lost { .. } => false,
+        };
+        let down = down?;
+        if nothing(&down) && !nothing(up) {
+            self.notes.push(format!("{file}: its way back has no statement; the step has no rollback_add"));
+            return None;
+        }
+        Some(down)
     }
 
     fn refuse(&mut self, class: Class, message: impl Into<String>, way_out: impl Into<String>) {

@@ -70,9 +70,12 @@ impl Tool for Sqlx {
             else {
                 continue;
             };
-            let down = downs.get(&number).and_then(|(path, bytes)| adopted.text(path, bytes));
+            let up = body(given, up);
+            let down = downs.get(&number).and_then(|(path, bytes)| Some((*path, adopted.text(path, bytes)?)));
+            let down =
+                down.and_then(|(path, down)| adopted.way_back(given.dialect, path, &up, Some(body(given, down))));
             let name = text::base(path).trim_end_matches(".sql").trim_end_matches(".up");
-            let step = DraftStep::migration(name, body(given, up), down.map(|down| body(given, down)), row.is_some());
+            let step = DraftStep::migration(name, up, down, row.is_some());
             adopted.releases.push(Draft::one(version, text::words(title), path, step));
         }
         for version in rows.into_keys() {

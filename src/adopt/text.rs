@@ -42,8 +42,7 @@ pub(super) fn unwrapped(dialect: Dialect, text: &str, all: bool) -> String {
         if tail.trim_start().starts_with(';') {
             end += tail.len() - tail.trim_start().len() + 1;
         }
-        let empty = |text: &str| sql::split(dialect, text).is_ok_and(|statements| statements.is_empty());
-        let outer = empty(&text[..error.span.start]) || empty(&text[end..]);
+        let outer = is_empty(dialect, &text[..error.span.start]) || is_empty(dialect, &text[end..]);
         let word = text[error.span.clone()].split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         let frames = ["BEGIN", "START", "COMMIT", "END"].iter().any(|known| word.eq_ignore_ascii_case(known));
         if frames && (all || outer) {
@@ -51,6 +50,11 @@ pub(super) fn unwrapped(dialect: Dialect, text: &str, all: bool) -> String {
         }
     }
     kept
+}
+
+/// Whether a text has no statement.
+pub(super) fn is_empty(dialect: Dialect, text: &str) -> bool {
+    sql::split(dialect, text).is_ok_and(|statements| statements.is_empty())
 }
 
 /// How long a name in backticks is that the text begins with.

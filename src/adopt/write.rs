@@ -1,17 +1,22 @@
 //! A draft as the files of a release: `release.yaml`, and the SQL beside it as the other tool had it.
 
-use super::{Body, Draft, DraftStep};
+use super::{Body, Draft, DraftStep, text};
 use crate::{
     model::{Dialect, Verb},
     sql,
 };
 use std::fmt::Write as _;
 
-/// A release's files, by the command that makes them: paths relative to the project folder, and texts.
-pub fn files(dialect: Dialect, draft: &Draft, command: &str) -> Vec<(String, String)> {
+/// What a file begins with that tells editors its schema.
+const EDITORS: &str = "# yaml-language-server: $schema=";
+
+/// A release's files, by the command that makes them: paths relative to the project folder, and texts. `schema`: the path of the schema that
+/// editors read them by, where the project has one.
+pub fn files(dialect: Dialect, draft: &Draft, command: &str, schema: Option<&str>) -> Vec<(String, String)> {
     let folder = format!("releases/{}", draft.version);
     let mut sql_files = Vec::new();
-    let mut yaml = format!("# Made of {} by `triphase {command}`.\n", draft.from);
+    let mut yaml = schema.map_or_else(String::new, |schema| format!("{EDITORS}../../{schema}\n"));
+    line(&mut yaml, &format!("# Made of {} by `triphase {command}`.", draft.from));
     if !draft.description.is_empty() {
         line(&mut yaml, &format!("description: {}", quoted(&draft.description)));
     }
@@ -34,6 +39,15 @@ pub fn files(dialect: Dialect, draft: &Draft, command: &str) -> Vec<(String, Str
     files
 }
 
+/// Whether a file says what would be written. The line for editors is no part of that: a project gets its schemas when it likes.
+pub fn is_same(there: &[u8], text: &str) -> bool {
+    let without = |text: &str| match text.split_once('\n') {
+        Some((first, rest)) if first.starts_with(EDITORS) => rest.to_owned(),
+        Some(_) | None => text.to_owned(),
+    };
+    std::str::from_utf8(there).is_ok_and(|there| without(there) == without(text))
+}
+
 fn handler(
     dialect: Dialect,
     yaml: &mut String,
@@ -42,7 +56,7 @@ fn handler(
     body: &Body,
     files: &mut Vec<(String, String)>,
 ) {
-    let empty = |text: &str| sql::split(dialect, text).is_ok_and(|statements| statements.is_empty());
+    let empty = |body: &str| text::is_empty(dialect, body);
     let name = format!("{}.{verb}.sql", file_name(&step.name));
     match body {
         Body::Sql { text, .. } if empty(text) => line(yaml, &format!("    {verb}: []")),

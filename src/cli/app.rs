@@ -2,6 +2,7 @@
 
 use super::args::Global;
 use crate::{
+    engine::Where,
     event::{End, Event, Outcome},
     logging::{self, Level, Sink},
     model::{Class, Finding},
@@ -136,6 +137,11 @@ impl App {
     /// Warns on standard error.
     pub fn warn(&self, text: &str) {
         self.tell(|err| writeln!(err, "{}", report::events::warning(text, self.err)));
+    }
+
+    /// Says which target this is, and where.
+    pub fn at(&self, target: &str, place: &Where) {
+        self.news(|err| writeln!(err, "target {}: {}", self.err.strong(target), report::place(place)));
     }
 
     /// The terminal's width, where standard output is one.

@@ -296,11 +296,6 @@ fn phase(text: &str) -> Result<Phase, String> {
     Phase::parse(text).ok_or_else(|| format!("`{text}` is no phase: write add, simdrop or drop"))
 }
 
-fn verb(text: &str) -> Result<Verb, String> {
-    let known = || Verb::ALL.iter().map(|v| v.name()).collect::<Vec<_>>().join(", ");
-    Verb::parse(&text.replace('-', "_")).ok_or_else(|| format!("`{text}` is no handler: write one of {}", known()))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]

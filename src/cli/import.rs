@@ -5,7 +5,7 @@ use super::{
     args::Import,
     new,
     scene::Scene,
-    work,
+    schema, work,
 };
 use crate::{
     adopt::{self, Adopted, Done, Folder, Given, Tool},
@@ -55,8 +55,9 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
         return Err(Halt::Findings(adopted.findings));
     }
     let reason = format!("import {}", tool.name());
+    let described = schema::of_releases(&scene.target.project);
     let written: Vec<(String, String)> =
-        adopted.releases.iter().flat_map(|draft| adopt::files(dialect, draft, &reason)).collect();
+        adopted.releases.iter().flat_map(|draft| adopt::files(dialect, draft, &reason, described)).collect();
     let repair = Repair { about: About::Adopt { marks: adopted.marks() }, reason };
     let is_there = |(path, _): &&(String, String)| scene.target.project.join(path).exists();
     let there: Vec<String> = written.iter().filter(is_there).map(|(path, _)| path.clone()).collect();
@@ -78,6 +79,7 @@ pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Re
         return Err(Halt::Findings(seen.findings));
     }
     if app.global.noop {
+        app.at(scene.target.name(), &place);
         let notes = super::repair::would(&seen);
         return Ok(Outcome { end: End::Done, done: vec![], waits: vec![], notes, next: String::new() });
     }
@@ -176,7 +178,7 @@ fn with(scene: &Scene, written: &[(String, String)]) -> Result<Project, Halt> {
     let mut findings = vec![];
     for (path, text) in written {
         if files.entries.contains(path) {
-            if fs::read(root.join(path)).is_ok_and(|there| there == text.as_bytes()) {
+            if fs::read(root.join(path)).is_ok_and(|there| adopt::is_same(&there, text)) {
                 continue;
             }
             let message = format!("{path} is there already, and is not what would be written");
@@ -200,7 +202,7 @@ fn with(scene: &Scene, written: &[(String, String)]) -> Result<Project, Halt> {
 /// Writes a file that was not there when all of it was looked at; what has come in its place since stays.
 fn write(project: &Path, file: &str, text: &str) -> io::Result<()> {
     match fs::read(project.join(file)) {
-        Ok(there) if there == text.as_bytes() => Ok(()),
+        Ok(there) if adopt::is_same(&there, text) => Ok(()),
         Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "another file has come there meanwhile")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => new::write(project, file, text),
         Err(error) => Err(error),

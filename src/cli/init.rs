@@ -97,7 +97,7 @@ fn existing(app: &App) -> Result<u8, Halt> {
     }
     let version = Version::parse("v1").map_err(|why| refuse(why, ""))?;
     let draft = schema::draft(version, script);
-    let written = adopt::files(scene.dialect, &draft, "init");
+    let written = adopt::files(scene.dialect, &draft, "init", described::of_releases(&scene.target.project));
     let marks = Adopted { releases: vec![draft], ..Adopted::default() }.marks();
     let repair = Repair { about: About::Adopt { marks }, reason: "init".to_owned() };
     let outcome = import::adopt(app, &scene, &written, &repair)?;

@@ -86,9 +86,8 @@ fn whole(app: &App, version: &Version, folder: bool, description: &str, step: &S
     let file = if folder { format!("releases/{version}/release.yaml") } else { format!("releases/{version}.yaml") };
     let up = if folder { "../../" } else { "../" };
     let mut text = String::new();
-    // A line that named a file that is not there would make editors complain.
-    if app.global.path.join(schema::RELEASE_FILE).is_file() {
-        text.push_str(&format!("# yaml-language-server: $schema={up}{}\n", schema::RELEASE_FILE));
+    if let Some(schema) = schema::of_releases(&app.global.path) {
+        text.push_str(&format!("# yaml-language-server: $schema={up}{schema}\n"));
     }
     text.push_str(&format!("description: {}\nsteps:\n", snippet::scalar(description)));
     text.push_str(&step.text(2, 2, "\n"));

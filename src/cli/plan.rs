@@ -62,7 +62,7 @@ fn itself(command: &str) -> String {
 
 /// The host line, warnings and findings of a look, on standard error.
 pub fn told(app: &App, scene: &Scene, look: &Look) {
-    app.news(|err| writeln!(err, "target {}: {}", app.err.strong(scene.target.name()), report::place(&look.place)));
+    app.at(scene.target.name(), &look.place);
     app.tell(|err| {
         for warning in &look.plan.warnings {
             writeln!(err, "{}", report::events::warning(warning, app.err))?;

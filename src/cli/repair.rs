@@ -58,7 +58,8 @@ pub fn record_with(app: &App, scene: &Scene, project: &Project, repair: &Repair)
 /// The same, before it is told.
 pub fn carried_out(app: &App, scene: &Scene, project: &Project, repair: &Repair) -> Result<Outcome, Halt> {
     Ok(if app.global.noop {
-        let (_, plan) = app.wait(run::proposed(&scene.target, scene.driver, project, repair))??;
+        let (place, plan) = app.wait(run::proposed(&scene.target, scene.driver, project, repair))??;
+        app.at(scene.target.name(), &place);
         let notes = would(&plan);
         let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
         Outcome { end, done: vec![], waits: vec![], notes, next: String::new() }

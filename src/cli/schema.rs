@@ -4,12 +4,17 @@ use super::{
     app::{App, Halt},
     args::{Schema, SchemaOf},
 };
-use std::io::Write as _;
+use std::{io::Write as _, path::Path};
 
 /// Where a project keeps the release files' schema for editors, relative to its folder.
 pub const RELEASE_FILE: &str = ".triphase/release.schema.json";
 /// Where it keeps the target files' schema.
 pub const TARGET_FILE: &str = ".triphase/target.schema.json";
+
+/// The release files' schema, where a project has it: a line that named a file that is not there would make editors complain.
+pub fn of_releases(project: &Path) -> Option<&'static str> {
+    project.join(RELEASE_FILE).is_file().then_some(RELEASE_FILE)
+}
 
 /// The schema's text.
 pub const fn text(of: SchemaOf) -> &'static str {
@@ -32,7 +37,7 @@ mod tests {
 
     use super::*;
     use serde_json::Value;
-    use std::{collections::BTreeSet, fs, path::Path};
+    use std::{collections::BTreeSet, fs};
 
     fn root() -> &'static Path {
         Path::new(env!("CARGO_MANIFEST_DIR"))

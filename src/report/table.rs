@@ -22,16 +22,20 @@ pub fn fits(header: &[&str], rows: &[Vec<String>], width: u16) -> bool {
     words(header, rows).iter().map(|&word| u32::from(word)).sum::<u32>() <= u32::from(width)
 }
 
-/// Writes a table. `width`: the terminal's; without it nothing is wrapped, so that a line stays a line for `grep`.
+/// Narrower than this no table is told from a column of letters: the terminal wraps its lines.
+const NARROWEST: u16 = 40;
+
+/// Writes a table. `width`: the terminal's; without it nothing is wrapped, so that a line stays a line for `grep`. A terminal that says 0
+/// does not know it.
 pub fn write(out: &mut impl Write, header: &[&str], rows: Vec<Vec<String>>, width: Option<u16>) -> io::Result<()> {
     let mut table = Table::new();
     let least = width.filter(|width| fits(header, &rows, *width)).map(|_| words(header, &rows)).unwrap_or_default();
     table.force_no_tty().load_style(presets::NOTHING).set_header(header.to_vec());
     match width {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        Some(width) if width > 0 => {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(NARROWEST));
         }
-        None => {
+        Some(_) | None => {
             table.set_content_arrangement(ContentArrangement::Disabled);
         }
     }
@@ -59,10 +63,16 @@ mod tests {
         let rows = || vec![vec!["v1".to_owned(), "word ".repeat(30).trim().to_owned()]];
         let mut wide = vec![];
         write(&mut wide, &["release", "text"], rows(), None).unwrap();
+        let mut unknown = vec![];
+        write(&mut unknown, &["release", "text"], rows(), Some(0)).unwrap();
+        assert_eq!(unknown, wide, "a terminal without a size");
         assert_eq!(String::from_utf8(wide).unwrap().lines().count(), 2);
         let mut narrow = vec![];
         write(&mut narrow, &["release", "text"], rows(), Some(40)).unwrap();
         let narrow = String::from_utf8(narrow).unwrap();
+        let mut narrower = vec![];
+        write(&mut narrower, &["release", "text"], rows(), Some(1)).unwrap();
+        assert_eq!(String::from_utf8(narrower).unwrap(), narrow, "a letter a line");
         assert!(narrow.lines().count() > 4 && narrow.lines().all(|l| l.chars().count() <= 40), "{narrow}");
     }
 }

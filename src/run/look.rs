@@ -315,14 +315,15 @@ pub async fn proposed(
     driver: &dyn Driver,
     project: &Project,
     repair: &Repair,
-) -> Result<(Ledger, RepairPlan), End> {
+) -> Result<(Where, RepairPlan), End> {
     let work = async {
         let session = if repair.about.mends() {
             driver.open_damaged(target).await?
         } else {
             driver.open(target, Access::Read).await?
         };
-        self::repair(session.as_ref(), project, repair).await
+        let (_, plan) = self::repair(session.as_ref(), project, repair).await?;
+        Ok((session.place(), plan))
     };
     work.await.map_err(at_once)
 }

@@ -73,6 +73,21 @@ const CLIENTS: &[Row] = &[
     },
 ];
 
+/// What would send a client elsewhere than to the runner's own place (PostgreSQL manual, section 34.15; MariaDB manual, environment variables). Who
+/// names a client with `binary` or `binary_args` may mean them.
+const PLACES: &[&str] = &[
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGPORT",
+    "PGDATABASE",
+    "PGUSER",
+    "PGSERVICE",
+    "PGTARGETSESSIONATTRS",
+    "MYSQL_HOST",
+    "MYSQL_TCP_PORT",
+    "MYSQL_UNIX_PORT",
+];
+
 /// A client that is ready to run a file. `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -86,6 +101,8 @@ pub struct Client {
     presets: Vec<String>,
     /// Variables of its environment besides this process's.
     pub(super) vars: Vec<(&'static str, Secret)>,
+    /// Variables of this process's environment that it does not get.
+    pub(super) unset: &'static [&'static str],
     /// The file, relative to the project folder.
     pub(super) file: PathBuf,
     /// The project folder.
@@ -190,7 +207,8 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         })?,
     };
     let mut args = Vec::new();
-    if target.binary.is_none() && target.binary_args.is_empty() {
+    let own_args = target.binary.is_some() || !target.binary_args.is_empty();
+    if !own_args {
         if is_mysql(connection) {
             // Behind what names files of options.
             args.push(row.args[0].to_owned());
@@ -224,6 +242,7 @@ pub fn client(target: &Target, file: &Path) -> Result<Client, Finding> {
         options,
         presets: Vec::new(),
         vars,
+        unset: if own_args { &[] } else { PLACES },
         file: file.to_owned(),
         project: target.project.clone(),
         secrets,
@@ -263,6 +282,7 @@ pub fn dump(target: &Target) -> Result<Client, Finding> {
         options: Vec::new(),
         presets: Vec::new(),
         vars,
+        unset: PLACES,
         file: PathBuf::new(),
         project: target.project.clone(),
         secrets,
@@ -352,6 +372,7 @@ mod tests {
             options: vec!["--skip-reconnect".into()],
             presets: vec!["SET a".into(), "SET b".into()],
             vars: vec![],
+            unset: &[],
             file: PathBuf::new(),
             project: PathBuf::new(),
             secrets: vec![],

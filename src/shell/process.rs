@@ -79,6 +79,9 @@ async fn work(
 ) -> Result<String, Ended> {
     let failed = Ended::Failed;
     command.current_dir(&client.project).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    for name in client.unset {
+        command.env_remove(name);
+    }
     command.envs(client.vars.iter().map(|(name, value)| (*name, value.reveal())));
     let mut child =
         command.spawn().map_err(|error| failed(anyhow!("{} can't be started: {error}", client.program.display())))?;

@@ -1,11 +1,14 @@
 //! Flags of `repair`.
 
-use super::{phase, step, verb};
+use super::{phase, step};
 use crate::{
     model::{Phase, Verb},
     plan::Scope,
 };
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use std::path::PathBuf;
 
 /// `repair`.
@@ -113,10 +116,39 @@ pub struct HandlerArgs {
     /// The step
     #[arg(value_name = "vN/STEP", value_parser = step)]
     pub step: Scope,
-    /// Which handler: rollback_add, rollback_simdrop, add, simdrop or drop
-    #[arg(value_name = "HANDLER", value_parser = verb)]
+    /// Which handler
+    #[arg(value_name = "HANDLER", value_parser = rollbacks())]
     pub verb: Verb,
     /// The SQL that takes its place
     #[arg(long, value_name = "SQL_FILE")]
     pub file: PathBuf,
+}
+
+/// The ledger keeps rollbacks alone.
+fn rollbacks() -> impl TypedValueParser<Value = Verb> {
+    let named = [(Verb::RollbackAdd, "rollback-add"), (Verb::RollbackSimdrop, "rollback-simdrop")];
+    let named = named.map(|(verb, dashed)| PossibleValue::new(verb.name()).alias(dashed));
+    PossibleValuesParser::new(named).try_map(|name| Verb::parse(&name.replace('-', "_")).ok_or("no rollback"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::super::Cli;
+    use clap::Parser as _;
+
+    #[test]
+    fn only_the_handlers_of_rollbacks_can_be_replaced() {
+        let parse = |verb: &str| {
+            Cli::try_parse_from(["triphase", "repair", "handler", "v1/a", verb, "--file", "f", "--reason", "r"])
+        };
+        for verb in ["rollback_add", "rollback_simdrop", "rollback-add", "rollback-simdrop"] {
+            assert!(parse(verb).is_ok(), "{verb}");
+        }
+        for verb in ["add", "simdrop", "drop", "nothing"] {
+            let said = parse(verb).unwrap_err().to_string();
+            assert!(said.contains("[possible values: rollback_add, rollback_simdrop]"), "{said}");
+        }
+    }
 }

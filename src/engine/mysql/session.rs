@@ -13,7 +13,7 @@ use super::{
     evict,
     hold::{Holding, Work},
     lock, probe,
-    settings::{READ, ROLLBACK, Settings, is_strict, lock_name, mode, seconds},
+    settings::{READ, ROLLBACK, Settings, differs, lock_name, mode, seconds},
     tables,
     wire::{Wire, truth},
 };
@@ -49,8 +49,8 @@ pub(super) struct About {
     /// Which of the two it is.
     pub dialect: Dialect,
     version: Version,
-    /// Whether its own SQL mode is strict.
-    strict: bool,
+    /// How its own SQL mode is not ours, in words.
+    mode: String,
     /// The database that ledger and handlers are in.
     pub database: String,
     user: String,
@@ -107,7 +107,7 @@ impl Open {
             rows: Rows::mysql(&database),
             about: About {
                 dialect: version.dialect,
-                strict: is_strict(&text(1)),
+                mode: differs(&text(1)),
                 user: text(2),
                 database,
                 refuses,
@@ -273,9 +273,8 @@ impl Open {
 
 impl Session for Open {
     fn place(&self) -> Where {
-        let mode = if self.about.strict { "" } else { " (its SQL mode is not strict; triphase's sessions are)" };
         Where {
-            engine: format!("{}{mode}", self.about.version.shown()),
+            engine: format!("{}{}", self.about.version.shown(), self.about.mode),
             host: connect::host(self.target.runner()),
             database: self.about.database.clone(),
             schema: String::new(),

@@ -34,6 +34,8 @@ pub(super) const UNREADABLE: [&str; 10] = [
     "MYSQL323",
     "MYSQL40",
 ];
+/// Those of them that change what a statement means without an error: the combinations all have the first.
+const READ_OTHERWISE: [&str; 2] = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"];
 /// The mode without which a value that does not fit is cut, with a warning that nobody reads.
 pub(super) const STRICT: &str = "STRICT_TRANS_TABLES";
 /// The mode without which a table gets another storage engine than it asks for, where that one is not there: a ledger without
@@ -76,6 +78,20 @@ pub(super) fn mode(found: &str) -> String {
 /// Whether an SQL mode is strict.
 pub(super) fn is_strict(mode: &str) -> bool {
     mode.split(',').any(|mode| mode == STRICT || mode == "STRICT_ALL_TABLES")
+}
+
+/// How the server's SQL mode is not the runner's, in words; empty where that makes no difference to what a handler means.
+pub(super) fn differs(found: &str) -> String {
+    let strict = (!is_strict(found)).then(|| "its SQL mode is not strict; triphase's sessions are".to_owned());
+    let left: Vec<&str> = found.split(',').filter(|mode| READ_OTHERWISE.contains(mode)).collect();
+    let left = (!left.is_empty()).then(|| {
+        format!(
+            "its SQL mode has {}; triphase's sessions have not: there \"x\" is a text, `x` a name, and a backslash in a text escapes",
+            left.join(" and ")
+        )
+    });
+    let all: Vec<String> = strict.into_iter().chain(left).collect();
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join("; ")) }
 }
 
 /// What a session is set to before every handler (rule L9).
@@ -196,6 +212,15 @@ mod tests {
             mode("PIPES_AS_CONCAT,ANSI_QUOTES,ANSI,NO_BACKSLASH_ESCAPES"),
             "PIPES_AS_CONCAT,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
         );
+    }
+
+    #[test]
+    fn what_the_server_reads_otherwise_is_said() {
+        assert_eq!(differs("STRICT_TRANS_TABLES,PIPES_AS_CONCAT"), "");
+        assert_eq!(differs(""), " (its SQL mode is not strict; triphase's sessions are)");
+        let both = differs("ANSI_QUOTES,NO_BACKSLASH_ESCAPES");
+        assert!(both.contains("not strict") && both.contains("has ANSI_QUOTES and NO_BACKSLASH_ESCAPES;"), "{both}");
+        assert!(!differs("STRICT_ALL_TABLES,ANSI_QUOTES").contains("strict"));
     }
 
     #[test]

@@ -16,6 +16,8 @@ use sqlx::{
     ConnectOptions as _,
     postgres::{PgConnectOptions, PgSslMode},
 };
+use std::path::Path;
+
 /// How often a session is opened whose first text came too late for its role's `idle_session_timeout`.
 const OPENINGS: u32 = 5;
 
@@ -91,31 +93,40 @@ fn place(to: &Connection, options: &PgConnectOptions) -> String {
     format!("{}://{}@{}/{}", to.scheme, options.get_username(), address(options), to.database)
 }
 
+/// The port where none is named.
+const PORT: u16 = 5432;
+/// Where servers on this host have their sockets: Debian's folder, and PostgreSQL's own (manual, `unix_socket_directories`).
+const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// The options of a connection, its parts and nothing else: the driver fills in what is left out from libpq's variables (PostgreSQL's manual,
+/// section 34.15), and a variable that is left over from other work must not say where a migration goes. What it is told stands.
 fn options(to: &Connection) -> Result<PgConnectOptions, String> {
+    if std::env::var_os("PGOPTIONS").is_some_and(|options| !options.is_empty()) {
+        return Err("PGOPTIONS is in the environment, and would change triphase's sessions: unset it (what a role's sessions need is \
+                    set by ALTER ROLE … SET)"
+            .to_owned());
+    }
     // By way of a URL, because only so does sqlx look into ~/.pgpass for this host. The password is not part of it.
     let mut url = url::Url::parse("postgres:").map_err(|e| e.to_string())?;
+    let port = to.port.unwrap_or(PORT);
     {
         let mut pairs = url.query_pairs_mut();
-        if let Some(host) = &to.host {
-            // The name that the server's certificate is compared with has no brackets around an IPv6 address.
-            pairs.append_pair("host", host.trim_matches(['[', ']']));
-        }
-        if let Some(port) = to.port {
-            pairs.append_pair("port", &port.to_string());
-        }
-        if let Some(user) = &to.username {
-            pairs.append_pair("user", user);
-        }
-        if !to.database.is_empty() {
-            pairs.append_pair("dbname", &to.database);
-        }
-        for (name, value) in &to.query {
+        // The name that the server's certificate is compared with has no brackets around an IPv6 address.
+        let named = to.host.as_deref().map(|host| host.trim_matches(['[', ']']));
+        let named = to.query.get("host").map(|host| host.reveal()).or(named);
+        pairs.append_pair("host", named.unwrap_or_else(|| here(port)));
+        pairs.append_pair("port", &port.to_string());
+        let user = match &to.username {
+            Some(user) => user.clone(),
+            None => own_name().ok_or("it names no user, and the system has no name for who runs this")?,
+        };
+        pairs.append_pair("user", &user);
+        // The server's own default (manual, section 55.2.1) is the user's name.
+        pairs.append_pair("dbname", if to.database.is_empty() { &user } else { &to.database });
+        pairs.append_pair("sslmode", to.query.get("sslmode").map_or("prefer", |mode| mode.reveal()));
+        for name in to.query.keys() {
             match name.as_str() {
-                "sslmode" | "host" => {
-                    pairs.append_pair(name, value.reveal());
-                }
-                "sslrootcert" | "sslcert" | "sslkey" => {}
-                "connect_timeout" | "application_name" => {}
+                "host" | "sslmode" | "sslrootcert" | "sslcert" | "sslkey" | "connect_timeout" | "application_name" => {}
                 other => {
                     let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
                     return Err(format!("unknown option `{other}`: known are {}", known.join(", ")));
@@ -142,4 +153,15 @@ fn options(to: &Connection) -> Result<PgConnectOptions, String> {
         options = options.ssl_client_key_from_pem(tls::key("sslkey", path)?);
     }
     Ok(options)
+}
+
+/// Where a server on this host is, as libpq finds it: by its socket.
+fn here(port: u16) -> &'static str {
+    let has = |folder: &&str| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists();
+    SOCKETS.into_iter().find(has).unwrap_or("localhost")
+}
+
+/// The name that the system has for who runs this process: libpq's default for the user.
+fn own_name() -> Option<String> {
+    uzers::get_user_by_uid(uzers::get_effective_uid())?.name().to_str().map(str::to_owned)
 }

@@ -16,7 +16,7 @@ on_each_engine!(
     a_protected_target_asks,
 );
 
-fn fixture(tool: &str, engine: Engine) -> std::path::PathBuf {
+pub(super) fn fixture(tool: &str, engine: Engine) -> std::path::PathBuf {
     let engine = match engine {
         Engine::Sqlite => "sqlite",
         Engine::Postgres => "postgres",
@@ -25,7 +25,7 @@ fn fixture(tool: &str, engine: Engine) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adoption").join(tool).join(engine)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -39,7 +39,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A project with the tool's folder, and the database as the tool left it.
-fn left_by(tool: &str, engine: Engine) -> Bench {
+pub(super) fn left_by(tool: &str, engine: Engine) -> Bench {
     let bench = Bench::new(engine);
     let fixture = fixture(tool, engine);
     let output = bench.db.client(&fs::read_to_string(fixture.join("database.sql")).unwrap());
@@ -77,7 +77,7 @@ fn spaced(lines: Vec<String>) -> Vec<String> {
 
 /// Imports with and without `--noop`, and sees that nothing ran, that a second import changes nothing, and that what is left pending runs.
 #[track_caller]
-fn adopted(bench: &Bench, line: &str, own: &str, pending: &str) -> Run {
+pub(super) fn adopted(bench: &Bench, line: &str, own: &str, pending: &str) -> Run {
     let before = shape(&bench.db, own);
     let rows = bench.db.value(&format!("SELECT count(*) FROM {own}"));
     bench.ok(&format!("{line} --noop")).says("would write releases/").says("would record: ");
@@ -99,7 +99,7 @@ fn adopted(bench: &Bench, line: &str, own: &str, pending: &str) -> Run {
 
 /// An empty database gets the same shape by the releases alone.
 #[track_caller]
-fn runs_from_nothing(bench: &Bench, own: &str) {
+pub(super) fn runs_from_nothing(bench: &Bench, own: &str) {
     let fresh = Bench::new(bench.db.engine());
     copy(&bench.dir().join("releases"), &fresh.dir().join("releases"));
     fresh.ok("ff");

@@ -2,8 +2,10 @@
 
 mod access;
 mod adoption;
+mod adoption_edges;
 mod cut_short;
 mod drift;
+mod environment;
 mod failure;
 mod faults;
 mod goldens;

@@ -2,6 +2,7 @@
 
 mod ask;
 mod completion;
+mod deploy;
 mod errors;
 mod exits;
 mod links;

@@ -6,3 +6,4 @@ ALTER TABLE `django_content_type` DROP INDEX `django_content_type_app_label_mode
 -- Create model ContentType
 --
 DROP TABLE `django_content_type` CASCADE;
+-- printed

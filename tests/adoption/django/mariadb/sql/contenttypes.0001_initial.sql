@@ -6,3 +6,4 @@ CREATE TABLE `django_content_type` (`id` integer AUTO_INCREMENT NOT NULL PRIMARY
 -- Alter unique_together for contenttype (1 constraint(s))
 --
 ALTER TABLE `django_content_type` ADD CONSTRAINT `django_content_type_app_label_model_76bd3d3b_uniq` UNIQUE (`app_label`, `model`);
+-- printed

@@ -14,3 +14,4 @@ ALTER TABLE `django_content_type` MODIFY `name` varchar(100) NOT NULL;
 -- Change Meta options on contenttype
 --
 -- (no-op)
+-- printed

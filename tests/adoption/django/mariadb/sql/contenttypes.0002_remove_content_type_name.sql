@@ -14,3 +14,4 @@ ALTER TABLE `django_content_type` MODIFY `name` varchar(100) NULL;
 -- Remove field name from contenttype
 --
 ALTER TABLE `django_content_type` DROP COLUMN `name`;
+-- printed

@@ -2,3 +2,4 @@
 -- Create model Customer
 --
 DROP TABLE `shop_customer` CASCADE;
+-- printed

@@ -2,3 +2,4 @@
 -- Raw Python operation
 --
 -- THIS OPERATION CANNOT BE WRITTEN AS SQL
+-- printed

@@ -2,3 +2,4 @@
 -- Create model Order
 --
 DROP TABLE `shop_order` CASCADE;
+-- printed

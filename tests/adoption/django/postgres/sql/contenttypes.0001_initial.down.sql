@@ -8,3 +8,4 @@ ALTER TABLE "django_content_type" DROP CONSTRAINT "django_content_type_app_label
 --
 DROP TABLE "django_content_type" CASCADE;
 COMMIT;
+-- printed

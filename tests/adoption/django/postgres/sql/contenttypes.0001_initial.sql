@@ -8,3 +8,4 @@ CREATE TABLE "django_content_type" ("id" integer NOT NULL PRIMARY KEY GENERATED 
 --
 ALTER TABLE "django_content_type" ADD CONSTRAINT "django_content_type_app_label_model_76bd3d3b_uniq" UNIQUE ("app_label", "model");
 COMMIT;
+-- printed

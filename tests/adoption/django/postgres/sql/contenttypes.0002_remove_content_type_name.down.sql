@@ -16,3 +16,4 @@ ALTER TABLE "django_content_type" ALTER COLUMN "name" SET NOT NULL;
 --
 -- (no-op)
 COMMIT;
+-- printed

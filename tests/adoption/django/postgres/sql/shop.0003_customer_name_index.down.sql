@@ -4,3 +4,4 @@ BEGIN;
 --
 DROP INDEX IF EXISTS "customer_name";
 COMMIT;
+-- printed

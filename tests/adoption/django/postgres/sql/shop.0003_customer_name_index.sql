@@ -4,3 +4,4 @@ BEGIN;
 --
 CREATE INDEX "customer_name" ON "shop_customer" ("name");
 COMMIT;
+-- printed

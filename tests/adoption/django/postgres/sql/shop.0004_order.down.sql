@@ -4,3 +4,4 @@ BEGIN;
 --
 DROP TABLE "shop_order" CASCADE;
 COMMIT;
+-- printed

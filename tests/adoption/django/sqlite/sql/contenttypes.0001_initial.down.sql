@@ -8,3 +8,4 @@ DROP INDEX "django_content_type_app_label_model_76bd3d3b_uniq";
 --
 DROP TABLE "django_content_type";
 COMMIT;
+-- printed

@@ -20,3 +20,4 @@ CREATE UNIQUE INDEX "django_content_type_app_label_model_76bd3d3b_uniq" ON "djan
 --
 -- (no-op)
 COMMIT;
+-- printed

@@ -4,3 +4,4 @@ BEGIN;
 --
 CREATE TABLE "shop_customer" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "name" text NOT NULL);
 COMMIT;
+-- printed

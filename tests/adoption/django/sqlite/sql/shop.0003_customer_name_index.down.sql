@@ -4,3 +4,4 @@ BEGIN;
 --
 DROP INDEX "customer_name";
 COMMIT;
+-- printed

@@ -4,3 +4,4 @@ BEGIN;
 --
 DROP TABLE "shop_order";
 COMMIT;
+-- printed

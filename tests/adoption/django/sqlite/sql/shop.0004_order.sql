@@ -4,3 +4,4 @@ BEGIN;
 --
 CREATE TABLE "shop_order" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT);
 COMMIT;
+-- printed
