@@ -13,6 +13,7 @@ SET idle_in_transaction_session_timeout = 0;
 SET standard_conforming_strings = on;
 SET client_encoding = 'UTF8';
 SELECT format('SET %I = 0', name) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout') \gexec
+DO 'BEGIN IF NOT (current_database() = ''DATABASE'') THEN RAISE EXCEPTION USING MESSAGE = ''this script was made for database DATABASE; nothing was changed'', ERRCODE = ''P0001''; END IF; END';
 DO 'BEGIN IF NOT (pg_try_advisory_lock(1953655152, -274599051)) THEN RAISE EXCEPTION USING MESSAGE = ''another run of triphase holds the lock; nothing was changed'', ERRCODE = ''P0001''; END IF; END';
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 DO 'BEGIN IF NOT ((SELECT coalesce(max("id"), 0) FROM "public"."triphase_history") = 10 AND (SELECT "value" FROM "public"."triphase_meta" WHERE "key" = ''format'') = ''1.0'' AND EXISTS (SELECT 1 FROM "public"."triphase_run" WHERE "id" = 1 AND "run_id" = ''RUN'')) THEN RAISE EXCEPTION USING MESSAGE = ''the ledger is no longer as it was when this script was made: make it again'', ERRCODE = ''P0001''; END IF; END';
