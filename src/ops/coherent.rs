@@ -108,7 +108,7 @@ impl<'a> Change<'a> {
 
     /// Hidden columns are none that writers must know.
     fn hidden(&self) -> Result<(), Refusal> {
-        let hides = |name: &str| names::ours(name) && !self.before.field(name).is_some_and(|was| !was.nullable);
+        let hides = |name: &str| names::ours(name) && self.before.field(name).is_none_or(|was| was.nullable);
         if let Some(field) = self.after.fields.iter().find(|field| !field.nullable && hides(&field.name)) {
             let name = self.was(field).map_or(&field.name, |was| &was.name);
             return Err(refuse(

@@ -65,7 +65,7 @@ fn columns(op: &CreateTable, wrong: &mut Vec<Wrong>) {
         Some(("constraints", format!("constraint `{}`", constraint.name), constraint.check.as_deref()?))
     });
     for (field, what, text) in generated.chain(checks) {
-        if let Some(name) = sql::unknown_column(text, &mut known()) {
+        if let Some(name) = sql::unknown_column(text, known()) {
             let refusal = Refusal::new(Class::Usage, "O1", format!("{what}: {text}: there is no column `{name}`"));
             wrong.push((Some(field), refusal.way_out("name columns of the table")));
         }

@@ -95,13 +95,13 @@ pub const fn lake_expression(_text: &str, _steady: bool) -> Option<(String, Stri
 
 /// The first name in an expression over a lake's table that is none of its columns.
 #[cfg(feature = "delta")]
-pub fn unknown_column<'k>(text: &str, columns: &mut dyn Iterator<Item = &'k str>) -> Option<String> {
+pub fn unknown_column<'k>(text: &str, columns: impl IntoIterator<Item = &'k str>) -> Option<String> {
     lake::expression::unknown(text, columns)
 }
 
 /// Without the engine there is no target that would run it.
 #[cfg(not(feature = "delta"))]
-pub fn unknown_column<'k>(_text: &str, _columns: &mut dyn Iterator<Item = &'k str>) -> Option<String> {
+pub fn unknown_column<'k>(_text: &str, _columns: impl IntoIterator<Item = &'k str>) -> Option<String> {
     None
 }
 

@@ -5,7 +5,7 @@ use crate::{
     action::{Handler, Handlers},
     engine::Failure,
     ledger::{Entry, Format, Ledger, PhaseRow, Row, RunRow},
-    model::{Class, Finding, Guards, Phase, PhaseState, Rollout, StepId, Verb, Version},
+    model::{Class, Finding, Guards, Phase, PhaseState, Rollout, StepId, Time, Verb, Version},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,9 +28,9 @@ pub enum Change {
     /// The last run's right to write was taken away (`unlock`).
     Evict,
     /// As [`Entry::Step`].
-    Step { id: StepId, name: String, phase: Phase, row: PhaseRow, marks: Vec<(Phase, PhaseRow)>, keep: Kept },
+    Step { id: StepId, name: String, phase: Phase, row: Stored, marks: Vec<(Phase, Stored)>, keep: Kept },
     /// As [`Entry::Replace`]: the step's name and phases; its stored handlers stay.
-    Replace { id: StepId, row: Option<(String, [PhaseRow; 3])> },
+    Replace { id: StepId, row: Option<(String, [Stored; 3])> },
     /// As [`Entry::Keep`].
     Keep { id: StepId, handlers: Kept },
     /// As [`Entry::Rename`].
@@ -41,6 +41,28 @@ pub enum Change {
     Rollout { release: Version, said: bool },
 }
 
+/// A phase with all that is known of it: a lake's ledger has no columns beside it, and [`PhaseRow`]'s JSON leaves out what is one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    state: PhaseState,
+    #[serde(default)]
+    at: Option<Time>,
+    #[serde(flatten)]
+    rest: PhaseRow,
+}
+
+impl From<&PhaseRow> for Stored {
+    fn from(row: &PhaseRow) -> Self {
+        Self { state: row.state, at: row.at, rest: row.clone() }
+    }
+}
+
+impl From<Stored> for PhaseRow {
+    fn from(stored: Stored) -> Self {
+        Self { state: stored.state, at: stored.at, ..stored.rest }
+    }
+}
+
 impl Change {
     /// An entry as a change.
     pub fn of(entry: &Entry) -> Self {
@@ -49,13 +71,14 @@ impl Change {
                 id: id.clone(),
                 name: name.clone(),
                 phase: *phase,
-                row: row.clone(),
-                marks: marks.clone(),
+                row: row.into(),
+                marks: marks.iter().map(|(phase, mark)| (*phase, mark.into())).collect(),
                 keep: kept(keep),
             },
-            Entry::Replace { id, row, event: _ } => {
-                Self::Replace { id: id.clone(), row: row.as_ref().map(|row| (row.name.clone(), row.phases.clone())) }
-            }
+            Entry::Replace { id, row, event: _ } => Self::Replace {
+                id: id.clone(),
+                row: row.as_ref().map(|row| (row.name.clone(), row.phases.each_ref().map(Stored::from))),
+            },
             Entry::Keep { id, handlers, event: _ } => Self::Keep { id: id.clone(), handlers: kept(handlers) },
             Entry::Rename { from, to, name, event: _ } => {
                 Self::Rename { from: from.clone(), to: to.clone(), name: name.clone() }
@@ -113,17 +136,17 @@ impl Fold {
                 let at = steps.entry(id.clone()).or_insert_with(|| Row::pending(name.as_str()));
                 at.name = name;
                 at.stored.extend(keep.keys().copied());
-                at.phases[phase.index()] = PhaseRow { at: Some(event.at), who: event.who.clone(), ..row };
+                at.phases[phase.index()] = PhaseRow { at: Some(event.at), who: event.who.clone(), ..row.into() };
                 for (other, mark) in marks {
                     // What only says "empty" leaves the time as it was.
                     let at = at.phases.get_mut(other.index());
-                    at.into_iter().for_each(|row| *row = PhaseRow { at: row.at, ..mark.clone() });
+                    at.into_iter().for_each(|row| *row = PhaseRow { at: row.at, ..mark.clone().into() });
                 }
                 self.stored.entry(id).or_default().extend(keep);
             }
             Change::Replace { id, row: Some((name, phases)) } => {
                 let stored = steps.get(&id).map(|row| row.stored.clone()).unwrap_or_default();
-                steps.insert(id, Row { name, phases, stored });
+                steps.insert(id, Row { name, phases: phases.map(PhaseRow::from), stored });
             }
             Change::Replace { id, row: None } => {
                 steps.remove(&id);

@@ -9,7 +9,7 @@ use deltalake::arrow::datatypes::Schema;
 /// # Errors
 /// [`Trouble::Refused`], naming the column or constraint.
 pub async fn evaluates(state: &TableState) -> Result<(), Trouble> {
-    let schema: &Schema = &*Shape::of(state)?.asked;
+    let schema: &Schema = &Shape::of(state)?.asked;
     for field in &state.fields {
         if let Some(text) = field.generation() {
             let named = |why: anyhow::Error| why.context(format!("column `{}`", field.name));
