@@ -60,7 +60,7 @@ pub enum Failure {
     Lost(anyhow::Error),
     /// The lock is another run's, or was taken away by `unlock`; nothing of this unit is applied.
     #[error("{}", .0.as_ref().map_or_else(|| "the lock is this run's no more".to_owned(), |r| format!("the lock is another run's now: {}", holder(r))))]
-    Fenced(Option<RunRow>),
+    Fenced(Option<Box<RunRow>>),
     /// Told to stop; nothing of this unit is applied.
     #[error("interrupted")]
     Stopped,

@@ -196,7 +196,7 @@ const NOTE: &str = "triphase";
 
 /// Who has the lock now, as far as the last run's row says so.
 pub(super) fn fenced(me: &Me, last: Option<RunRow>) -> Failure {
-    Failure::Fenced(last.filter(|run| run.run != me.run && !run.run.is_empty()))
+    Failure::Fenced(last.filter(|run| run.run != me.run && !run.run.is_empty()).map(Box::new))
 }
 
 /// Whose sessions must be gone before the lock is given: those of our own earlier tries, and of the run that had it before.

@@ -331,7 +331,7 @@ fn fenced(context: &Context<'_>, facts: &Facts, state: &Going) -> Option<Failure
     }
     let by = facts.ledger.run.as_ref();
     let ours = by.is_some_and(|run| run.run == context.me.run);
-    (state.begun && !ours).then(|| Failure::Fenced(by.filter(|run| !run.run.is_empty()).cloned()))
+    (state.begun && !ours).then(|| Failure::Fenced(by.filter(|run| !run.run.is_empty()).cloned().map(Box::new)))
 }
 
 /// All that happens under the lock.

@@ -90,7 +90,9 @@ impl<'a> LakeHold<'a> {
             let fold = &journal.fold;
             let mine = fold.ledger.run.as_ref().is_some_and(|run| run.run == self.me.run);
             if self.keeper.lost() || fold.epoch > self.lease.epoch || (as_who == Writes::Begun && !mine) {
-                return Err(Failure::Fenced(fold.ledger.run.clone().filter(|run| run.run != self.me.run)));
+                return Err(Failure::Fenced(
+                    fold.ledger.run.clone().filter(|run| run.run != self.me.run).map(Box::new),
+                ));
             }
             let rows = rows(&journal);
             if rows.is_empty() {

@@ -144,7 +144,7 @@ impl Lock<'_> {
     fn fenced(&self, state: &State) -> Result<(), Failure> {
         let mine = state.lock.as_ref().is_some_and(|(holder, _)| *holder == self.session.id);
         let named = state.kept.ledger.run.as_ref().is_some_and(|run| run.run == self.run.run);
-        if mine && named { Ok(()) } else { Err(Failure::Fenced(state.kept.ledger.run.clone())) }
+        if mine && named { Ok(()) } else { Err(Failure::Fenced(state.kept.ledger.run.clone().map(Box::new))) }
     }
 
     fn write(&self, state: &mut State, entries: &[Entry]) -> Result<Time, Failure> {
@@ -208,7 +208,7 @@ impl Hold for Lock<'_> {
         Box::pin(async move {
             self.session.call(|state| {
                 if state.lock.as_ref().is_none_or(|(holder, _)| *holder != self.session.id) {
-                    return Err(Failure::Fenced(state.kept.ledger.run.clone()));
+                    return Err(Failure::Fenced(state.kept.ledger.run.clone().map(Box::new)));
                 }
                 assert_eq!(begin.create, state.kept.ledger.format.is_none(), "a ledger is created where there is none");
                 let ledger = &mut state.kept.ledger;

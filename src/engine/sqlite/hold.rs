@@ -251,7 +251,7 @@ impl<'a> FileHold<'a> {
             return Ok(());
         }
         let other = texts(&mut link.connection, &rows.run_query()).await.map_err(|e| self.access(e))?;
-        Err(Failure::Fenced(rows.run(&other)?.map(|(run, _)| run)))
+        Err(Failure::Fenced(rows.run(&other)?.map(|(run, _)| Box::new(run))))
     }
 }
 

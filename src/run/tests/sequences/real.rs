@@ -125,10 +125,10 @@ impl Field for Real {
 
     fn project(&self) -> Project {
         let mut files = Files::default();
-        for s in 0..FILES.len() {
+        for (s, (_, name, ..)) in FILES.iter().enumerate() {
             let path = format!("releases/v{}.yaml", release(s));
             let mut text = files.texts.get(&path).map_or_else(|| "steps:\n".to_owned(), |text| text.to_string());
-            text += &format!("  {}:\n", FILES[s].1);
+            text += &format!("  {name}:\n");
             for (p, verb) in PHASES.iter().enumerate().filter(|(p, _)| has(s, *p)) {
                 let table = table(s, p);
                 let then = match fails(s, p) {
