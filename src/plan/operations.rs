@@ -102,6 +102,13 @@ fn whole(row: &Row) -> bool {
     Phase::ALL.iter().all(still) && (!begun(row) || row.phase(Phase::Add).state == PhaseState::Done)
 }
 
+/// What comes next of a step that is added.
+fn next(row: &Row) -> Option<Verb> {
+    let is = |phase: Phase, state: PhaseState| row.phase(phase).state == state;
+    let phase = [Phase::Simdrop, Phase::Drop].into_iter().find(|phase| !is(*phase, PhaseState::Done));
+    phase.filter(|_| is(Phase::Add, PhaseState::Done)).map(Phase::verb)
+}
+
 /// Gives every operation its handlers.
 pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
     let mut resolved = Resolved::untouched(project);
@@ -143,6 +150,12 @@ pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
         // Where a phase stands half-way, its table is not what the play makes of it.
         sure &= later.iter().all(|(_, row)| row.is_none_or(whole));
         sure &= release.steps.iter().all(|step| !resolved.refused.contains_key(&step.id));
+        // Nor where what comes next does not fit the table as it stands.
+        sure &= later.iter().all(|(step, row)| {
+            let next = row.and_then(next);
+            let kept = next.and_then(|verb| handlers.get(&step.id)?.get(&verb));
+            kept.is_none_or(|handler| together::fits(&acts(handler), facts))
+        });
         known.add(&tables);
         // What the next release will meet, once this one is finished.
         for verb in [Verb::Simdrop, Verb::Drop] {

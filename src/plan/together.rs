@@ -35,11 +35,8 @@ pub(super) fn refusal(
     known: &Known,
 ) -> Option<Refusal> {
     let mut states: BTreeMap<&str, TableState> = BTreeMap::new();
-    for act in acts {
+    for act in acts.iter().filter(|act| edits_a_table(act)) {
         let name = facts.lake.name(&act.table);
-        if let Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. } = act.does {
-            continue;
-        }
         // A table that is not there is refused where it is asked for.
         let Some(before) = states.get(name).or_else(|| tables.get(name)) else { continue };
         let after = match apply_all(act.edits(), before) {
@@ -52,6 +49,22 @@ pub(super) fn refusal(
         states.insert(name, after);
     }
     None
+}
+
+/// Whether a handler's acts by themselves fit the tables as they stand. Where those of a step that has begun don't, the ledger does not know
+/// what has happened to its table: the table's own commits tell the run (D7).
+pub(super) fn fits(acts: &[Act], facts: &Facts) -> bool {
+    let mut states: BTreeMap<&str, TableState> = BTreeMap::new();
+    acts.iter().filter(|act| edits_a_table(act)).all(|act| {
+        let name = facts.lake.name(&act.table);
+        let Some(before) = states.get(name).or_else(|| facts.lake.tables.get(name)) else { return true };
+        apply_all(act.edits(), before).map(|after| states.insert(name, after)).is_ok()
+    })
+}
+
+/// Whether an act edits a table that is there, and stays.
+const fn edits_a_table(act: &Act) -> bool {
+    !matches!(act.does, Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. })
 }
 
 /// The same as a finding about the step.

@@ -105,7 +105,10 @@ fn what_is_no_way_back_is_not_stored(engine: Engine) {
         ("repair handler v2/names rollback_add --file nowhere.sql --reason x", "nowhere.sql"),
         ("repair handler v2/names rollback_add --file empty.sql --reason x", "no statement"),
         ("repair handler v2/names rollback_add --file ends.sql --reason x", "error[F9]"),
-        ("repair handler v2/names add --file fixed.sql --reason x", "the release file's"),
+        (
+            "repair handler v2/names add --file fixed.sql --reason x",
+            "[possible values: rollback_add, rollback_simdrop]",
+        ),
         ("repair handler v2/nobody rollback_add --file fixed.sql --reason x", "v2/nobody"),
         ("repair handler v2/names undo --file fixed.sql --reason x", "undo"),
     ] {
