@@ -8,14 +8,11 @@ on_each_engine!(
     traffic_that_ends_is_waited_out
 );
 
-fn a_signal_stops_the_statement_in_flight(engine: Engine) {
-    for (name, code) in [("TERM", 143), ("INT", 130)] {
-        let bench = Bench::new(engine);
-        bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
-        bench.ok("ff");
-        bench.release(
-            "v2",
-            "
+/// A table for what is done.
+pub(super) const LOG: &str = "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n";
+
+/// A row, and then a statement without an end.
+pub(super) const ENDLESS: &str = "
 steps:
   endless:
     add:
@@ -29,8 +26,14 @@ steps:
         INSERT INTO log VALUES (1);
         CREATE TABLE endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c;
     rollback_add: DELETE FROM log
-",
-        );
+";
+
+fn a_signal_stops_the_statement_in_flight(engine: Engine) {
+    for (name, code) in [("TERM", 143), ("INT", 130)] {
+        let bench = Bench::new(engine);
+        bench.release("v1", LOG);
+        bench.ok("ff");
+        bench.release("v2", ENDLESS);
         let command = bench.command("ff");
         let child = command.spawn();
         match engine {

@@ -1,6 +1,9 @@
 //! What people are told: who holds the lock and what it is at, where a fault stands, the way out, what to run next.
 
-use super::releases::{V1, V2, sample};
+use super::{
+    faults::{ENDLESS, LOG},
+    releases::{V1, V2, sample},
+};
 use crate::harness::{Bench, Engine, on_each_engine, signal, until};
 use std::io::{BufRead as _, BufReader};
 
@@ -17,25 +20,9 @@ on_each_engine!(
 /// X1: run, host, command, and the release and step that it is at.
 fn who_waits_is_told_what_the_holder_is_at(engine: Engine) {
     let bench = Bench::new(engine);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.release("v1", LOG);
     bench.ok("ff");
-    bench.release(
-        "v2",
-        "
-steps:
-  endless:
-    add:
-      postgres: |
-        INSERT INTO log VALUES (1);
-        SELECT pg_sleep(3600);
-      mysql: |
-        INSERT INTO log VALUES (1);
-        SELECT sleep(3600);
-      sqlite: |
-        INSERT INTO log VALUES (1);
-        CREATE TABLE endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c;
-",
-    );
+    bench.release("v2", ENDLESS);
     let command = bench.command("add v2");
     let child = command.spawn();
     // Told by the waiter itself, or it has the lock before the run that is waited for.
