@@ -151,6 +151,12 @@ impl Row {
     pub fn is_open(&self) -> bool {
         self.has_progress() && self.phase(Phase::Drop).state != PhaseState::Done
     }
+
+    /// The rollbacks that have begun and are not done.
+    pub fn open_rollbacks(&self) -> impl Iterator<Item = Verb> + '_ {
+        let open = |state| matches!(state, PhaseState::RollingBack | PhaseState::RollbackFailed);
+        Phase::ALL.iter().filter(move |phase| open(self.phase(**phase).state)).filter_map(|phase| phase.rollback())
+    }
 }
 
 /// Who holds, or last held, the right to write.

@@ -65,9 +65,7 @@ pub(super) fn back(
         back.findings.extend(hidden.into_iter().map(guards::not_simdropped));
     }
     later(played, release, verb, &mut back);
-    if let Some(only) = only
-        && !request.out_of_order
-    {
+    if let Some(only) = only {
         let seq = played.row(only).map_or(0, |row| row.phase(verb.phase()).seq);
         if let Some((after, _)) = of_release().find(|(id, row)| {
             *id != only && !id.is_hook() && row.phase(verb.phase()).really() && row.phase(verb.phase()).seq > seq
@@ -78,7 +76,7 @@ pub(super) fn back(
                     "G3",
                     format!("cannot {verb} step `{only}`: step `{after}` ran after it and is not rolled back"),
                 )
-                .way_out("roll that one back first; if this order is meant: --out-of-order"),
+                .way_out(format!("roll that one back first: triphase {verb} {after}")),
             );
         }
     }

@@ -3,7 +3,7 @@
 use super::{ff, forward, guards, no_releases, open, played::Played, repair, resume};
 use crate::{
     ledger::{Facts, Ledger, Verdict, drift},
-    model::{Class, Finding, Guards, Phase, PhaseState, StepId, Verb},
+    model::{Class, Finding, Guards, Phase, StepId, Verb},
     release::Project,
 };
 
@@ -60,12 +60,7 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
 
 /// The rollbacks that have begun and are not done.
 fn unfinished_rollbacks(ledger: &Ledger) -> impl Iterator<Item = (&StepId, Verb)> {
-    ledger.steps.iter().flat_map(|(id, row)| {
-        Phase::ALL
-            .iter()
-            .filter(|phase| matches!(row.phase(**phase).state, PhaseState::RollingBack | PhaseState::RollbackFailed))
-            .filter_map(move |phase| Some((id, phase.rollback()?)))
-    })
+    ledger.steps.iter().flat_map(|(id, row)| row.open_rollbacks().map(move |verb| (id, verb)))
 }
 
 /// What to run next, given the ledger as it is after a command.

@@ -50,7 +50,8 @@ pub(super) fn advance(
             }
             Next::OnlyIfNamed if named || !step.has(phase.verb()) => todo.push(step),
             Next::OnlyIfNamed => advance.refused.push(guards::only_if_named(phase, &step.id, &at.who, at.at)),
-            Next::FinishRollback => advance.refused.push(guards::rollback_open(phase, &step.id)),
+            // A rollback that is open refuses the whole release, below.
+            Next::FinishRollback => todo.push(step),
             Next::MarkRolledBack | Next::RunAsking => unreachable!("the forward half of the table has no such answer"),
         }
     }
@@ -60,10 +61,15 @@ pub(super) fn advance(
     }
     advance.refused.extend(todo.iter().filter_map(|step| played.refused.get(&step.id)).cloned());
     let works = todo.iter().any(|step| step.has(phase.verb()));
-    if phase == Phase::Add {
-        advance.refused.extend(guards::earlier_unfinished(played, release));
+    if phase == Phase::Add || !guards::begun(played, &release.version) {
+        advance.refused.extend(guards::earlier_unfinished(played, release, phase));
     }
-    advance.refused.extend(guards::phase_before(played, release, phase));
+    let open = advance.refused.len();
+    advance.refused.extend(guards::rollbacks_open(played, &release.version, phase));
+    // What is half taken back can't be added first.
+    if advance.refused.len() == open {
+        advance.refused.extend(guards::phases_before(played, release, phase));
+    }
     if !out_of_order {
         advance.refused.extend(guards::in_order(played, release, phase, &todo));
     }

@@ -40,10 +40,11 @@ pub(super) fn counted(release: &Release) -> impl Iterator<Item = &Step> {
 }
 
 /// G1: every earlier release has come as far as `require_previous` says. Those that have not, each with its first step that stands in
-/// the way.
+/// the way. Asked where a release begins: at its `add`, or at a later phase where it has nothing to add.
 pub(super) fn earlier_unfinished<'a>(
     played: &'a Played<'_>,
     release: &'a Release,
+    wanted: Phase,
 ) -> impl Iterator<Item = Finding> + 'a {
     let reach = played.guards.reach();
     let asked = move || Phase::ALL.iter().filter(move |p| **p <= reach.phase());
@@ -51,15 +52,27 @@ pub(super) fn earlier_unfinished<'a>(
     earlier.filter_map(move |earlier| {
         let (step, phase) = counted(earlier)
             .find_map(|step| asked().find(|phase| !through(played, step, **phase)).map(|phase| (step, *phase)))?;
-        Some(unfinished(release, earlier, step, phase, reach))
+        Some(unfinished(release, wanted, earlier, step, phase, reach))
     })
 }
 
-fn unfinished(release: &Release, earlier: &Release, step: &Step, phase: Phase, reach: Reach) -> Finding {
+/// Whether the `add` of a release was run, if only to record that it is empty: G1 was asked then.
+pub(super) fn begun(played: &Played<'_>, release: &Version) -> bool {
+    of(&played.steps, release).any(|(_, row)| row.phase(Phase::Add).state == PhaseState::Done)
+}
+
+fn unfinished(
+    release: &Release,
+    wanted: Phase,
+    earlier: &Release,
+    step: &Step,
+    phase: Phase,
+    reach: Reach,
+) -> Finding {
     refuse(
         "G1",
         format!(
-            "cannot add release `{}`: earlier release `{}` is not finished (step `{}` is not {})",
+            "cannot {wanted} release `{}`: earlier release `{}` is not finished (step `{}` is not {})",
             release.version,
             earlier.version,
             step.id,
@@ -72,12 +85,14 @@ fn unfinished(release: &Release, earlier: &Release, step: &Step, phase: Phase, r
     )
 }
 
-/// G2: every step of the release is through the phase before.
-pub(super) fn phase_before(played: &Played<'_>, release: &Release, phase: Phase) -> Option<Finding> {
-    let before = phase.before()?;
-    let behind: Vec<_> =
-        counted(release).filter(|step| !through(played, step, before)).map(|step| step.id.to_string()).collect();
-    (!behind.is_empty()).then(|| {
+/// G2: every step of the release is through the phases before: all of them, for one that is empty says nothing of the one before it.
+/// The first phase that is missing is told.
+pub(super) fn phases_before(played: &Played<'_>, release: &Release, phase: Phase) -> Option<Finding> {
+    let behind = |before| -> Vec<_> {
+        counted(release).filter(|step| !through(played, step, before)).map(|step| step.id.to_string()).collect()
+    };
+    let earlier = Phase::ALL.iter().copied().filter(|before| *before < phase);
+    earlier.map(|before| (before, behind(before))).find(|(_, behind)| !behind.is_empty()).map(|(before, behind)| {
         refuse(
             "G2",
             format!("cannot {phase} release `{}`: not {} yet: {}", release.version, before.past(), behind.join(", ")),
@@ -292,14 +307,22 @@ pub(super) fn later_builds(verb: Verb, release: &Version, later: &StepId, past: 
     )
 }
 
-/// From `rolling_back` and `rollback_failed` only that rollback, or `repair`, goes on.
-pub(super) fn rollback_open(phase: Phase, id: &StepId) -> Finding {
-    let verb = phase.rollback().map_or("repair", Verb::name);
-    refuse(
-        "G5",
-        format!("cannot {phase} step `{id}`: its {verb} has begun and is not done"),
-        format!("finish it: triphase {verb} {}", id.release),
-    )
+/// From `rolling_back` and `rollback_failed` only that rollback, or `repair`, goes on: nothing goes forward in a release where one is
+/// open.
+pub(super) fn rollbacks_open<'a>(
+    played: &'a Played<'_>,
+    release: &'a Version,
+    phase: Phase,
+) -> impl Iterator<Item = Finding> + 'a {
+    of(&played.steps, release).flat_map(move |(id, row)| {
+        row.open_rollbacks().map(move |verb| {
+            refuse(
+                "G5",
+                format!("cannot {phase} release `{release}`: {verb} of step `{id}` has begun and is not done"),
+                format!("finish it: triphase {verb} {release}"),
+            )
+        })
+    })
 }
 
 /// G7: what was rolled back is applied again only when named.

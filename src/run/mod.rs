@@ -274,6 +274,8 @@ fn nothing_to_do(
     if let Some(lost) = state.lost.take()
         && !plan.tasks.iter().any(|task| (&task.id, task.verb) == (&lost.0, lost.1))
     {
+        let (id, verb) = lost.clone();
+        (context.tell)(Event::Finished { id, verb, empty: false, took: Duration::ZERO });
         state.done.push(lost);
     }
     if !plan.tasks.is_empty() {
@@ -319,9 +321,15 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
     }
 }
 
-/// Whether a task is the one that was said yes to; it may have come further meanwhile.
-fn same(yes: &plan::Task, task: &plan::Task) -> bool {
-    (&yes.id, yes.verb, &yes.handler) == (&task.id, task.verb, &task.handler)
+/// Whether tasks are those that were said yes to: no other one, and none missing but what this run has done since. One may have come
+/// further meanwhile.
+fn still(yes: &[plan::Task], tasks: &[plan::Task], done: &[(StepId, Verb)]) -> bool {
+    let same = |yes: &plan::Task, task: &plan::Task| {
+        (&yes.id, yes.verb, &yes.handler) == (&task.id, task.verb, &task.handler)
+    };
+    let done = |yes: &plan::Task| done.iter().any(|(id, verb)| (id, *verb) == (&yes.id, yes.verb));
+    tasks.iter().all(|task| yes.iter().any(|yes| same(yes, task)))
+        && yes.iter().all(|yes| done(yes) || tasks.iter().any(|task| same(yes, task)))
 }
 
 /// A run that comes back from a lost answer: its row in the ledger is its own until another run takes it, or `unlock` takes it away.
@@ -353,7 +361,7 @@ async fn locked(
         return Ok(end);
     }
     match &state.confirmed {
-        Some(yes) if !plan.tasks.iter().all(|task| yes.iter().any(|yes| same(yes, task))) => {
+        Some(yes) if !still(yes, &plan.tasks, &state.done) => {
             return Ok(End::Refused(vec![changed_meanwhile("the plan")]));
         }
         Some(_) => {}

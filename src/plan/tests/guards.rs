@@ -210,6 +210,44 @@ fn g2_a_phase_needs_the_one_before() {
 }
 
 #[test]
+fn g2_an_empty_phase_says_nothing_of_the_one_before_it() {
+    let project = project(&[("v1", &["a add:A drop:D rollback_add:Ra"])]);
+    let mut world = World::new("");
+    let missing = ["G2: cannot drop release `v1`: not added yet: v1/a"];
+    assert_eq!(world.refused(&project, "drop v1"), missing);
+    assert_eq!(world.refused(&project, "drop"), missing);
+    world.run(&project, "add v1");
+    world.run(&project, "rollback_add v1");
+    assert_eq!(world.refused(&project, "drop v1"), missing);
+    world.run(&project, "add v1");
+    assert_eq!(tasks(&world.plan(&project, "drop v1")), ["drop v1/a"]);
+}
+
+#[test]
+fn g1_a_release_with_nothing_to_add_begins_with_its_simdrop() {
+    let project = project(&[("v1", &["a add:A rollback_add:Ra"]), ("v2", &["b simdrop:S drop:D rollback_simdrop:Rs"])]);
+    let mut world = World::new("");
+    let early = |verb| format!("G1: cannot {verb} release `v2`: earlier release `v1` is not finished (step `v1/a` is not added)");
+    assert_eq!(world.refused(&project, "simdrop v2"), [early("simdrop")]);
+    assert_eq!(world.refused(&project, "simdrop"), [early("simdrop")]);
+    world.run(&project, "add v1");
+    assert_eq!(tasks(&world.plan(&project, "simdrop v2")), ["simdrop v2/b"]);
+}
+
+#[test]
+fn nothing_goes_forward_in_a_release_where_a_rollback_is_open() {
+    let project = project(&[("v1", &["a add:A drop:D rollback_add:!Ra;!Rb", "b add:B drop:E rollback_add:Rc"])]);
+    let mut world = World::new("");
+    world.run(&project, "add v1");
+    world.apply(&project, "rollback_add v1/b", 9);
+    world.apply(&project, "rollback_add v1/a", 1);
+    for verb in ["add", "simdrop", "drop"] {
+        let open = format!("G5: cannot {verb} release `v1`: rollback_add of step `v1/a` has begun and is not done");
+        assert_eq!(world.refused(&project, &format!("{verb} v1")), [open]);
+    }
+}
+
+#[test]
 fn g3_steps_and_releases_run_in_order() {
     let mut world = World::new("");
     world.run(&project(&[("v1", &["b add:B simdrop:BB"])]), "add v1");

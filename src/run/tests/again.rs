@@ -5,7 +5,7 @@ use crate::{
     engine::fake::{Fake, Fault},
     event::{End, Event, OUT_OF_REACH, Outcome, RECONNECT_FOR},
     ledger::RunRow,
-    model::Guards,
+    model::{Guards, StepId, Verb},
     plan::tests::fixture::project,
     release::Project,
 };
@@ -17,26 +17,29 @@ fn files() -> Project {
 }
 
 /// Runs `ff` on a target whose answer to one call is lost, and that then refuses so many connections; with what is told of it, each time
-/// after `meanwhile`.
+/// after `meanwhile`, and what is told to be done.
 async fn away(
     fake: &Fake,
     at: u64,
     connections: u32,
     meanwhile: impl Fn(&Fake) + Send + Sync,
-) -> (Outcome, Vec<String>) {
+) -> (Outcome, Vec<String>, Vec<(StepId, Verb)>) {
     fake.state().away = connections;
     fake.fail_at(Some((at, Fault::After)));
     let told = Mutex::new(Vec::new());
-    let tell = |event| {
-        if let Event::Reconnecting { why } = event {
+    let finished = Mutex::new(Vec::new());
+    let tell = |event| match event {
+        Event::Reconnecting { why } => {
             meanwhile(fake);
             told.lock().unwrap().push(why);
         }
+        Event::Finished { id, verb, .. } => finished.lock().unwrap().push((id, verb)),
+        _ => {}
     };
     let target = fixture::target(Guards::default());
     let context = super::Context { tell: &tell, ..with(fake, &target) };
     let outcome = run(&context, &files(), &fixture::request("ff")).await;
-    (outcome, told.into_inner().unwrap())
+    (outcome, told.into_inner().unwrap(), finished.into_inner().unwrap())
 }
 
 /// How many calls a run makes, the last of which gives the lock back.
@@ -51,9 +54,10 @@ async fn a_target_that_is_away_for_a_failover_is_waited_for() {
     for at in 3..calls().await {
         let fake = Fake::new(true);
         let began = Instant::now();
-        let (outcome, told) = away(&fake, at, 15, |_| {}).await;
+        let (outcome, told, finished) = away(&fake, at, 15, |_| {}).await;
         assert_eq!(outcome.end, End::Done, "at {at}");
         assert_eq!(fake.state().log, ["A", "B", "C"], "at {at}: each once");
+        assert_eq!(outcome.done, finished, "at {at}: what is done is told, each once");
         // Told once, however often it is tried.
         assert_eq!(told, ["connection reset by peer", "connection refused"], "at {at}");
         assert!(began.elapsed() > Duration::from_secs(20), "at {at}: {:?}", began.elapsed());
@@ -64,7 +68,7 @@ async fn a_target_that_is_away_for_a_failover_is_waited_for() {
 async fn a_target_that_stays_away_is_given_up_in_time() {
     let fake = Fake::new(true);
     let began = Instant::now();
-    let (outcome, _) = away(&fake, calls().await - 1, u32::MAX, |_| {}).await;
+    let (outcome, ..) = away(&fake, calls().await - 1, u32::MAX, |_| {}).await;
     assert_eq!(outcome.end, End::Access("connection refused; tried again for 30 s".into()));
     assert_eq!((outcome.exit_code(), outcome.next.as_str()), (8, OUT_OF_REACH));
     let took = began.elapsed();
@@ -77,7 +81,7 @@ async fn a_lock_that_was_taken_meanwhile_is_not_taken_back() {
     let calls = calls().await;
     for at in 5..calls - 1 {
         let fake = Fake::new(true);
-        let (outcome, _) = away(&fake, at, 15, |fake| {
+        let (outcome, ..) = away(&fake, at, 15, |fake| {
             let mut state = fake.state();
             if let Some(run) = state.kept.ledger.run.take() {
                 let thief = RunRow { run: "thief".into(), ..run };

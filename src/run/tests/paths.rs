@@ -231,6 +231,29 @@ async fn a_confirmed_repair_is_the_one_that_is_written() {
     assert_eq!(super::repair(&with(&fake, &target), &files, &word).await.end, End::Done, "asked again, it is");
 }
 
+/// G9: a plan of which another run has done a part meanwhile is another plan.
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_plan_is_the_one_that_runs() {
+    let files = project(&[("v1", &["a add:A rollback_add:-A", "b add:B rollback_add:-B"])]);
+    let fake = Fake::new(true);
+    let target = fixture::target(guards("protected: true"));
+    command(&fake, &Guards::default(), &files, "add v1").await;
+    let meddle = |_: &Where, _: &Asked<'_>| {
+        let mut state = fake.state();
+        let row = state.kept.ledger.steps.get_mut(&fixture::id("v1", "b")).unwrap();
+        row.phases[0].state = PhaseState::RolledBack;
+        Ok(true)
+    };
+    let context = super::Context { confirm: &meddle, ..with(&fake, &target) };
+    let outcome = run(&context, &files, &fixture::request("rollback_add v1")).await;
+    let End::Refused(findings) = &outcome.end else { panic!("{outcome:?}") };
+    assert_eq!(
+        (findings[0].rule, findings[0].message.as_str()),
+        ("G9", "the plan is no longer the one that was confirmed: the target has changed meanwhile")
+    );
+    assert_eq!(fake.state().log, ["A", "B"], "nothing is taken back");
+}
+
 /// What is shown or scripted of a partly applied step is what a run runs, and asks where a run would.
 #[tokio::test(start_paused = true)]
 async fn a_look_at_a_partly_applied_step_shows_what_a_run_runs() {

@@ -6,6 +6,7 @@ use crate::harness::{Bench, Engine, on_each_engine};
 on_each_engine!(
     a_release_out_of_order_is_refused,
     phases_come_in_order,
+    nothing_is_dropped_before_it_is_added,
     simdrop_must_soak,
     contraction_waits_for_the_rollout,
     what_was_rolled_back_must_be_named,
@@ -38,6 +39,33 @@ fn phases_come_in_order(engine: Engine) {
     bench.ends(7, "drop v2");
     assert_eq!(columns(&bench), "first_name id name");
     assert_eq!(bench.states("v2", "names"), "done pending pending");
+}
+
+fn nothing_is_dropped_before_it_is_added(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    bench.ok("ff v1");
+    // Nothing to hide between the two: the drop must wait for the add all the same.
+    bench.release(
+        "v2",
+        "steps:\n  names:\n    add: ALTER TABLE customer ADD COLUMN full_name varchar(40)\n    \
+         drop: ALTER TABLE customer DROP COLUMN name\n    rollback_add: ALTER TABLE customer DROP COLUMN full_name\n",
+    );
+    for line in ["drop v2", "drop", "simdrop v2"] {
+        bench.ends(7, line).says("[G2]").says("not added yet: v2/names").says("triphase add v2");
+    }
+    assert_eq!(columns(&bench), "id name");
+    bench.ok("add v2");
+    bench.ok("rollback_add v2");
+    bench.ends(7, "drop v2").says("not added yet");
+    assert_eq!(columns(&bench), "id name");
+    // Nothing to add: the earlier release comes first all the same.
+    bench.release("v2", "steps:\n  nothing:\n    add: CREATE TABLE t (id integer)\n    rollback_add: DROP TABLE t\n");
+    bench.release("v3", "steps:\n  names:\n    drop: ALTER TABLE customer DROP COLUMN name\n");
+    for line in ["drop v3", "drop", "simdrop v3"] {
+        bench.ends(7, line).says("[G1]").says("earlier release `v2` is not finished");
+    }
+    assert_eq!(columns(&bench), "id name");
 }
 
 fn simdrop_must_soak(engine: Engine) {

@@ -67,7 +67,7 @@ impl Field for Fake {
         };
         let texts: Vec<(usize, String)> = (0..FILES.len()).map(|s| (release(s), step(s))).collect();
         let of = |r| texts.iter().filter(|(of, _)| *of == r).map(|(_, text)| text.as_str()).collect::<Vec<_>>();
-        fixture::project(&[("v1", &of(1)), ("v2", &of(2)), ("v3", &of(3)), ("v4", &of(4))])
+        fixture::project(&[("v1", &of(1)), ("v2", &of(2)), ("v3", &of(3)), ("v4", &of(4)), ("v5", &of(5))])
     }
 
     fn fail(&self, failing: bool) -> Later<'_, ()> {

@@ -22,15 +22,20 @@ const PHASES: [&str; 3] = ["add", "simdrop", "drop"];
 
 /// The files: release, step, and the three phases' handlers: `.` none, `+` one, `!` one that fails on demand. Then whether there are
 /// rollbacks for add and simdrop.
-const FILES: [(usize, &str, &str, bool); 7] = [
+const FILES: [(usize, &str, &str, bool); 9] = [
     (1, "a", "+!+", true),
     (1, "b", "!..", true),
     (2, "c", "++.", true),
     (2, "d", ".+!", true),
     (3, "e", "!..", true),
     (3, "f", "++.", false),
-    (4, "g", "!..", true),
+    (4, "g", "!.+", true),
+    (4, "h", "+.+", true),
+    (5, "i", ".++", true),
 ];
+
+/// The last release.
+const LAST: usize = 5;
 
 fn has(step: usize, phase: usize) -> bool {
     &FILES[step].2[phase..=phase] != "."
@@ -57,8 +62,8 @@ struct Model {
     rollout: bool,
     failing: bool,
     now: i64,
-    state: [[PhaseState; 3]; 7],
-    hidden_at: [i64; 7],
+    state: [[PhaseState; 3]; FILES.len()],
+    hidden_at: [i64; FILES.len()],
     rollouts: BTreeSet<usize>,
 }
 
@@ -88,8 +93,10 @@ impl Model {
             return Ok(Vec::new());
         }
         let works = left.iter().any(|s| has(*s, p));
-        let g1 = p == 0 && (0..FILES.len()).any(|s| release(s) < r && (0..=self.reach).any(|q| !self.through(s, q)));
-        let g2 = p > 0 && Self::steps(r).any(|s| !self.through(s, p - 1));
+        // A release that has nothing to add begins with a later phase.
+        let begins = p == 0 || Self::steps(r).all(|s| self.state[s][0] != Done);
+        let g1 = begins && (0..FILES.len()).any(|s| release(s) < r && (0..=self.reach).any(|q| !self.through(s, q)));
+        let g2 = Self::steps(r).any(|s| (0..p).any(|q| !self.through(s, q)));
         let inserted =
             left.iter().any(|s| has(*s, p) && Self::steps(r).any(|later| later > *s && self.really(later, p)));
         let late = p == 0 && works && Self::steps(r).any(|s| self.really(s, 1) || self.really(s, 2));
@@ -137,7 +144,7 @@ impl Model {
 
     fn auto(&mut self, p: usize) -> u8 {
         let pending: Vec<usize> =
-            (1..=4).filter(|r| Self::steps(*r).any(|s| has(s, p) && self.state[s][p] != Done)).collect();
+            (1..=LAST).filter(|r| Self::steps(*r).any(|s| has(s, p) && self.state[s][p] != Done)).collect();
         let eligible: Vec<_> = pending.iter().filter_map(|r| self.forward(*r, p, false).ok()).collect();
         match (pending.len(), eligible.as_slice()) {
             (0, _) => 0,
@@ -153,7 +160,7 @@ impl Model {
     fn ff(&mut self, to: Option<usize>) -> u8 {
         let mut ahead = Self { failing: false, ..self.clone() };
         let (mut tasks, mut blocked) = (Vec::new(), false);
-        for r in 1..=to.unwrap_or(4) {
+        for r in 1..=to.unwrap_or(LAST) {
             for p in 0..3 {
                 let Ok(more) = ahead.forward(r, p, to == Some(r)) else {
                     blocked |= p == 0;
@@ -243,8 +250,8 @@ async fn both(field: &dyn Field, settings: (usize, bool, bool), commands: &[(u8,
         rollout,
         failing: false,
         now: 0,
-        state: [[Pending; 3]; 7],
-        hidden_at: [0; 7],
+        state: [[Pending; 3]; FILES.len()],
+        hidden_at: [0; FILES.len()],
         rollouts: BTreeSet::new(),
     };
     let mut trail = Vec::new();
@@ -314,7 +321,7 @@ proptest! {
     fn runs_do_what_the_model_says(
         atomic: bool,
         settings in (0..3_usize, prop::bool::weighted(0.3), prop::bool::weighted(0.3)),
-        commands in prop::collection::vec((kind(), 1..5_usize), 20..60),
+        commands in prop::collection::vec((kind(), 1..=LAST), 20..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(both(&Fake::new(atomic), settings, &commands));
@@ -335,7 +342,7 @@ macro_rules! on_real_engines {
                 #[test]
                 fn $name(
                     settings in (0..3_usize, prop::bool::weighted(0.3), prop::bool::weighted(0.3)),
-                    commands in prop::collection::vec((kind(), 1..5_usize), 20..50),
+                    commands in prop::collection::vec((kind(), 1..=LAST), 20..50),
                 ) {
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                     runtime.block_on(async { both(&$real.await, settings, &commands).await });
