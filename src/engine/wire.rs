@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ledger::{Event, Outcome, RunRow},
-    model::Time,
+    model::{Class, Finding, Time},
 };
 use anyhow::anyhow;
 use futures_util::{TryStream, TryStreamExt as _};
@@ -219,6 +219,12 @@ pub(super) fn had_before(run: &RunRow, session: &str) -> Option<String> {
 /// Moves the run's row's count of takings on.
 pub(super) fn next_epoch(rows: &Rows) -> String {
     format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN))
+}
+
+/// Refuses to end who holds the lock without being told to (rule X3).
+pub(super) fn alive(who: &str) -> Failure {
+    let finding = Finding::new(Class::Guard, "X3", format!("the lock's holder is alive: {who}"));
+    Failure::Refused(Box::new(finding.way_out("wait for it, or end it: triphase unlock --force")))
 }
 
 /// Takes the lock's row away from a run: should it come back, it finds that the lock is not its own (X2).
