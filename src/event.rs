@@ -16,6 +16,9 @@ pub const RECONNECT_FOR: Duration = Duration::from_secs(30);
 pub const OUT_OF_REACH: &str = "see that the target is up, and that its connection (target file, --conn or DATABASE_URL) and its user's \
                                 rights are right; then run the same command again";
 
+/// How the advice begins where a person said no, or broke a question off: nothing was done that could be recorded.
+pub const UNCHANGED: &str = "nothing was changed";
+
 /// One thing a run tells.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -139,7 +142,8 @@ pub struct Outcome {
     pub waits: Vec<Wait>,
     /// "Nothing to do", "the target is ahead".
     pub notes: Vec<String>,
-    /// The command to run next, with a reason: `roll out v2, then: triphase simdrop v2`. Never empty.
+    /// The command to run next, with a reason: `roll out v2, then: triphase simdrop v2`. Empty only where it was refused, and the refusal's own
+    /// words say what to do.
     pub next: String,
 }
 
@@ -168,18 +172,25 @@ pub enum End {
 
 impl End {
     /// What to do next, where how it ended says that by itself; else nothing.
-    pub const fn next(&self) -> &'static str {
+    pub fn next(&self) -> &str {
         match self {
+            Self::Refused(findings) | Self::Undecided(findings) => {
+                findings.iter().map(|finding| finding.way_out.as_str()).find(|way| !way.is_empty()).unwrap_or_default()
+            }
+            Self::Busy(_) | Self::Interrupted(_) => "run the same command again",
+            Self::Fenced(_) => "see how far it came: triphase show; then run the same command again",
             Self::Access(_) => OUT_OF_REACH,
-            Self::Declined => "nothing was changed",
-            Self::Done
-            | Self::Refused(_)
-            | Self::Failed
-            | Self::Busy(_)
-            | Self::Fenced(_)
-            | Self::Undecided(_)
-            | Self::Interrupted(_) => "",
+            Self::Declined => UNCHANGED,
+            Self::Done | Self::Failed => "",
         }
+    }
+}
+
+/// What ended so, and had done nothing by then.
+impl From<End> for Outcome {
+    fn from(end: End) -> Self {
+        let next = end.next().to_owned();
+        Self { end, done: vec![], waits: vec![], notes: vec![], next }
     }
 }
 

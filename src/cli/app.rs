@@ -45,6 +45,8 @@ pub struct App {
     pub vars: BTreeMap<String, String>,
     /// The command as typed, without secrets.
     pub command: String,
+    /// Its words, each as a shell reads it as one.
+    pub words: Vec<String>,
     /// Colour on standard output.
     pub out: Paint,
     /// Colour on standard error.
@@ -55,10 +57,10 @@ pub struct App {
 
 impl App {
     /// Looks at the streams once.
-    pub fn new(global: Global, vars: BTreeMap<String, String>, command: String) -> Self {
+    pub fn new(global: Global, vars: BTreeMap<String, String>, words: Vec<String>) -> Self {
         let out = Paint::of(io::stdout().is_terminal(), &vars);
         let err = Paint::of(io::stderr().is_terminal(), &vars);
-        Self { global, vars, command, out, err, sink: Sink::Beside }
+        Self { global, vars, command: words.join(" "), words, out, err, sink: Sink::Beside }
     }
 
     /// Starts logging, as the flags say.
@@ -174,8 +176,7 @@ impl App {
                 return 2;
             }
         };
-        let next = end.next();
-        let outcome = Outcome { end, done: vec![], waits: vec![], notes: vec![], next: next.to_owned() };
+        let outcome = Outcome::from(end);
         self.ended(&outcome).unwrap_or_else(|_| outcome.exit_code())
     }
 }

@@ -3,6 +3,7 @@
 use super::app::App;
 use crate::{
     engine::{Stop, Where},
+    model::{Class, Finding},
     plan::Task,
     report::{self, Paint},
     run::Asked,
@@ -17,17 +18,19 @@ use std::{
 ///
 /// # Errors
 /// Where nobody can be asked.
-pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) -> Result<bool, String> {
+pub fn ask(app: &App, name: &str, place: &Where, what: &Asked<'_>, stop: &Stop) -> Result<bool, Finding> {
     if app.global.yes {
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        let command = &app.command;
-        return Err(if final_here(what) {
-            format!("there is no way back from this: `{command}` needs --yes or a terminal to ask on")
+        let why = if final_here(what) {
+            "there is no way back from this".to_owned()
         } else {
-            format!("target `{name}` is protected: `{command}` needs --yes or a terminal to ask on")
-        });
+            format!("target `{name}` is protected")
+        };
+        let message = format!("{why}, and there is no terminal to ask on");
+        let way_out = format!("answer beforehand: {} --yes", app.command);
+        return Err(Finding::new(Class::Guard, "G9", message).way_out(way_out));
     }
     app.tell(|err| question(err, name, place, what, app.err));
     let typed = line(stop);

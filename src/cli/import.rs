@@ -81,17 +81,13 @@ pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Re
     if app.global.noop {
         app.at(scene.target.name(), &place);
         let notes = super::repair::would(&seen);
-        return Ok(Outcome { end: End::Done, done: vec![], waits: vec![], notes, next: String::new() });
+        return Ok(Outcome { notes, ..End::Done.into() });
     }
     let asks = !seen.entries.is_empty() && facts.ledger.in_force(&scene.target.guards).is_protected();
     let mut outcome = work::under(app, scene, async |context| {
         // Asked before the first file is written: who says no finds nothing changed.
-        if asks {
-            match (context.confirm)(&place, &Asked::Change(&seen.notes.join("; "))) {
-                Ok(true) => {}
-                Ok(false) => return Ok(ended_before(End::Declined)),
-                Err(why) => return Ok(ended_before(End::Refused(vec![Finding::new(Class::Guard, "G9", why)]))),
-            }
+        if asks && let Some(end) = context.unconfirmed(&place, &Asked::Change(&seen.notes.join("; "))) {
+            return Ok(end.into());
         }
         for (path, text) in written {
             write(&scene.target.project, path, text).map_err(|error| (scene.target.project.join(path), error))?;
@@ -106,12 +102,6 @@ pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Re
         outcome.next = "triphase check".to_owned();
     }
     Ok(outcome)
-}
-
-/// How it ended, where nothing was written.
-fn ended_before(end: End) -> Outcome {
-    let next = end.next();
-    Outcome { end, done: vec![], waits: vec![], notes: vec![], next: next.to_owned() }
 }
 
 /// `there`: the files that were there before, as they would be written; `ledger`: as it was before.

@@ -42,24 +42,22 @@ fn run_id(now: SystemTime, chance: u128) -> String {
 /// What may hold a password: a connection, and what goes into SQL in a placeholder's stead.
 const SECRET: &[&str] = &["--conn", "--placeholder"];
 
-/// The command as typed: `triphase`, then the arguments, quoted where a shell needs it. What may hold a password is not shown.
-pub fn command(arguments: &[OsString]) -> String {
-    let mut text = String::from("triphase");
+/// The command as typed, by its words: `triphase`, then the arguments, quoted where a shell needs it. What may hold a password is not shown.
+pub fn words(arguments: &[OsString]) -> Vec<String> {
+    let mut words = vec!["triphase".to_owned()];
     let mut secret = false;
     for argument in arguments.iter().skip(1) {
         let argument = argument.to_string_lossy();
-        text.push(' ');
-        if std::mem::take(&mut secret) {
-            text.push_str("***");
+        words.push(if std::mem::take(&mut secret) {
+            "***".to_owned()
         } else if let Some((name, _)) = argument.split_once('=').filter(|(name, _)| SECRET.contains(name)) {
-            text.push_str(name);
-            text.push_str("=***");
+            format!("{name}=***")
         } else {
             secret = SECRET.contains(&argument.as_ref());
-            text.push_str(&quote(&argument));
-        }
+            quote(&argument)
+        });
     }
-    text
+    words
 }
 
 fn quote(argument: &str) -> String {
@@ -86,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_command_has_no_secret() {
-        let line = |words: &[&str]| command(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        let line = |typed: &[&str]| words(&typed.iter().map(OsString::from).collect::<Vec<_>>()).join(" ");
         assert_eq!(line(&["/bin/triphase", "--conn", "postgres://a:pw@h/d", "ff", "v1"]), "triphase --conn *** ff v1");
         assert_eq!(line(&["t", "ff", "--conn=postgres://a:pw@h/d"]), "triphase ff --conn=***");
         let import = line(&["t", "import", "flyway", "--placeholder", "pw=x", "--placeholder=pw=x"]);

@@ -43,7 +43,7 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return ExitCode::from(usage::refuse(&error, &arguments)),
     };
-    let mut app = App::new(cli.global, vars, me::command(&arguments));
+    let mut app = App::new(cli.global, vars, me::words(&arguments));
     let started =
         unread.map_or(Ok(()), |finding| Err(Halt::Findings(vec![finding]))).and_then(|()| app.start_logging());
     let code = started.and_then(|()| dispatch(&app, cli.command)).unwrap_or_else(|halt| app.stopped(halt));

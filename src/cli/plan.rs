@@ -2,7 +2,7 @@
 
 use super::{
     app::{App, Halt},
-    args::Work,
+    args::{Cli, Work},
     scene::Scene,
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     report,
     run::{self, Look},
 };
+use clap::{Arg, CommandFactory as _};
 use std::io::Write as _;
 
 /// Shows a plan. The exit code is the run's refusal code, else 0.
@@ -26,7 +27,7 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
         app.print(|out| report::plan::write(out, &look.plan, look.atomic, app.out))?;
     }
     if look.plan.findings.is_empty() && !look.plan.tasks.is_empty() {
-        next(app, &itself(&app.command));
+        next(app, &itself(&app.words));
     }
     Ok(code)
 }
@@ -36,14 +37,20 @@ pub fn next(app: &App, what: &str) {
     app.news(|err| writeln!(err, "{}: {what}", app.err.strong("next")));
 }
 
+/// The flags that stand before a command and whose value is the next word.
+fn valued() -> Vec<String> {
+    let takes = |arg: &&Arg| arg.get_action().takes_values();
+    let long = |arg: &Arg| arg.get_long().map(|long| format!("--{long}"));
+    let short = |arg: &Arg| arg.get_short().map(|short| format!("-{short}"));
+    Cli::command().get_arguments().filter(takes).flat_map(|arg| [long(arg), short(arg)]).flatten().collect()
+}
+
 /// The command that was looked at, as it would be typed to run it.
-fn itself(command: &str) -> String {
-    /// Flags whose value is the next word.
-    const VALUED: [&str; 9] =
-        ["-p", "--path", "-e", "--env", "--conn", "--wait-lock", "--log-format", "--log-file", "--env-file"];
+fn itself(typed: &[String]) -> String {
+    let valued = valued();
     let mut words: Vec<String> = vec![];
     let (mut planned, mut value) = (false, false);
-    for word in command.split(' ') {
+    for word in typed {
         let flags =
             word.strip_prefix('-').filter(|flags| !flags.is_empty() && flags.chars().all(|c| "nvqy".contains(c)));
         match (value, flags) {
@@ -53,9 +60,9 @@ fn itself(command: &str) -> String {
             }
             (false, None) if word == "--noop" => {}
             (false, None) if word == "plan" && !planned => planned = true,
-            _ => words.push(word.to_owned()),
+            _ => words.push(word.clone()),
         }
-        value = !value && VALUED.contains(&word);
+        value = !value && valued.contains(word);
     }
     words.join(" ")
 }
@@ -75,7 +82,7 @@ pub fn told(app: &App, scene: &Scene, look: &Look) {
 pub fn exit_code(look: &Look) -> u8 {
     let plan = &look.plan;
     let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings.clone()) };
-    Outcome { end, done: vec![], waits: plan.waits.clone(), notes: vec![], next: String::new() }.exit_code()
+    Outcome { waits: plan.waits.clone(), ..end.into() }.exit_code()
 }
 
 #[cfg(test)]
@@ -89,8 +96,16 @@ mod tests {
             ("triphase -e plan plan add v2 --json", "triphase -e plan add v2 --json"),
             ("triphase -nv ff", "triphase -v ff"),
             ("triphase --noop -n drop v1 --yes", "triphase drop v1 --yes"),
+            ("triphase --env-file plan --wait-lock 1s plan ff", "triphase --env-file plan --wait-lock 1s ff"),
+            ("triphase -p 'a plan -n' plan ff", "triphase -p 'a plan -n' ff"),
         ] {
-            assert_eq!(itself(typed), run);
+            // As a shell splits it.
+            let mut quoted = false;
+            let words = typed.split(|c| {
+                quoted ^= c == '\'';
+                c == ' ' && !quoted
+            });
+            assert_eq!(itself(&words.map(str::to_owned).collect::<Vec<_>>()), run);
         }
     }
 }

@@ -62,7 +62,7 @@ pub fn carried_out(app: &App, scene: &Scene, project: &Project, repair: &Repair)
         app.at(scene.target.name(), &place);
         let notes = would(&plan);
         let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
-        Outcome { end, done: vec![], waits: vec![], notes, next: String::new() }
+        Outcome { notes, ..end.into() }
     } else {
         work::under(app, scene, async |context| run::repair(context, project, repair).await)?
     })

@@ -21,7 +21,7 @@ pub fn run(app: &App, args: Stamp) -> Result<u8, Halt> {
         return by_history(app, &scene, table, args.reason);
     }
     let (Some(scope), Some(phase)) = (args.version, args.phase) else {
-        let finding = Finding::new(Class::Usage, "C", "stamp needs to know what: it guesses no release");
+        let finding = Finding::new(Class::Usage, "", "stamp needs to know what: it guesses no release");
         return Err(Halt::Findings(vec![finding.way_out("name a release or a step: triphase stamp vN --phase add")]));
     };
     let about = About::Stamp { scope, phase, only: args.only, known: Box::default() };
@@ -30,9 +30,8 @@ pub fn run(app: &App, args: Stamp) -> Result<u8, Halt> {
 
 /// Marks what the history of delta-migrations says is applied.
 fn by_history(app: &App, scene: &Scene, table: &str, reason: String) -> Result<u8, Halt> {
-    let refused = |message: String, way_out: &str| {
-        Halt::Findings(vec![Finding::new(Class::Usage, "C", message).way_out(way_out)])
-    };
+    let refused =
+        |message: String, way_out: &str| Halt::Findings(vec![Finding::new(Class::Usage, "", message).way_out(way_out)]);
     if scene.dialect != Dialect::Delta {
         let message = format!("--from-delta-migrations reads a table of a lake, and this target is {}", scene.dialect);
         return Err(refused(message, "name the lake: -e NAME, or --conn delta://…"));

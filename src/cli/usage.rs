@@ -16,11 +16,8 @@ pub fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let _ = error.print();
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if error.use_stderr() && has(arguments, &["--json"]) {
-        let finding = finding(&error.render().to_string());
-        let next = finding.way_out.clone();
-        let end = End::Refused(vec![finding]);
-        let outcome = Outcome { end, done: vec![], waits: vec![], notes: vec![], next };
-        let mut result = report::json::result(&outcome);
+        let end = End::Refused(vec![finding(&error.render().to_string())]);
+        let mut result = report::json::result(&Outcome::from(end));
         result["noop"] = has(arguments, &["--noop", "-n"]).into();
         let _ = writeln!(io::stdout().lock(), "{result}");
     }

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     engine::Where,
-    event::{End, Outcome},
+    event::{End, Outcome, UNCHANGED},
     logging::Sink,
-    report::{outcome::UNCHANGED, progress::Live},
+    report::progress::Live,
     run::{self, Asked, Context},
 };
 use std::io::{self, IsTerminal as _};
@@ -97,14 +97,7 @@ mod tests {
 
     #[test]
     fn a_question_that_was_broken_off_changed_nothing() {
-        let declined = Outcome {
-            end: End::Declined,
-            done: vec![],
-            waits: vec![],
-            notes: vec![],
-            next: "nothing was changed".into(),
-        };
-        let outcome = declined.interrupted(2);
+        let outcome = Outcome::from(End::Declined).interrupted(2);
         let mut out = vec![];
         assert!(crate::report::outcome::write(&mut out, &outcome, crate::report::Paint::PLAIN).is_ok());
         assert_eq!(

@@ -1,5 +1,5 @@
 //! What the engines with servers share: answers as text, the one value of an `expect`, what a broken connection means, how a statement in
-//! flight is cancelled, and whose sessions must be gone before the lock is given.
+//! flight is cancelled, and whose sessions must be gone before the lock is given. What is sent is logged here, SQLite's too.
 
 use super::{
     Failure, Me, Stop,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ledger::{Event, Outcome, RunRow},
-    model::Time,
+    model::{Class, Finding, Time},
 };
 use anyhow::anyhow;
 use futures_util::{TryStream, TryStreamExt as _};
@@ -101,6 +101,12 @@ pub(super) async fn read<Q, R: Row>(
             Err(cause) => return Err((results, cause)),
         }
     }
+}
+
+/// Logs a text that is about to be sent, for who looks for a fault (`-vv`). No password of a target is in it: connections are opened by
+/// options, not by text.
+pub(super) fn sent(text: &str) {
+    tracing::debug!(sql = text, "sent");
 }
 
 /// Says goodbye. What goes wrong with that is nobody's loss, and nobody waits for it for long.
@@ -219,6 +225,12 @@ pub(super) fn had_before(run: &RunRow, session: &str) -> Option<String> {
 /// Moves the run's row's count of takings on.
 pub(super) fn next_epoch(rows: &Rows) -> String {
     format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN))
+}
+
+/// Refuses to end who holds the lock without being told to (rule X3).
+pub(super) fn alive(who: &str) -> Failure {
+    let finding = Finding::new(Class::Guard, "X3", format!("the lock's holder is alive: {who}"));
+    Failure::Refused(Box::new(finding.way_out("wait for it, or end it: triphase unlock --force")))
 }
 
 /// Takes the lock's row away from a run: should it come back, it finds that the lock is not its own (X2).

@@ -3,7 +3,7 @@
 use super::{Ledger, Row};
 use crate::{
     action::Checksum,
-    model::{Class, Finding, Phase, PhaseState, Place, StepId, Version},
+    model::{Class, Finding, Phase, PhaseState, StepId, Version},
     release::{Project, Step},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 pub fn edited(project: &Project, step: &Step, row: &Row) -> Vec<Finding> {
     if let Some(declared) = &step.operation {
         let found = operation_edited(step, &declared.checksum, row);
-        return found.into_iter().map(|finding| at(finding, project.place(step, None))).collect();
+        return found.into_iter().map(|finding| finding.at(project.place(step, None))).collect();
     }
     Phase::ALL
         .iter()
@@ -29,16 +29,9 @@ pub fn edited(project: &Project, step: &Step, row: &Row) -> Vec<Finding> {
                 "put the text back and write a new step for the change, or record the edit: triphase repair accept {} --reason …",
                 step.id
             ));
-            at(found, project.place(step, Some(phase.verb())))
+            found.at(project.place(step, Some(phase.verb())))
         })
         .collect()
-}
-
-fn at(finding: Finding, place: Option<Place>) -> Finding {
-    match place {
-        Some(place) => finding.at(place),
-        None => finding,
-    }
 }
 
 /// An operation has one checksum for all its phases (O4): once one of them has run, it stands.

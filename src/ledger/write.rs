@@ -125,6 +125,19 @@ impl Entry {
             | Self::Rollout { event, .. } => event,
         }
     }
+
+    /// The step's phase that goes on with it: whose, which, what becomes of it, and the audit trail's row. `None`: a person's word, or a
+    /// release's.
+    pub const fn phase(&self) -> Option<(&StepId, Phase, &PhaseRow, &Event)> {
+        match self {
+            Self::Step { id, phase, row, event, .. } => Some((id, *phase, row, event)),
+            Self::Replace { .. }
+            | Self::Keep { .. }
+            | Self::Rename { .. }
+            | Self::Upgrade { .. }
+            | Self::Rollout { .. } => None,
+        }
+    }
 }
 
 /// What is written once, before a run's first change: the ledger's tables where there are none, the run's own row, and the guards
@@ -157,14 +170,7 @@ impl Unit {
     /// What it is a part of, as `add v2/customers`: what who waits is told of a run that is at it (rule X1). Neighbours' empty phases, which
     /// ride along, are not meant. `None`: it is no step's.
     pub fn at(&self) -> Option<String> {
-        self.opens.iter().chain(&self.closes).find_map(|entry| match entry {
-            Entry::Step { id, row, event, .. } if !row.empty => Some(format!("{} {id}", event.verb)),
-            Entry::Step { .. }
-            | Entry::Replace { .. }
-            | Entry::Keep { .. }
-            | Entry::Rename { .. }
-            | Entry::Upgrade { .. }
-            | Entry::Rollout { .. } => None,
-        })
+        let mut phases = self.opens.iter().chain(&self.closes).filter_map(Entry::phase);
+        phases.find(|(_, _, row, _)| !row.empty).map(|(id, _, _, event)| format!("{} {id}", event.verb))
     }
 }

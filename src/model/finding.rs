@@ -106,10 +106,10 @@ impl Finding {
         self
     }
 
-    /// The same at a place.
+    /// The same at a place, where there is one.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(Box::new(place));
+    pub fn at(mut self, place: impl Into<Option<Place>>) -> Self {
+        self.place = place.into().map(Box::new);
         self
     }
 }

@@ -33,24 +33,35 @@ fn steady(operation: &Operation, key: &str) -> bool {
         Operation::CreateTable(_) | Operation::AddConstraint(_) => true,
         // Without a condition of its own it fills what differs, and would find that for ever.
         Operation::Backfill(op) => key == "set" && op.r#where.is_none(),
-        _ => false,
+        // Each row that is NULL gets its value once.
+        Operation::SetNotNull(_) => false,
+        Operation::DropTable(_) | Operation::RenameTable(_) | Operation::DropColumn(_) => false,
+        Operation::RenameColumn(_) | Operation::DropNotNull(_) | Operation::SetDefault(_) => false,
+        Operation::DropDefault(_) | Operation::DropConstraint(_) | Operation::RenameConstraint(_) => false,
+        Operation::CreateIndex(_) | Operation::DropIndex(_) | Operation::RenameIndex(_) => false,
+        Operation::CreateEnum(_) | Operation::AddEnumValue(_) | Operation::RenameEnumValue(_) => false,
+        Operation::DropEnum(_) | Operation::SetComment(_) | Operation::SetProperties(_) => false,
+        Operation::UpgradeColumnMapping(_) | Operation::Repartition(_) => false,
     }
 }
 
 fn each(spec: &FieldSpec, fields: &Value, see: &mut dyn FnMut(&'static str, &str)) {
     let Some(value) = fields.get(spec.name) else { return };
-    match (spec.shape, value) {
-        (Shape::Expression, Value::String(text)) => see(spec.name, text),
-        (Shape::Set, Value::Object(set)) => {
-            set.values().filter_map(Value::as_str).for_each(|text| see(spec.name, text));
+    // What has another form was refused when it was read.
+    match spec.shape {
+        Shape::Expression => value.as_str().into_iter().for_each(|text| see(spec.name, text)),
+        Shape::Set => {
+            let set = value.as_object().into_iter().flat_map(|set| set.values());
+            set.filter_map(Value::as_str).for_each(|text| see(spec.name, text));
         }
-        (Shape::Map(specs), Value::Object(_)) => specs.iter().for_each(|spec| each(spec, value, see)),
-        (Shape::List(specs), Value::Array(items)) => {
-            for item in items {
+        Shape::Map(specs) => specs.iter().for_each(|spec| each(spec, value, see)),
+        Shape::List(specs) => {
+            for item in value.as_array().into_iter().flatten() {
                 specs.iter().for_each(|spec| each(spec, item, see));
             }
         }
-        _ => {}
+        Shape::Name | Shape::Names | Shape::Type | Shape::Text => {}
+        Shape::Flag | Shape::Count | Shape::OneOf(_) | Shape::Properties => {}
     }
 }
 

@@ -51,7 +51,7 @@ fn contracted(ledger: &Ledger, app: &Version) -> Vec<Finding> {
             };
             let message =
                 format!("the application of `{app}` can't run here: {phase} of the later step `{id}` has begun");
-            Finding::new(Class::Guard, "C", message).way_out(way_out)
+            Finding::new(Class::Guard, "", message).way_out(way_out)
         })
         .collect()
 }
@@ -65,7 +65,7 @@ fn missing_adds(project: &Project, facts: &Facts, app: &Version) -> Vec<Finding>
             known.last().map_or_else(|| "there is none".to_owned(), |newest| format!("the newest is `{newest}`"));
         let message = format!("neither files nor ledger know a release as new as `{app}`: {newest}");
         return vec![
-            Finding::new(Class::Pending, "C", message)
+            Finding::new(Class::Pending, "", message)
                 .way_out(format!("run it from the files that have it: triphase add {app}")),
         ];
     }
@@ -88,7 +88,7 @@ fn missing_adds(project: &Project, facts: &Facts, app: &Version) -> Vec<Finding>
         .map(|id| {
             let state = facts.ledger.steps.get(id).map_or(PhaseState::Pending, |row| row.phase(Phase::Add).state);
             let message = format!("the application of `{app}` needs the add of step `{id}`, which is {state}");
-            Finding::new(Class::Pending, "C", message).way_out(format!("triphase add {}", id.release))
+            Finding::new(Class::Pending, "", message).way_out(format!("triphase add {}", id.release))
         })
         .collect()
 }

@@ -290,13 +290,7 @@ pub fn broken(plan: &Plan, cut: &Cut, at: Option<u32>, why: &str, how: Broken) -
 pub(super) fn closes(cuts: &[Cut]) -> std::collections::BTreeMap<String, PhaseState> {
     cuts.iter()
         .flat_map(|cut| &cut.unit.closes)
-        .filter_map(|entry| match entry {
-            Entry::Step { id, phase, row, .. } => Some((format!("{id} {phase}"), row.state)),
-            Entry::Replace { .. }
-            | Entry::Keep { .. }
-            | Entry::Rename { .. }
-            | Entry::Upgrade { .. }
-            | Entry::Rollout { .. } => None,
-        })
+        .filter_map(Entry::phase)
+        .map(|(id, phase, row, _)| (format!("{id} {phase}"), row.state))
         .collect()
 }

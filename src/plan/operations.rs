@@ -3,7 +3,7 @@
 
 use super::{
     Ask, FfTo, Plan, Request, Scope,
-    together::{self, Known},
+    together::{self, Columns},
 };
 use crate::{
     action::{Action, Handler, Handlers},
@@ -111,76 +111,104 @@ fn next(row: &Row) -> Option<Verb> {
 
 /// Gives every operation its handlers.
 pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
-    let mut resolved = Resolved::untouched(project);
-    let mut tables = facts.lake.tables.clone();
-    let mut handlers: BTreeMap<StepId, Handlers> = BTreeMap::new();
-    let mut sure = true;
+    let mut playing = Playing {
+        facts,
+        resolved: Resolved::untouched(project),
+        tables: facts.lake.tables.clone(),
+        handlers: BTreeMap::new(),
+        sure: true,
+    };
     for release in &project.releases {
-        let mut known = Known::of(&tables);
-        let mut later: Vec<(&Step, Option<&Row>)> = vec![];
+        let mut columns = Columns::of(&playing.tables);
+        let later = playing.add(release);
+        playing.sure &= playing.is_sure(release, &later);
+        columns.add(&playing.tables);
+        playing.contract(&later, &columns);
+    }
+    playing.end()
+}
+
+/// Release after release, played on what is known of the tables.
+struct Playing<'a, 'f> {
+    facts: &'f Facts,
+    resolved: Resolved<'a>,
+    /// As they are by then.
+    tables: BTreeMap<String, TableState>,
+    handlers: BTreeMap<StepId, Handlers>,
+    /// Whether they are what the play makes of them.
+    sure: bool,
+}
+
+impl<'a: 'f, 'f> Playing<'a, 'f> {
+    /// Finds the handlers of a release's operations, each on its table as the adds before it leave it. Gives the steps that have some.
+    fn add(&mut self, release: &'f Release) -> Vec<(&'f Step, Option<&'f Row>)> {
+        let facts = self.facts;
+        let mut later = vec![];
         for (step, declared, row) in unfinished(release, &facts.ledger) {
             let kept = facts.stored.get(&step.id).filter(|_| row.is_some_and(begun));
             // An edit of what has run nothing yet is free.
             let kept = kept.filter(|kept| {
                 row.is_some_and(Row::has_progress) || kept.values().all(|handler| handler.checksum == declared.checksum)
             });
-            match (kept, row.filter(|row| row.has_progress())) {
-                (Some(kept), _) => {
-                    handlers.insert(step.id.clone(), kept.clone());
+            let found = match (kept, row.filter(|row| row.has_progress())) {
+                (Some(kept), _) => Ok(kept.clone()),
+                (None, Some(_)) => Err(not_kept(&step.id)),
+                (None, None) => derived(step, declared, &self.tables, facts).map(|derived| {
+                    play(derived.handlers.get(&Verb::Add), facts, &mut self.tables);
+                    let warnings = derived.warnings.iter().map(|text| format!("step `{}`: {text}", step.id));
+                    self.resolved.warnings.insert(step.id.clone(), warnings.collect());
+                    of_derived(&derived, declared, &step.id)
+                }),
+            };
+            match found {
+                Ok(handlers) => {
+                    self.handlers.insert(step.id.clone(), handlers);
+                    later.push((step, row));
                 }
-                (None, Some(_)) => {
-                    resolved.refused.insert(step.id.clone(), not_kept(&step.id));
-                    continue;
-                }
-                (None, None) => match derived(step, declared, &tables, facts) {
-                    Ok(derived) => {
-                        play(derived.handlers.get(&Verb::Add), facts, &mut tables);
-                        let warnings = derived.warnings.iter().map(|text| format!("step `{}`: {text}", step.id));
-                        resolved.warnings.insert(step.id.clone(), warnings.collect());
-                        handlers.insert(step.id.clone(), of_derived(&derived, declared, &step.id));
-                    }
-                    Err(finding) => {
-                        resolved.refused.insert(step.id.clone(), finding);
-                        continue;
-                    }
-                },
+                Err(finding) => drop(self.resolved.refused.insert(step.id.clone(), finding)),
             }
-            later.push((step, row));
         }
-        // Where a phase stands half-way, its table is not what the play makes of it.
-        sure &= later.iter().all(|(_, row)| row.is_none_or(whole));
-        sure &= release.steps.iter().all(|step| !resolved.refused.contains_key(&step.id));
-        // Nor where what comes next does not fit the table as it stands.
-        sure &= later.iter().all(|(step, row)| {
-            let next = row.and_then(next);
-            let kept = next.and_then(|verb| handlers.get(&step.id)?.get(&verb));
-            kept.is_none_or(|handler| together::fits(&acts(handler), facts))
-        });
-        known.add(&tables);
-        // What the next release will meet, once this one is finished.
+        later
+    }
+
+    /// Whether the tables are now what the play makes of them.
+    fn is_sure(&self, release: &Release, later: &[(&Step, Option<&Row>)]) -> bool {
+        // Where a phase stands half-way they are not, nor where what comes next does not fit the table as it stands.
+        let fits = |(step, row): &(&Step, Option<&Row>)| {
+            let kept = row.and_then(next).and_then(|verb| self.handlers.get(&step.id)?.get(&verb));
+            row.is_none_or(whole) && kept.is_none_or(|handler| together::fits(&acts(handler), self.facts))
+        };
+        release.steps.iter().all(|step| !self.resolved.refused.contains_key(&step.id)) && later.iter().all(fits)
+    }
+
+    /// Goes on to what the next release will meet, once this one is finished.
+    fn contract(&mut self, later: &[(&Step, Option<&Row>)], columns: &Columns) {
         for verb in [Verb::Simdrop, Verb::Drop] {
-            for (step, row) in &later {
-                if row.is_none_or(|row| row.phase(verb.phase()).state != PhaseState::Done) {
-                    let acts = handlers.get(&step.id).and_then(|kept| kept.get(&verb)).map(acts);
-                    let acts = acts.unwrap_or_default();
-                    if sure && let Some(refusal) = together::refusal(&acts, facts, &tables, &known) {
-                        sure = false;
-                        resolved.refused.insert(step.id.clone(), together::finding(refusal, verb, &step.id));
-                    }
-                    play(Some(&acts), facts, &mut tables);
+            let open = |row: &Row| row.phase(verb.phase()).state != PhaseState::Done;
+            for (step, _) in later.iter().filter(|(_, row)| row.is_none_or(open)) {
+                let acts = self.handlers.get(&step.id).and_then(|kept| kept.get(&verb)).map(acts).unwrap_or_default();
+                if self.sure
+                    && let Some(refusal) = together::refusal(&acts, self.facts, &self.tables, columns)
+                {
+                    self.sure = false;
+                    self.resolved.refused.insert(step.id.clone(), together::finding(refusal, verb, &step.id));
+                }
+                play(Some(&acts), self.facts, &mut self.tables);
+            }
+        }
+    }
+
+    fn end(mut self) -> Resolved<'a> {
+        if !self.handlers.is_empty() {
+            let releases = self.resolved.project.to_mut().releases.iter_mut();
+            for step in releases.flat_map(|release: &mut Release| &mut release.steps) {
+                if let Some(own) = self.handlers.remove(&step.id) {
+                    step.handlers = own;
                 }
             }
         }
+        self.resolved
     }
-    if !handlers.is_empty() {
-        let steps = resolved.project.to_mut().releases.iter_mut().flat_map(|release: &mut Release| &mut release.steps);
-        for step in steps {
-            if let Some(own) = handlers.remove(&step.id) {
-                step.handlers = own;
-            }
-        }
-    }
-    resolved
 }
 
 fn derived(

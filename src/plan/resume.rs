@@ -34,11 +34,7 @@ pub(super) fn resume(
         let found = otherwise(id, verb, same + 1, same < now.len(), source);
         // A rollback runs from the ledger, whatever the file says.
         let step = played.project.step(id).filter(|_| verb.way() == Way::Forward);
-        let place = step.and_then(|step| played.project.place(step, Some(verb)));
-        return Err(match place {
-            Some(place) => found.at(place),
-            None => found,
-        });
+        return Err(found.at(step.and_then(|step| played.project.place(step, Some(verb)))));
     }
     // An `expect` guards what comes after it, and that is not done: it is asked again (F3).
     let expects = handler.into_iter().flat_map(|h| h.actions[..from as usize].iter().rev());

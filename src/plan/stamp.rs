@@ -48,7 +48,7 @@ pub(super) fn stamp(
     stamper.plan.findings = findings;
     let (version, step) = match scope {
         Scope::Auto => {
-            let finding = Finding::new(Class::Usage, "C", "stamp needs to know what: it guesses no release");
+            let finding = Finding::new(Class::Usage, "", "stamp needs to know what: it guesses no release");
             stamper.plan.findings.push(finding.way_out("name a release or a step: triphase stamp vN --phase add"));
             return stamper.plan;
         }
@@ -174,7 +174,7 @@ impl<'a> Stamper<'a> {
                     "let the run go on or roll it back; or say what is true: triphase repair done {} {phase} --reason …",
                     step.id
                 );
-                self.plan.findings.push(Finding::new(Class::Guard, "C", message).way_out(way_out));
+                self.plan.findings.push(Finding::new(Class::Guard, "", message).way_out(way_out));
                 return;
             }
         }

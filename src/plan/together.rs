@@ -9,14 +9,14 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns that a release's tables have had, by table.
-pub(super) struct Known(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct Columns(BTreeMap<String, BTreeSet<String>>);
 
-impl Known {
+impl Columns {
     /// Those of some tables.
     pub fn of(tables: &BTreeMap<String, TableState>) -> Self {
-        let mut known = Self(BTreeMap::new());
-        known.add(tables);
-        known
+        let mut columns = Self(BTreeMap::new());
+        columns.add(tables);
+        columns
     }
 
     /// And those that they have now.
@@ -32,7 +32,7 @@ pub(super) fn refusal(
     acts: &[Act],
     facts: &Facts,
     tables: &BTreeMap<String, TableState>,
-    known: &Known,
+    columns: &Columns,
 ) -> Option<Refusal> {
     let mut states: BTreeMap<&str, TableState> = BTreeMap::new();
     for act in acts.iter().filter(|act| edits_a_table(act)) {
@@ -43,7 +43,7 @@ pub(super) fn refusal(
             Ok(after) => after,
             Err(refusal) => return Some(refusal.way_out(String::new())),
         };
-        if let Err(refusal) = coherent_among(before, &after, known.0.get(name).unwrap_or(&BTreeSet::new())) {
+        if let Err(refusal) = coherent_among(before, &after, columns.0.get(name).unwrap_or(&BTreeSet::new())) {
             return Some(refusal);
         }
         states.insert(name, after);

@@ -79,7 +79,7 @@ fn choose(
     if eligible.len() > 1 {
         let names = eligible.iter().map(|(version, _)| version.as_str()).collect::<Vec<_>>().join(", ");
         played.plan.findings.push(
-            Finding::new(Class::Usage, "C", format!("several releases could be meant by `{verb}`: {names}"))
+            Finding::new(Class::Usage, "", format!("several releases could be meant by `{verb}`: {names}"))
                 .way_out(format!("name one: triphase {verb} {}", eligible[0].0)),
         );
     } else if let Some((_, tasks)) = eligible.pop() {

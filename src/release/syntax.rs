@@ -57,42 +57,50 @@ fn byte_of(text: &str, mark: &str) -> Option<usize> {
     Some(begin + rest.char_indices().nth(column.checked_sub(1)?).map_or(rest.len(), |(at, _)| at))
 }
 
+/// What to do about a tab.
+const NO_TAB: &str = "indent with blanks: YAML takes no tab";
+
+/// What to do where none of [`WAYS`] is known.
+const COMPARE: &str = "compare the line with those around it: indentation, quotes, and the blank after a colon";
+
+/// What to do, by words that the reader's message has: the first row counts of which it has all.
+const WAYS: &[(&[&str], &str)] = &[
+    (&["tab character"], NO_TAB),
+    (&["cannot start any token"], "put text that begins with `@`, a backtick or `%` in quotes"),
+    (&["while scanning a quoted scalar", "end of stream"], "close the quote that opens here"),
+    (&["unknown escape"], "write it in single quotes: in double quotes a backslash begins an escape"),
+    (&["while parsing a flow sequence"], "close the bracket that opens here with `]`, with commas between its entries"),
+    (&["while parsing a flow mapping"], "close the brace that opens here with `}`, with commas between its entries"),
+    (
+        &["unknown anchor"],
+        "put text that begins with `*` in quotes: else it names an anchor (`&name`), and there is none of that name",
+    ),
+    (&["while scanning an anchor"], "put text that begins with `*` or `&` in quotes"),
+    (&["while scanning an alias"], "put text that begins with `*` or `&` in quotes"),
+    (
+        &["mapping values are not allowed"],
+        "put text that holds `: ` in quotes, or below its key after `|`; or mend the lines above: a blank after a colon, keys in one column",
+    ),
+    (
+        &["could not find expected ':'"],
+        "write `key: value`, with a colon and a blank; SQL of several lines goes below its key after `|`, indented",
+    ),
+    (&["block sequence entries are not allowed"], "begin the list on a line of its own, below its key"),
+    (&["did not find expected '-' indicator"], "begin the entries of a list in one column, each with `- `"),
+    (&["while parsing a flow node"], "write the value that is missing here, or close the bracket that is open"),
+    (
+        &["did not find expected key"],
+        "begin the keys of a map in one column, and so the entries of a list; put nothing behind a closing quote",
+    ),
+    (&["found a tab"], NO_TAB),
+];
+
 /// The way out. `here`: the text from the fault on.
 fn way_out(message: &str, here: &str) -> String {
-    let says = |words: &str| message.contains(words);
-    if says("tab character") || (says("cannot start any token") && here.starts_with('\t')) {
-        return "indent with blanks: YAML takes no tab".to_owned();
+    // The reader tells of a tab as of any other character that begins nothing.
+    if here.starts_with('\t') && message.contains("cannot start any token") {
+        return NO_TAB.to_owned();
     }
-    let words = if says("cannot start any token") {
-        "put text that begins with `@`, a backtick or `%` in quotes"
-    } else if says("while scanning a quoted scalar") && says("end of stream") {
-        "close the quote that opens here"
-    } else if says("unknown escape") {
-        "write it in single quotes: in double quotes a backslash begins an escape"
-    } else if says("while parsing a flow sequence") {
-        "close the bracket that opens here with `]`, with commas between its entries"
-    } else if says("while parsing a flow mapping") {
-        "close the brace that opens here with `}`, with commas between its entries"
-    } else if says("unknown anchor") {
-        "put text that begins with `*` in quotes: else it names an anchor (`&name`), and there is none of that name"
-    } else if says("while scanning an anchor") || says("while scanning an alias") {
-        "put text that begins with `*` or `&` in quotes"
-    } else if says("mapping values are not allowed") {
-        "put text that holds `: ` in quotes, or below its key after `|`; or mend the lines above: a blank after a colon, keys in one column"
-    } else if says("could not find expected ':'") {
-        "write `key: value`, with a colon and a blank; SQL of several lines goes below its key after `|`, indented"
-    } else if says("block sequence entries are not allowed") {
-        "begin the list on a line of its own, below its key"
-    } else if says("did not find expected '-' indicator") {
-        "begin the entries of a list in one column, each with `- `"
-    } else if says("while parsing a flow node") {
-        "write the value that is missing here, or close the bracket that is open"
-    } else if says("did not find expected key") {
-        "begin the keys of a map in one column, and so the entries of a list; put nothing behind a closing quote"
-    } else if says("found a tab") {
-        "indent with blanks: YAML takes no tab"
-    } else {
-        "compare the line with those around it: indentation, quotes, and the blank after a colon"
-    };
-    words.to_owned()
+    let way = WAYS.iter().find(|(words, _)| words.iter().all(|words| message.contains(words)));
+    way.map_or(COMPARE, |(_, way)| way).to_owned()
 }

@@ -77,7 +77,7 @@ pub fn result(outcome: &Outcome) -> Value {
         "result",
         json!({
             "exit_code": outcome.exit_code(),
-            "end": end_name(&outcome.end),
+            "end": end_name(outcome),
             "error": end_text(&outcome.end),
             "done": done,
             "stopped": stopped,
@@ -170,7 +170,8 @@ fn task(task: &Task) -> Value {
         &task.id,
         task.verb,
         json!({
-            "name": task.name, "label": task.label, "way_back_empty": task.nothing_back(), "empty": task.is_empty(), "ask_each": task.ask_each,
+            "name": task.name, "label": task.label, "way_back_empty": task.nothing_back(), "empty": task.is_empty(),
+            "ask_each": task.ask_each,
             "clears": task.clears.iter().map(crate::action::Action::text).collect::<Vec<_>>(), "statements": statements,
         }),
     )
@@ -200,8 +201,10 @@ fn ms(length: std::time::Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
-const fn end_name(end: &End) -> &'static str {
-    match end {
+/// How it ended, in a word that the exit code agrees with: what could not add a release is not done.
+fn end_name(outcome: &Outcome) -> &'static str {
+    match &outcome.end {
+        End::Done if outcome.exit_code() != 0 => "stopped",
         End::Done => "done",
         End::Refused(_) => "refused",
         End::Failed => "failed",
@@ -265,12 +268,14 @@ mod tests {
         let value = result(&outcome);
         assert_eq!(value["schema_version"], 1);
         assert_eq!(value["type"], "result");
-        assert_eq!(value["exit_code"], 7);
+        assert_eq!((value["exit_code"].as_u64(), value["end"].as_str()), (Some(7), Some("stopped")));
         assert_eq!(value["stopped"]["phase"], "add");
         assert_eq!(value["stopped"]["guard"], "G6");
         assert_eq!(value["stopped"]["setting"], "min_simdrop_age: 7d");
         assert_eq!(value["stopped"]["earliest"], "1970-01-01T00:00:00Z");
         assert_eq!(value["stopped"]["next"], "triphase drop v2");
+        let waits = Outcome { waits: vec![wait(Phase::Drop, false)], ..outcome };
+        assert_eq!((result(&waits)["exit_code"].as_u64(), result(&waits)["end"].as_str()), (Some(0), Some("done")));
     }
 
     #[test]

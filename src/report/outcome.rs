@@ -2,7 +2,7 @@
 
 use super::{Paint, count, finding, visible};
 use crate::{
-    event::{End, Outcome},
+    event::{End, Outcome, UNCHANGED},
     model::{StepId, Verb},
     plan::Wait,
 };
@@ -10,9 +10,6 @@ use std::{
     collections::BTreeSet,
     io::{self, Write},
 };
-
-/// How the advice begins where a person broke a question off, and so nothing was done that could be recorded.
-pub const UNCHANGED: &str = "nothing was changed";
 
 /// Writes what was done, what waits, why it stopped and what to run next.
 ///

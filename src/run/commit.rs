@@ -66,32 +66,68 @@ pub(super) async fn commit(
     }
     // A procedure may commit on its way: of one that failed it is not known how much is applied, and it is not sent again.
     let inside = cut.unit.actions.iter().any(|action| commits_inside(session.dialect(), action));
-    let end = match until_committed(context, hold, &task.id, task.verb, &cut.unit, inside).await {
+    match until_committed(context, hold, &task.id, task.verb, &cut.unit, inside).await {
         Ok(_) => {
-            // Told in the plan's order: some that rode along come before the unit's own task, some after it.
-            let mut ended = cut.empties.clone();
-            if cut.last && !ended.contains(&cut.task) {
-                ended.push(cut.task);
-            }
-            ended.sort_unstable();
-            for index in ended {
-                let task = &plan.tasks[index];
-                let (id, verb) = (task.id.clone(), task.verb);
-                let own = index == cut.task && !cut.empties.contains(&index);
-                let told = index == cut.task && !begins;
-                if !own && !told {
-                    (context.tell)(Event::Started { id: id.clone(), verb, task: index, of });
-                }
-                let took = if own { began.elapsed() } else { Duration::ZERO };
-                let empty = task.handler.actions.is_empty();
-                (context.tell)(Event::Finished { id: id.clone(), verb, empty, took });
-                done.push((id, verb));
-            }
-            return Ok(None);
+            tell_ended(context, plan, &cut, begins, began.elapsed(), done);
+            Ok(None)
         }
-        Err((Failure::Handler { at, why }, _)) => {
+        Err((failure, by)) => {
+            if matches!(&failure, Failure::Handler { why, .. } if why.is::<NothingRan>()) {
+                way = None;
+            }
+            let end = broken_off(context, hold, plan, &cut, &indices, inside, (failure, by)).await?;
+            Ok(Some((end, way)))
+        }
+    }
+}
+
+/// Tells which tasks ended with a unit, in the plan's order: some that rode along come before the unit's own task, some after it.
+fn tell_ended(
+    context: &Context<'_>,
+    plan: &Plan,
+    cut: &Cut,
+    begins: bool,
+    elapsed: Duration,
+    done: &mut Vec<(StepId, Verb)>,
+) {
+    let mut ended = cut.empties.clone();
+    if cut.last && !ended.contains(&cut.task) {
+        ended.push(cut.task);
+    }
+    ended.sort_unstable();
+    for index in ended {
+        let task = &plan.tasks[index];
+        let (id, verb) = (task.id.clone(), task.verb);
+        let own = index == cut.task && !cut.empties.contains(&index);
+        let told = index == cut.task && !begins;
+        if !own && !told {
+            (context.tell)(Event::Started { id: id.clone(), verb, task: index, of: plan.tasks.len() });
+        }
+        let took = if own { elapsed } else { Duration::ZERO };
+        let empty = task.handler.actions.is_empty();
+        (context.tell)(Event::Finished { id: id.clone(), verb, empty, took });
+        done.push((id, verb));
+    }
+}
+
+/// Tells and records how a unit was broken off. `indices`: which of the handler's actions its own are; `inside`: one of them may have
+/// committed on its way; with the failure, who was in the way.
+///
+/// # Errors
+/// What is no unit's, but the run's.
+async fn broken_off(
+    context: &Context<'_>,
+    hold: &dyn Hold,
+    plan: &Plan,
+    cut: &Cut,
+    indices: &[u32],
+    inside: bool,
+    (failure, by): (Failure, Vec<String>),
+) -> Result<End, Failure> {
+    let task = &plan.tasks[cut.task];
+    Ok(match failure {
+        Failure::Handler { at, why } => {
             let inside = inside && !why.is::<NothingRan>();
-            way = way.filter(|_| !why.is::<NothingRan>());
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
             let text = cut.unit.actions.get(at).map_or_else(|| "COMMIT".into(), Action::text);
@@ -103,36 +139,35 @@ pub(super) async fn commit(
                 committed: cut.first,
                 partly: inside || cut.unit.actions.iter().any(is_file),
                 at_commit: at == cut.unit.actions.len(),
-                server: servers_words(session.dialect(), &error),
+                server: servers_words(context.driver.dialect(), &error),
                 error: error.clone(),
             });
             let how = if inside { Broken::Undecided } else { Broken::Failed };
             if !cut.clears {
-                record(context, hold, &broken(plan, &cut, index, &error, how)).await?;
+                record(context, hold, &broken(plan, cut, index, &error, how)).await?;
             }
             End::Failed
         }
-        Err((Failure::Busy(what), by)) => {
+        Failure::Busy(what) => {
             // A statement that stands alone was announced; that it was not applied is known, and said.
             if !cut.unit.opens.is_empty() {
                 let how = if inside { Broken::Undecided } else { Broken::Failed };
-                record(context, hold, &broken(plan, &cut, Some(cut.first), &what, how)).await?;
+                record(context, hold, &broken(plan, cut, Some(cut.first), &what, how)).await?;
             }
             End::Busy(format!("{} of step `{}`: {}", task.verb, task.id, blocked(&what, &by)))
         }
-        Err((Failure::Stopped, _)) => {
+        Failure::Stopped => {
             let signal = context.stop.signal().unwrap_or(2);
             let how = if inside { Broken::Undecided } else { Broken::Interrupted };
             if !cut.clears {
-                record(context, hold, &broken(plan, &cut, None, "interrupted", how)).await?;
+                record(context, hold, &broken(plan, cut, None, "interrupted", how)).await?;
             }
             End::Interrupted(signal)
         }
-        Err((failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_)), _)) => {
+        failure @ (Failure::Lost(_) | Failure::Fenced(_) | Failure::Access(_) | Failure::Refused(_)) => {
             return Err(failure);
         }
-    };
-    Ok(Some((end, way)))
+    })
 }
 
 /// A procedure or a block that commits on its way.

@@ -88,3 +88,34 @@ pub(super) async fn patiently<T>(
         pause = (pause * 2).min(Duration::from_secs(5));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ledger::RunRow, model::Time};
+
+    fn held(run: &str, at: Option<&str>) -> Held {
+        let by = RunRow {
+            run: run.into(),
+            who: "ann@ci".into(),
+            host: "ci".into(),
+            pid: 7,
+            since: Time(0),
+            command: "triphase ff".into(),
+            at: at.map(str::to_owned),
+        };
+        Held { by: Some(by), what: "the lock".into() }
+    }
+
+    #[test]
+    fn who_waits_is_told_of_a_holder_and_of_its_first_step_and_no_more() {
+        let (none, first, second) = (held("r1", None), held("r1", Some("add v1/a")), held("r1", Some("add v1/b")));
+        assert!(says_more(&first, &none) && says_more(&held("r2", None), &none));
+        assert!(!says_more(&none, &none) && !says_more(&second, &first));
+        // Between two statements nothing shows it.
+        assert_eq!(seen_before(none.clone(), Some(&first)), first);
+        assert_eq!(seen_before(second.clone(), Some(&first)), second);
+        assert_eq!(seen_before(held("r2", None), Some(&first)), held("r2", None));
+        assert_eq!(seen_before(none.clone(), None), none);
+    }
+}

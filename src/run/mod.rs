@@ -15,7 +15,7 @@ pub use word::repair;
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
-    event::{End, Event, OUT_OF_REACH, Outcome},
+    event::{End, Event, Outcome},
     ledger::{Facts, Ledger},
     model::{Class, Finding, StepId, Verb, Way},
     plan::{self, Plan, Request},
@@ -28,8 +28,8 @@ use std::{collections::BTreeSet, time::Duration};
 /// Where a run tells what happens to it.
 pub type Tell<'a> = &'a (dyn Fn(Event) + Send + Sync);
 
-/// Asks a person whether this may happen (rule G9); `Ok(false)`: no. `Err`: it can't be asked, and why.
-pub type Confirm<'a> = &'a (dyn Fn(&Where, &Asked<'_>) -> Result<bool, String> + Send + Sync);
+/// Asks a person whether this may happen (rule G9); `Ok(false)`: no. `Err`: nobody can be asked.
+pub type Confirm<'a> = &'a (dyn Fn(&Where, &Asked<'_>) -> Result<bool, Finding> + Send + Sync);
 
 /// What a person is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,17 @@ pub struct Context<'a> {
     pub tell: Tell<'a>,
     /// Who is asked on a protected target; called only where the guards in force ask for it.
     pub confirm: Confirm<'a>,
+}
+
+impl Context<'_> {
+    /// Asks a person (rule G9). `Some`: it was not said yes to, and so it ends here.
+    pub fn unconfirmed(&self, place: &Where, what: &Asked<'_>) -> Option<End> {
+        match (self.confirm)(place, what) {
+            Ok(true) => None,
+            Ok(false) => Some(End::Declined),
+            Err(finding) => Some(End::Refused(vec![finding])),
+        }
+    }
 }
 
 /// The signal that is assumed where none is known.
@@ -103,15 +114,12 @@ async fn go(context: &Context<'_>, project: &Project, request: &Request, mut sta
         End::Interrupted(signal) => End::Interrupted(context.stop.signal().unwrap_or(signal)),
         end => end,
     };
-    let next = state.advice.unwrap_or_default();
-    let next = match &end {
-        End::Done => next,
-        End::Refused(findings) | End::Undecided(findings) => {
-            findings.iter().map(|f| f.way_out.clone()).find(|w| !w.is_empty()).unwrap_or(next)
-        }
+    let advice = state.advice.unwrap_or_default();
+    let next = match (&end, end.next()) {
+        (End::Done, _) | (End::Refused(_) | End::Undecided(_), "") => advice,
         // What failed on its way, or was stopped there, has a way out of its own.
-        End::Failed | End::Busy(_) | End::Interrupted(_) if !next.is_empty() => next,
-        End::Failed => match &request.ask {
+        (End::Failed | End::Busy(_) | End::Interrupted(_), _) if !advice.is_empty() => advice,
+        (End::Failed, _) => match &request.ask {
             plan::Ask::Verb { verb, .. } if verb.way() == Way::Back => format!(
                 "mend the data, or replace the stored handler (triphase repair handler vN/step {verb} --file F --reason …), then run the \
                  same command again"
@@ -120,10 +128,16 @@ async fn go(context: &Context<'_>, project: &Project, request: &Request, mut sta
                 "mend the handler or the data, then run the same command again; or roll back".into()
             }
         },
-        End::Busy(_) | End::Interrupted(_) => "run the same command again".into(),
-        End::Fenced(_) => "see how far it came: triphase show; then run the same command again".into(),
-        End::Access(_) => OUT_OF_REACH.into(),
-        End::Declined => "nothing was changed".into(),
+        (
+            End::Refused(_)
+            | End::Undecided(_)
+            | End::Busy(_)
+            | End::Interrupted(_)
+            | End::Fenced(_)
+            | End::Access(_)
+            | End::Declined,
+            own,
+        ) => own.to_owned(),
     };
     Outcome { end, done: state.done, waits: state.waits, notes: state.notes, next }
 }
@@ -311,14 +325,9 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
     }
     // Read before the answer.
     warn(context, plan, state);
-    match (context.confirm)(&session.place(), &Asked::Plan(plan)) {
-        Ok(true) => {
-            state.confirmed = Some(plan.tasks.clone());
-            None
-        }
-        Ok(false) => Some(End::Declined),
-        Err(why) => Some(End::Refused(vec![Finding::new(Class::Guard, "G9", why)])),
-    }
+    let end = context.unconfirmed(&session.place(), &Asked::Plan(plan));
+    state.confirmed = end.is_none().then(|| plan.tasks.clone());
+    end
 }
 
 /// Whether tasks are those that were said yes to: no other one, and none missing but what this run has done since. One may have come
@@ -441,10 +450,9 @@ pub async fn unlock(context: &Context<'_>, force: bool) -> Result<String, End> {
             }
         };
         if protected {
-            match (context.confirm)(&session.place(), &Asked::Change("unlock: end the holder's session")) {
-                Ok(true) => {}
-                Ok(false) => return Ok(Err(End::Declined)),
-                Err(why) => return Ok(Err(End::Refused(vec![Finding::new(Class::Guard, "G9", why)]))),
+            let asked = Asked::Change("unlock: end the holder's session");
+            if let Some(end) = context.unconfirmed(&session.place(), &asked) {
+                return Ok(Err(end));
             }
         }
         session.evict(&context.me, force).await.map(Ok)

@@ -9,7 +9,7 @@ use crate::{
     engine::{Failure, Hold, Session, Stop},
     event::{End, Event, Outcome},
     ledger::{Begin, Entry, HistoryRow, Ledger, Unit},
-    model::{Class, Finding, Version},
+    model::Version,
     plan::{Repair, RepairPlan},
     release::Project,
 };
@@ -35,12 +35,11 @@ pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -
             Err(end) => break end,
         }
     };
-    let next = match end.next() {
-        "" if repair.about.mends() => "triphase check",
-        "" => "triphase show",
-        next => next,
-    };
-    Outcome { end, done: Vec::new(), waits: Vec::new(), notes: state.notes, next: next.into() }
+    let mut outcome = Outcome { notes: state.notes, ..end.into() };
+    if outcome.next.is_empty() {
+        outcome.next = if repair.about.mends() { "triphase check" } else { "triphase show" }.to_owned();
+    }
+    outcome
 }
 
 /// What outlives a round of a person's word.
@@ -149,12 +148,7 @@ fn confirm_word(
     if *confirmed || !repair.asks() || !ledger.in_force(&context.target.guards).is_protected() {
         return None;
     }
-    match (context.confirm)(&session.place(), &Asked::Change(&plan.notes.join("; "))) {
-        Ok(true) => {
-            *confirmed = true;
-            None
-        }
-        Ok(false) => Some(End::Declined),
-        Err(why) => Some(End::Refused(vec![Finding::new(Class::Guard, "G9", why)])),
-    }
+    let end = context.unconfirmed(&session.place(), &Asked::Change(&plan.notes.join("; ")));
+    *confirmed = end.is_none();
+    end
 }

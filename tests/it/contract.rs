@@ -81,6 +81,31 @@ fn every_rule_has_its_row_in_order() {
     }
 }
 
+/// The rules that findings and refusals of the sources name: `Class::Guard, "G4"`.
+fn named(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            named(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(path).unwrap();
+            let behind =
+                text.split("Class::").skip(1).filter_map(|rest| rest.split_once(',')?.1.trim_start().strip_prefix('"'));
+            let rules = behind.filter_map(|rest| Some(rest.split_once('"')?.0)).filter(|rule| rule.len() < 4);
+            found.extend(rules.filter(|rule| rule.starts_with(|c: char| c.is_ascii_uppercase())).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_rule_that_a_finding_names_is_in_the_contract() {
+    let mut found = BTreeSet::new();
+    named(&root().join("src"), &mut found);
+    assert!(found.len() > 25, "{found:?}");
+    let known: BTreeSet<String> = PAGES.into_iter().flat_map(|(_, of)| rules(of)).collect();
+    assert_eq!(found.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
 #[test]
 fn every_test_that_is_named_exists() {
     let own = own_tests();

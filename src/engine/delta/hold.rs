@@ -17,7 +17,7 @@ use crate::{
     action::Action,
     engine::{Answer, Failure, Hold, Me, Progress, Stop},
     failpoint,
-    ledger::{Begin, Entry, Event, Format, Left, Outcome, Unit},
+    ledger::{Begin, Entry, Format, Left, Outcome, Unit},
     model::{StepId, Time},
     ops::Act,
     sql,
@@ -276,14 +276,7 @@ impl<'a> LakeHold<'a> {
     }
 
     fn row(&self, entry: &Entry) -> Row {
-        let event: &Event = match entry {
-            Entry::Step { event, .. }
-            | Entry::Replace { event, .. }
-            | Entry::Keep { event, .. }
-            | Entry::Rename { event, .. }
-            | Entry::Upgrade { event, .. }
-            | Entry::Rollout { event, .. } => event,
-        };
+        let event = entry.event();
         Row {
             release: event.release.as_ref().map_or_else(String::new, |release| release.as_str().to_owned()),
             step: event.step.clone().unwrap_or_default(),

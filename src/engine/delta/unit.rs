@@ -7,24 +7,12 @@ use crate::{
 
 /// What a unit with a statement attempts: whose, which handler's, which statement.
 pub fn attempted(opens: &[Entry]) -> Option<(&StepId, Verb, u32)> {
-    opens.iter().rev().find_map(|entry| match entry {
-        Entry::Step { id, row, event, .. } => Some((id, Verb::parse(&event.verb)?, row.trying?)),
-        Entry::Replace { .. }
-        | Entry::Keep { .. }
-        | Entry::Rename { .. }
-        | Entry::Upgrade { .. }
-        | Entry::Rollout { .. } => None,
-    })
+    let mut phases = opens.iter().rev().filter_map(Entry::phase);
+    phases.find_map(|(id, _, row, event)| Some((id, Verb::parse(&event.verb)?, row.trying?)))
 }
 
 /// Whether a handler ends with these entries.
 pub fn ends(closes: &[Entry]) -> bool {
-    closes.iter().any(|entry| match entry {
-        Entry::Step { row, .. } => matches!(row.state, PhaseState::Done | PhaseState::RolledBack) && !row.empty,
-        Entry::Replace { .. }
-        | Entry::Keep { .. }
-        | Entry::Rename { .. }
-        | Entry::Upgrade { .. }
-        | Entry::Rollout { .. } => false,
-    })
+    let ended = |state| matches!(state, PhaseState::Done | PhaseState::RolledBack);
+    closes.iter().filter_map(Entry::phase).any(|(_, _, row, _)| ended(row.state) && !row.empty)
 }

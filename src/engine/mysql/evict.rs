@@ -3,7 +3,7 @@
 use super::{
     super::{
         Failure, Me, holder,
-        wire::{taken_away, unlocked},
+        wire::{alive, taken_away, unlocked},
     },
     error::{Broken, Trouble as _},
     lock,
@@ -11,7 +11,6 @@ use super::{
     settings::{BEGIN, COMMIT, ROLLBACK},
     wire::Wire,
 };
-use crate::model::{Class, Finding};
 use anyhow::anyhow;
 use std::time::Duration;
 
@@ -35,15 +34,11 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
     let run = last.filter(|last| last.holder == id).map(|last| last.run);
     let who = run.as_ref().map_or_else(|| session.clone(), |run| format!("{} ({session})", holder(run)));
     if !force {
-        return Err(Failure::Refused(Box::new(
-            Finding::new(Class::Guard, "X3", format!("the lock's holder is alive: {who}"))
-                .way_out("wait for it, or end it: triphase unlock --force"),
-        )));
+        return Err(alive(&who));
     }
     tracing::info!(by = me.who, who, "ending the lock's holder");
-    match wire.one(&format!("KILL CONNECTION {id}")).await {
-        Ok(_) => {}
-        Err(broken) if broken.no_session() => {}
+    match lock::kill(&mut wire, &id).await {
+        Ok(()) => {}
         Err(broken) if broken.may_not_kill() => {
             return Err(Failure::Access(anyhow!(
                 "{session} can't be ended by {}: {}; ask its own user or an administrator",

@@ -74,11 +74,7 @@ async fn held(wire: &mut Wire, open: &Open, me: &Me) -> Result<Held, Failure> {
     };
     if let (Some(id), Some(_)) = (&id, by.as_ref().filter(|run| run.run == me.run)) {
         tracing::info!(run = me.run, id, "ending this run's own session that was lost");
-        match wire.one(&format!("KILL CONNECTION {id}")).await {
-            Ok(_) => {}
-            Err(broken) if broken.no_session() => {}
-            Err(broken) => return Err(broken.access("cannot end this run's own session that was lost")),
-        }
+        kill(wire, id).await.map_err(|b| b.access("cannot end this run's own session that was lost"))?;
     }
     let what = match (id, &by) {
         // It was given back this moment, or the run's row says more.
@@ -94,6 +90,15 @@ async fn at(wire: &mut Wire, work: &str) -> Result<Option<String>, Failure> {
     let query = format!("SELECT info FROM information_schema.processlist WHERE id = {}", literal(work));
     let found = wire.one(&query).await.map_err(|b| b.access("cannot read what the holder is at"))?;
     Ok(found.first().and_then(noted))
+}
+
+/// Ends a session, the connection and not only its query; that it is gone already is as good.
+pub(super) async fn kill(wire: &mut Wire, id: &str) -> Result<(), Broken> {
+    match wire.one(&format!("KILL CONNECTION {id}")).await {
+        Ok(_) => Ok(()),
+        Err(broken) if broken.no_session() => Ok(()),
+        Err(broken) => Err(broken),
+    }
 }
 
 /// The id of the connection that has a named lock.
@@ -149,9 +154,8 @@ async fn end_named(wire: &mut Wire, run: &str, name: &str) -> Result<Option<Stri
         };
         if killed.as_deref() != Some(id.as_str()) {
             tracing::info!(run, id, "ending the session of a dead run");
-            match wire.one(&format!("KILL CONNECTION {id}")).await {
-                Ok(_) => {}
-                Err(broken) if broken.no_session() => {}
+            match kill(wire, &id).await {
+                Ok(()) => {}
                 Err(broken) if broken.may_not_kill() => {
                     return Ok(Some(format!(
                         "a session of dead run {run} that this user may not end (connection {id}; KILL {id} as its own user or an administrator)"

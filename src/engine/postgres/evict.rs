@@ -3,7 +3,7 @@
 use super::{
     super::{
         Failure, Me, holder,
-        wire::{taken_away, unlocked},
+        wire::{alive, taken_away, unlocked},
     },
     error::{Broken, Trouble as _},
     lock,
@@ -12,7 +12,6 @@ use super::{
     text::{BEGIN, millis, waits_for},
     wire::Wire,
 };
-use crate::model::{Class, Finding};
 use std::time::Duration;
 
 /// How long a run's own transaction is waited for before its session is ended.
@@ -34,10 +33,7 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
         (None, Some(l)) => format!("{} (a lease)", holder(&l.run)),
     };
     if !force {
-        return Err(Failure::Refused(Box::new(
-            Finding::new(Class::Guard, "X3", format!("the lock's holder is alive: {who}"))
-                .way_out("wait for it, or end it: triphase unlock --force"),
-        )));
+        return Err(alive(&who));
     }
     tracing::info!(by = me.who, who, "ending the lock's holder");
     let pid = session.as_ref().map(|session| session.pid.as_str());
@@ -83,15 +79,22 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
     if let Some(left) = left {
         return Err(Failure::Busy(left));
     }
-    // Another run may have the lock by now.
+    if !given_back(&mut wire, pg, pid).await? {
+        return Err(Failure::Busy(format!("{done}, and it has not given its lock back yet")));
+    }
+    Ok(done)
+}
+
+/// Waits a while until the lock is no more a process's; another run may have it by then.
+async fn given_back(wire: &mut Wire, pg: &Pg, pid: Option<&str>) -> Result<bool, Failure> {
     for _ in 0..100 {
-        let now = lock::holder(&mut wire, pg.key).await?;
-        if now.is_none_or(|now| Some(now.pid.as_str()) != session.as_ref().map(|session| session.pid.as_str())) {
-            return Ok(done);
+        let now = lock::holder(wire, pg.key).await?;
+        if now.is_none_or(|now| Some(now.pid.as_str()) != pid) {
+            return Ok(true);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Err(Failure::Busy(format!("{done}, and it has not given its lock back yet")))
+    Ok(false)
 }
 
 /// Writes in one transaction that waits for nobody for longer than `wait`.

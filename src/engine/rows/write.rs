@@ -161,30 +161,19 @@ impl Rows {
     /// A query that is true where the audit trail knows of an earlier attempt of the statement that these entries announce; none where
     /// they announce none.
     pub fn tried_query(&self, opens: &[Entry]) -> Option<String> {
-        opens.iter().find_map(|entry| match entry {
-            Entry::Step {
-                id,
-                event: Event { statement: Some(statement), verb, outcome: Outcome::Attempting, .. },
-                ..
-            } => {
-                let column = |name: &str, value: &str| format!("{} = {}", self.ident(name), self.literal(value));
-                Some(format!(
-                    "SELECT EXISTS (SELECT 1 FROM {} WHERE {} AND {} AND {} AND {} AND {} = {})",
-                    self.table(table::HISTORY),
-                    column("release", id.release.as_str()),
-                    column("step", &id.step),
-                    column("verb", verb),
-                    column("outcome", Outcome::Attempting.name()),
-                    self.ident("statement"),
-                    u64::from(*statement) + 1
-                ))
-            }
-            Entry::Step { .. }
-            | Entry::Replace { .. }
-            | Entry::Keep { .. }
-            | Entry::Rename { .. }
-            | Entry::Upgrade { .. }
-            | Entry::Rollout { .. } => None,
+        opens.iter().filter_map(Entry::phase).find_map(|(id, _, _, event)| {
+            let statement = event.statement.filter(|_| event.outcome == Outcome::Attempting)?;
+            let column = |name: &str, value: &str| format!("{} = {}", self.ident(name), self.literal(value));
+            Some(format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} AND {} AND {} AND {} AND {} = {})",
+                self.table(table::HISTORY),
+                column("release", id.release.as_str()),
+                column("step", &id.step),
+                column("verb", &event.verb),
+                column("outcome", event.outcome.name()),
+                self.ident("statement"),
+                u64::from(statement) + 1
+            ))
         })
     }
 

@@ -5,7 +5,7 @@ use super::{
     watch::{Reached, Watch},
 };
 use crate::{
-    engine::{Failure, Stop, UrlOption, Values, rows::TextRow},
+    engine::{Failure, Stop, UrlOption, Values, rows::TextRow, wire::sent},
     target::Target,
 };
 use anyhow::anyhow;
@@ -234,6 +234,7 @@ impl Link {
         self.in_transaction = true;
         self.watch.begins();
         self.watch(stop);
+        sent(&text);
         let answer = self.connection.begin_with(AssertSqlSafe(text)).await.map(drop);
         self.unwatch();
         self.waits(false);
@@ -271,6 +272,7 @@ impl Link {
 
 /// Runs statements; their rows are passed over.
 pub async fn execute(connection: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sent(sql);
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(|_| ())
 }
 
@@ -322,6 +324,7 @@ impl Cell {
 
 /// Asks.
 pub async fn cells(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<Vec<Cell>>, sqlx::Error> {
+    sent(sql);
     let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(connection).await?;
     rows.iter().map(row).collect()
 }

@@ -41,7 +41,15 @@ fn fed<'a>(table: &str, state: &TableState, acts: impl Iterator<Item = &'a Act> 
     let made = edits().find_map(|edit| match edit {
         Edit::AddField { field, .. } if field.generation().is_some() => Some(field.name.as_str()),
         Edit::SetGenerated { name, .. } => Some(name.as_str()),
-        _ => None,
+        // One that was taken off and comes back is generated before as after.
+        Edit::AddField { .. } | Edit::RemoveField { .. } | Edit::ReattachField { .. } => None,
+        Edit::RenameField { .. } | Edit::HideField { .. } | Edit::ShowField { .. } | Edit::MoveField { .. } => None,
+        Edit::SetNullable { .. } | Edit::UnsetGenerated { .. } | Edit::RenameInGenerated { .. } => None,
+        Edit::SetProperty { .. } | Edit::UnsetProperty { .. } | Edit::RestoreProperty { .. } => None,
+        Edit::AddConstraint { .. } | Edit::RemoveConstraint { .. } | Edit::StashConstraint { .. } => None,
+        Edit::UnstashConstraint { .. } | Edit::ForgetConstraint { .. } | Edit::RenameInConstraint { .. } => None,
+        Edit::SetPartitioning { .. } | Edit::UpgradeColumnMapping | Edit::SetComment { .. } => None,
+        Edit::RestoreComment { .. } | Edit::HideTable { .. } | Edit::ShowTable { .. } | Edit::Tombstone => None,
     });
     let there = || state.fields.iter().find(|field| field.generation().is_some()).map(|field| field.name.as_str());
     let Some(name) = made.or_else(there) else { return Ok(()) };

@@ -13,7 +13,7 @@ use super::{Asked, Context, repair, run};
 use crate::{
     engine::{Driver, Me, Stop, Where, fake::Fake},
     event::{Event, Outcome},
-    model::{Guards, PhaseState},
+    model::{Finding, Guards, PhaseState},
     plan::{Repair, tests::fixture},
     release::Project,
 };
@@ -27,7 +27,7 @@ static RUNS: AtomicU32 = AtomicU32::new(1);
 
 fn with<'a>(driver: &'a dyn Driver, target: &'a crate::target::Target) -> Context<'a> {
     const TELL: &(dyn Fn(Event) + Send + Sync) = &|_| {};
-    const YES: &(dyn Fn(&Where, &Asked<'_>) -> Result<bool, String> + Send + Sync) = &|_, _| Ok(true);
+    const YES: &(dyn Fn(&Where, &Asked<'_>) -> Result<bool, Finding> + Send + Sync) = &|_, _| Ok(true);
     let me = Me {
         run: format!("run{}", RUNS.fetch_add(1, Ordering::Relaxed)),
         who: "me@here".into(),

@@ -7,7 +7,7 @@ use crate::{
         fake::{Fake, Fault},
     },
     event::{End, Event},
-    model::{Guards, Phase, PhaseState},
+    model::{Class, Finding, Guards, Phase, PhaseState},
     plan::{
         About, Scope,
         tests::fixture::{guards, project},
@@ -159,7 +159,8 @@ async fn a_protected_target_asks_before_drops_and_rollbacks() {
         asked.fetch_add(1, Ordering::Relaxed);
         Ok(false)
     };
-    let nobody = |_: &Where, _: &Asked<'_>| Err("there is no terminal: --yes".to_owned());
+    let nobody =
+        |_: &Where, _: &Asked<'_>| Err(Finding::new(Class::Guard, "G9", "there is no terminal").way_out("--yes"));
     for text in ["add v1", "simdrop v1"] {
         let context = super::Context { confirm: &no, ..with(&fake, &target) };
         assert_eq!(run(&context, &files, &fixture::request(text)).await.end, End::Done);
@@ -169,7 +170,8 @@ async fn a_protected_target_asks_before_drops_and_rollbacks() {
         let context = super::Context { confirm: &no, ..with(&fake, &target) };
         assert_eq!(run(&context, &files, &fixture::request(text)).await.end, End::Declined);
         let context = super::Context { confirm: &nobody, ..with(&fake, &target) };
-        assert_eq!(run(&context, &files, &fixture::request(text)).await.exit_code(), 7);
+        let refused = run(&context, &files, &fixture::request(text)).await;
+        assert_eq!((refused.exit_code(), refused.next.as_str()), (7, "--yes"));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 2);
     assert_eq!(fake.state().log, ["A", "B"]);

@@ -3,6 +3,7 @@
 mod bench;
 mod bin;
 mod db;
+mod endless;
 mod golden;
 mod holder;
 mod project;
@@ -12,6 +13,7 @@ mod servers;
 pub use bench::Bench;
 pub use bin::{Command, Run, Running, signal, until};
 pub use db::{Db, Engine, mariadb_client};
+pub use endless::{LOG, begun, endless};
 pub use golden::{golden, host, plain};
 pub use holder::Holder;
 pub use project::Project;

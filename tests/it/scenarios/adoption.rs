@@ -16,7 +16,7 @@ on_each_engine!(
     a_protected_target_asks,
 );
 
-pub(super) fn fixture(tool: &str, engine: Engine) -> std::path::PathBuf {
+pub fn fixture(tool: &str, engine: Engine) -> std::path::PathBuf {
     let engine = match engine {
         Engine::Sqlite => "sqlite",
         Engine::Postgres => "postgres",
@@ -25,7 +25,7 @@ pub(super) fn fixture(tool: &str, engine: Engine) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adoption").join(tool).join(engine)
 }
 
-pub(super) fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -39,7 +39,7 @@ pub(super) fn copy(from: &Path, to: &Path) {
 }
 
 /// A project with the tool's folder, and the database as the tool left it.
-pub(super) fn left_by(tool: &str, engine: Engine) -> Bench {
+pub fn left_by(tool: &str, engine: Engine) -> Bench {
     let bench = Bench::new(engine);
     let fixture = fixture(tool, engine);
     let output = bench.db.client(&fs::read_to_string(fixture.join("database.sql")).unwrap());
@@ -152,7 +152,8 @@ fn flyway(engine: Engine) {
     runs_from_nothing(&bench, "flyway_schema_history");
 }
 
-fn sqlx(engine: Engine) {
+/// A project with sqlx's folder, and the database as sqlx leaves it with the last of its migrations to come.
+pub(super) fn left_by_sqlx(engine: Engine) -> Bench {
     let bench = Bench::new(engine);
     let fixture = fixture("sqlx", engine);
     copy(&fixture.join("migrations"), &bench.dir().join("first"));
@@ -183,6 +184,11 @@ fn sqlx(engine: Engine) {
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(migrate);
     copy(&fixture, bench.dir());
+    bench
+}
+
+fn sqlx(engine: Engine) {
+    let bench = left_by_sqlx(engine);
     adopted(&bench, "import sqlx", "_sqlx_migrations", "v20240103000000");
     runs_from_nothing(&bench, "_sqlx_migrations");
     bench.ok("rollback_add v20240103000000");

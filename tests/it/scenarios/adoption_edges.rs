@@ -1,6 +1,6 @@
 //! `import` where a tool's files say less than they seem to: nothing that ran runs again, and no rollback is claimed that nobody wrote.
 
-use super::adoption::{adopted, copy, fixture, left_by, runs_from_nothing};
+use super::adoption::{adopted, copy, fixture, left_by, left_by_sqlx, runs_from_nothing};
 use crate::harness::{Bench, Engine, on_each_engine};
 use std::fs;
 
@@ -71,7 +71,7 @@ fn an_empty_way_back_is_none(engine: Engine) {
     let refuses = |bench: &Bench, line: &str, release: &str, says: &str| {
         bench.ok(line).says(says);
         bench.ok("ff");
-        bench.ends(7, &format!("rollback_add {release}")).says("error[G5]");
+        bench.ends(7, &format!("rollback_add {release}")).says("error[G5]").says("it gives no `rollback_add` handler");
         // One who knows better says so.
         bench.write("fixed.sql", "DROP TABLE orders;\n");
     };
@@ -89,8 +89,18 @@ fn an_empty_way_back_is_none(engine: Engine) {
     let folder = bench.dir().join("migrations");
     let last = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).max();
     let last = last.unwrap().replace(".up.sql", ".down.sql");
-    bench.write(&format!("migrations/{last}"), "");
+    bench.write(&format!("migrations/{last}"), "-- DROP TABLE orders;\n");
     refuses(&bench, "import golang-migrate", "v10", ".down.sql: its way back has no statement");
+
+    let bench = left_by_sqlx(engine);
+    bench.write("migrations/20240103000000_add_orders.down.sql", "-- Add down migration script here\n");
+    refuses(&bench, "import sqlx", "v20240103000000", "add_orders.down.sql: its way back has no statement");
+
+    let bench = left_by("flyway", engine);
+    fs::remove_file(bench.dir().join("sql/R__customer_names.sql")).unwrap();
+    bench.write("sql/U2__add_orders.sql", "/* nothing yet */\n");
+    let import = "import flyway --placeholder who=Ada";
+    refuses(&bench, import, "v2", "U2__add_orders.sql: its way back has no statement");
 
     let bench = left_by("django", engine);
     bench.write("sql/shop.0004_order.down.sql", "");

@@ -1,6 +1,6 @@
 //! Signals, traffic in the way, connections that are cut, runners that die with their session left behind.
 
-use crate::harness::{Bench, Engine, Holder, on_each_engine, signal, until};
+use crate::harness::{Bench, Engine, Holder, LOG, endless, on_each_engine, signal, until};
 
 on_each_engine!(
     a_signal_stops_the_statement_in_flight,
@@ -8,49 +8,10 @@ on_each_engine!(
     traffic_that_ends_is_waited_out
 );
 
-/// A table for what is done.
-pub(super) const LOG: &str = "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n";
-
-/// A row, and then a statement without an end.
-pub(super) const ENDLESS: &str = "
-steps:
-  endless:
-    add:
-      postgres: |
-        INSERT INTO log VALUES (1);
-        SELECT pg_sleep(3600);
-      mysql: |
-        INSERT INTO log VALUES (1);
-        SELECT sleep(3600);
-      sqlite: |
-        INSERT INTO log VALUES (1);
-        CREATE TABLE endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c;
-    rollback_add: DELETE FROM log
-";
-
 fn a_signal_stops_the_statement_in_flight(engine: Engine) {
     for (name, code) in [("TERM", 143), ("INT", 130)] {
         let bench = Bench::new(engine);
-        bench.release("v1", LOG);
-        bench.ok("ff");
-        bench.release("v2", ENDLESS);
-        let command = bench.command("ff");
-        let child = command.spawn();
-        match engine {
-            // The run's own row is written just before the handler's transaction.
-            Engine::Sqlite => until("the run's row", || {
-                bench
-                    .db
-                    .value("SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)")
-                    == "0"
-            }),
-            Engine::Postgres => until("the statement", || {
-                bench.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()") != "0"
-            }),
-            Engine::Mariadb => until("the statement", || {
-                bench.db.value("SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE '%SELECT sleep(3600)'") != "0"
-            }),
-        }
+        let (command, child) = endless(&bench, "ff");
         signal(&child, name);
         command.end(child).exits(code);
         assert_eq!(bench.db.value("SELECT count(*) FROM log"), "0");
@@ -65,7 +26,7 @@ fn a_signal_stops_the_statement_in_flight(engine: Engine) {
 /// A table that exists, and a release that must change it.
 pub fn behind_traffic(engine: Engine, settings: &str) -> Bench {
     let bench = Bench::new(engine);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.release("v1", LOG);
     bench.ok("ff");
     bench.release(
         "v2",
@@ -216,7 +177,7 @@ fn a_pooler_in_transaction_mode_works_or_is_named() {
 #[test]
 fn a_commit_without_an_answer_is_looked_up() {
     let bench = Bench::new(Engine::Postgres);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.release("v1", LOG);
     bench.ok("ff");
     bench.db.query("CREATE SEQUENCE once");
     bench.db.query(
@@ -236,7 +197,7 @@ fn a_commit_without_an_answer_is_looked_up() {
 #[test]
 fn a_commit_whose_answer_is_lost_is_not_sent_again() {
     let bench = Bench::new(Engine::Postgres);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.release("v1", LOG);
     bench.ok("ff");
     bench.release("v2", "steps:\n  row:\n    add: INSERT INTO log VALUES (4711)\n");
     let server = bench.db.server();

@@ -1,7 +1,7 @@
 //! One run at a time.
 
 use super::releases::{V1, sample};
-use crate::harness::{Bench, Command, Db, Engine, Holder, Running, host, on_each_engine, signal, until};
+use crate::harness::{Bench, Db, Engine, Holder, LOG, Running, begun, endless, host, on_each_engine, signal, until};
 use std::io::{BufRead as _, BufReader};
 
 on_each_engine!(
@@ -15,7 +15,7 @@ on_each_engine!(
 
 fn eight_runners_do_each_step_once(engine: Engine) {
     let bench = Bench::new(engine);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.release("v1", LOG);
     for n in 2..6 {
         bench.release(
             &format!("v{n}"),
@@ -62,12 +62,7 @@ fn keep(bench: &Bench) -> Keeper {
         Db::Mariadb { .. } => {
             let session = Holder::new(&bench.db, "customer");
             let run = bench.command("rollback_add v1 --yes").spawn();
-            // The run's own row is written under the lock, before its first statement.
-            until("the run's row", || {
-                let recorded =
-                    "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
-                bench.db.value(recorded) == "0"
-            });
+            until("the run's row", || begun(bench));
             Keeper::Run { _run: run, _session: session }
         }
     }
@@ -86,42 +81,17 @@ fn a_busy_lock_is_told_after_a_bounded_wait(engine: Engine) {
     drop(keeper);
 }
 
-/// A run at work on a statement without an end.
-fn endless(bench: &Bench) -> (Command, Running) {
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
-    bench.ok("ff");
-    bench.release(
-        "v2",
-        "
-steps:
-  endless:
-    add:
-      postgres: SELECT pg_sleep(3600)
-      mysql: SELECT sleep(3600)
-      sqlite: INSERT INTO log WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c
-",
-    );
-    let command = bench.command("add v2/endless --out-of-order");
-    let child = command.spawn();
-    // The run's own row is written under the lock, before its first statement.
-    until("the run's row", || {
-        let recorded = "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
-        bench.db.value(recorded) == "0"
-    });
-    (command, child)
-}
-
 /// Run, user, host, process and command of whoever is waited for, for people and as JSON.
 fn who_holds_the_lock_is_named(engine: Engine) {
     let bench = Bench::new(engine);
-    let (command, child) = endless(&bench);
+    let (command, child) = endless(&bench, "add v2/endless");
     let run = bench.db.value("SELECT run_id FROM triphase_run");
     let (who, pid) = (format!("tester@{}", host()), child.id());
     assert_eq!(bench.db.value("SELECT who, host, pid FROM triphase_run"), format!("{who}|{}|{pid}", host()));
     for line in ["ff --wait-lock 0s", "add v2 --wait-lock 100ms"] {
         let busy = bench.ends(4, line);
         let error = busy.stderr.lines().find(|line| line.starts_with("error")).unwrap_or_default();
-        for part in [&run, &who, &format!("pid {pid}"), "triphase add v2/endless --out-of-order"] {
+        for part in [&run, &who, &format!("pid {pid}"), "triphase add v2/endless"] {
             assert!(error.contains(part), "{line} does not name {part}: {}", busy.stderr);
         }
         assert!(busy.stdout.is_empty(), "{busy:?}");
@@ -138,7 +108,7 @@ fn who_holds_the_lock_is_named(engine: Engine) {
     let by = &waiting["by"];
     assert_eq!((by["run"].as_str(), by["who"].as_str()), (Some(run.as_str()), Some(who.as_str())), "{waiting}");
     assert_eq!((by["host"].as_str(), by["pid"].as_u64()), (Some(host().as_str()), Some(pid.into())), "{waiting}");
-    assert_eq!(by["command"], "triphase add v2/endless --out-of-order", "{waiting}");
+    assert_eq!(by["command"], "triphase add v2/endless", "{waiting}");
     signal(&waiter, "INT");
     waits.end(waiter).exits(130);
     signal(&child, "TERM");
@@ -151,14 +121,14 @@ fn who_holds_the_lock_is_named(engine: Engine) {
 /// `unlock` while a run is at work, and once it was killed.
 fn a_live_holder_is_named_and_a_dead_one_is_not_in_the_way(engine: Engine) {
     let bench = Bench::new(engine);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.release("v1", LOG);
     bench.ok("ff");
     bench.ok("unlock").says("nothing to do");
     bench.ok("unlock --force").says("nothing to do");
     let recorded = "SELECT count(*) FROM triphase_history WHERE verb = 'unlock'";
     assert_eq!(bench.db.value(recorded), "0", "there was nothing to record");
 
-    let (command, mut child) = endless(&bench);
+    let (command, mut child) = endless(&bench, "add v2/endless");
     let run = bench.db.value("SELECT run_id FROM triphase_run");
     let named = bench.run("unlock").says(&run).says(&child.id().to_string());
     let lines: &[&str] = match engine {
@@ -231,7 +201,7 @@ fn a_ledger_that_is_locked_is_waited_for(engine: Engine) {
 #[test]
 fn a_file_that_nobody_can_read_is_waited_for_like_a_lock() {
     let bench = Bench::new(Engine::Sqlite);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
+    bench.release("v1", LOG);
     bench.ok("ff");
     bench.release(
         "v2",
@@ -286,17 +256,7 @@ fn a_script_that_holds_the_lock_is_named() {
 #[test]
 fn a_live_holder_is_ended_only_by_force() {
     let bench = Bench::new(Engine::Postgres);
-    bench.release("v1", "steps:\n  log:\n    add: CREATE TABLE log (n integer)\n");
-    bench.ok("ff");
-    bench.release(
-        "v2",
-        "steps:\n  sleep:\n    add: |\n      INSERT INTO log VALUES (1);\n      SELECT pg_sleep(3600);\n",
-    );
-    let command = bench.command("ff");
-    let child = command.spawn();
-    until("the handler at work", || {
-        bench.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()") != "0"
-    });
+    let (command, child) = endless(&bench, "ff");
     bench.ends(7, "unlock").says(&format!("(pid {})", child.id()));
     bench.ok("unlock --force").says("ended run");
     command.end(child).exits(4).says("this run's no more");
@@ -307,7 +267,7 @@ fn a_live_holder_is_ended_only_by_force() {
     bench.ok("history").says("unlock");
     bench.ok("unlock").says("nothing to do");
     assert_eq!(bench.db.value(recorded), "1", "there was nothing to record");
-    bench.release("v2", "steps:\n  sleep:\n    add: INSERT INTO log VALUES (2)\n");
+    bench.release("v2", "steps:\n  endless:\n    add: INSERT INTO log VALUES (2)\n");
     bench.ok("ff --wait-lock 0s");
     assert_eq!(bench.db.query("SELECT n FROM log"), ["2"]);
 }

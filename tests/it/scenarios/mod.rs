@@ -1,7 +1,7 @@
 //! What people do, on each engine: the binary is run, then the database is asked.
 
 mod access;
-mod adoption;
+pub mod adoption;
 mod adoption_edges;
 mod cut_short;
 mod drift;

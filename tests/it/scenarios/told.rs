@@ -1,10 +1,7 @@
 //! What people are told: who holds the lock and what it is at, where a fault stands, the way out, what to run next.
 
-use super::{
-    faults::{ENDLESS, LOG},
-    releases::{V1, V2, sample},
-};
-use crate::harness::{Bench, Engine, on_each_engine, signal, until};
+use super::releases::{V1, V2, sample};
+use crate::harness::{Bench, Engine, endless, on_each_engine, signal};
 use std::io::{BufRead as _, BufReader};
 
 on_each_engine!(
@@ -20,26 +17,7 @@ on_each_engine!(
 /// X1: run, host, command, and the release and step that it is at.
 fn who_waits_is_told_what_the_holder_is_at(engine: Engine) {
     let bench = Bench::new(engine);
-    bench.release("v1", LOG);
-    bench.ok("ff");
-    bench.release("v2", ENDLESS);
-    let command = bench.command("add v2");
-    let child = command.spawn();
-    // Told by the waiter itself, or it has the lock before the run that is waited for.
-    until("the run's step", || {
-        match engine {
-        Engine::Sqlite => {
-            let lock = std::fs::read_to_string(format!("{}.triphase-lock", bench.db.file().display()));
-            lock.unwrap_or_default().contains("add v2/endless")
-        }
-        Engine::Postgres => {
-            bench.db.value("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(3600)%' AND query LIKE '/* triphase%' AND datname = current_database()") != "0"
-        }
-        Engine::Mariadb => {
-            bench.db.value("SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE '/* triphase %sleep(3600)'") != "0"
-        }
-    }
-    });
+    let (command, child) = endless(&bench, "add v2");
     bench.ends(4, "ff --wait-lock 0s").says("`triphase add v2` since ").says(", at add v2/endless");
     let waits = bench.command("ff --json");
     let mut waiter = waits.spawn();

@@ -28,7 +28,7 @@ fn rules() -> BTreeSet<String> {
     let mut texts = vec![];
     sources(&root().join("src"), &mut texts);
     let rule = |word: &&str| {
-        let number = word.strip_prefix(['F', 'L', 'G', 'X', 'C', 'T']).unwrap_or_default();
+        let number = word.strip_prefix(['F', 'L', 'G', 'X', 'C', 'T', 'O', 'D']).unwrap_or_default();
         !number.is_empty() && number.len() <= 2 && number.bytes().all(|b| b.is_ascii_digit())
     };
     texts.iter().flat_map(|text| text.split('"').filter(rule).map(str::to_owned).collect::<Vec<_>>()).collect()

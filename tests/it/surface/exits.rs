@@ -1,10 +1,10 @@
 //! Each exit code and class of error, to the letter, as a person and as a program get it: `tests/golden/exits`.
 
 use crate::{
-    harness::{Bench, Engine, Holder, Run, golden, plain, signal, until},
+    harness::{Bench, Engine, Holder, Run, begun, golden, plain, signal, until},
     scenarios::releases::{V1, V2, sample},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One way to end badly.
 struct Case {
@@ -155,12 +155,7 @@ impl Case {
         let command = bench.command(&line);
         let child = command.spawn();
         if let Some(name) = self.signal {
-            // The run's own row is written just before the handler's transaction.
-            until("the run's row", || {
-                let recorded =
-                    "SELECT count(*) FROM triphase_run WHERE run_id IN (SELECT run_id FROM triphase_history)";
-                bench.db.value(recorded) == "0"
-            });
+            until("the run's row", || begun(bench));
             signal(&child, name);
         }
         let run = command.end(child);
@@ -222,6 +217,33 @@ fn each_exit_code_has_a_case() {
     let on_servers = |name: &String| name.ends_with("-postgres.txt") || name.ends_with("-mariadb.txt");
     let files: BTreeSet<String> = files.filter(|name| !on_servers(name)).collect();
     assert_eq!(files, CASES.iter().map(|case| format!("{}.txt", case.name)).collect());
+}
+
+/// What the golden files of results say: `end` has one exit code, or is `refused`, and only what says all by its own words has no `next`.
+#[test]
+fn how_it_ended_is_the_exit_code_in_a_word() {
+    let mut codes: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/exits")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let (_, object) = text.split_once("--- the last object of --json\n").unwrap();
+        let object: serde_json::Value = serde_json::from_str(object).unwrap();
+        if object["type"] != "result" {
+            continue;
+        }
+        let end = object["end"].as_str().unwrap();
+        codes.entry(end.to_owned()).or_default().insert(object["exit_code"].as_u64().unwrap());
+        let ways = object["findings"].as_array().unwrap().iter().map(|finding| finding["way_out"].as_str().unwrap());
+        let said = ways.map(str::to_owned).find(|way| !way.is_empty());
+        assert!(object["next"] != "" || (end == "refused" && said.is_none()), "{object}");
+        assert!(said.is_none_or(|said| object["next"] == said.as_str()), "{object}");
+        assert_ne!(end, "done", "{object}");
+    }
+    assert_eq!(codes.remove("refused"), Some([2, 5, 6, 7].into()));
+    assert_eq!(codes.remove("interrupted"), Some([130, 143].into()));
+    let one: Vec<_> =
+        codes.iter().map(|(end, codes)| (end.as_str(), codes.iter().copied().collect::<Vec<_>>())).collect();
+    let expected = [("access", 8), ("busy", 4), ("failed", 1), ("stopped", 7), ("undecided", 5)];
+    assert_eq!(one, expected.map(|(end, code)| (end, vec![code])));
 }
 
 fn no_way_in_is_told_like_this(engine: Engine) {

@@ -7,7 +7,12 @@ use crate::{
 use serde_json::Value;
 use std::fs;
 
-on_each_engine!(quiet_says_results_and_errors_alone, logs_go_to_a_file, json_logs_take_all_of_stderr);
+on_each_engine!(
+    quiet_says_results_and_errors_alone,
+    logs_go_to_a_file,
+    json_logs_take_all_of_stderr,
+    what_is_sent_is_logged_where_it_is_asked_for,
+);
 
 /// A release whose add fails, after [`sample`].
 const BROKEN: &str = "steps: {broken: {add: SELECT nothing FROM nowhere}}";
@@ -56,6 +61,28 @@ fn logs_go_to_a_file(engine: Engine) {
         assert!(!all.contains(&bench.db.server().password()), "{all}");
     }
     bench.ends(2, "show --log-file no/such/folder/log").says("cannot open the log file");
+}
+
+/// `-vv`: each text that is sent, triphase's own too, a line or an object each; `-v` has the handlers' statements alone.
+fn what_is_sent_is_logged_where_it_is_asked_for(engine: Engine) {
+    let bench = Bench::new(engine);
+    sample(&bench);
+    let texts = ["CREATE TABLE customer", "triphase_run", "triphase_history"];
+    let run = bench.ok("add v1 -vv");
+    let sent: Vec<&str> = run.stderr.lines().filter_map(|line| line.strip_prefix("debug: sent sql=\"")).collect();
+    for text in texts {
+        assert!(sent.iter().any(|sent| sent.contains(text) && sent.ends_with('"')), "{text}: {}", run.stderr);
+    }
+    bench.ok("rollback_add v1 -v").says("DROP TABLE customer").hides("debug: ").hides("triphase_history");
+    let run = bench.ok("add v1 -vv --log-format json");
+    let rows: Vec<Value> = run.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for text in texts {
+        assert!(
+            rows.iter().any(|row| row["sql"].as_str().is_some_and(|sql| sql.contains(text))),
+            "{text}: {}",
+            run.stderr
+        );
+    }
 }
 
 fn json_logs_take_all_of_stderr(engine: Engine) {
@@ -160,6 +187,19 @@ fn a_terminal_gets_colour_and_tables_that_fit() {
     // In a pipe a row is a line, however long.
     let rows = bench.ok("show").stdout;
     assert!(rows.lines().any(|line| line.len() > 100), "{rows}");
+}
+
+/// One that does not know its size, as a container's, or is too narrow for any, has tables all the same.
+#[test]
+fn a_terminal_without_a_size_has_tables() {
+    let bench = Bench::new(Engine::Sqlite);
+    sample(&bench);
+    bench.ok("ff v1");
+    for (columns, whole) in [(0, true), (1, false)] {
+        let said = on_a_terminal(&bench, columns, "show");
+        assert!(said.contains("v1") && said.lines().count() < 30, "{columns} columns:\n{said}");
+        assert!(!whole || said.lines().any(|line| line.contains("customer") && line.contains("done")), "{said}");
+    }
 }
 
 /// What the plan warns of stands above the question, and is not said again once it is answered (rule G9).

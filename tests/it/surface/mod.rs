@@ -4,6 +4,7 @@ mod ask;
 mod completion;
 mod deploy;
 mod errors;
+mod examples;
 mod exits;
 mod links;
 mod manners;

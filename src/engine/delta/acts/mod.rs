@@ -309,13 +309,13 @@ pub async fn is_so(lake: &Lake, act: &Act, verb: Verb) -> Result<bool, Failure> 
 pub async fn refuses(lake: &Lake, act: &Act) -> Result<Option<String>, Failure> {
     let access = |trouble: Trouble| trouble.access(&format!("table `{}`", act.table));
     let Ok(place) = lake.place(&act.table) else { return Ok(None) };
-    let seen = match &act.does {
-        Does::Create { state } => create::evaluates(state).await,
-        _ if act.checks().is_empty() && act.edits().is_empty() => return Ok(None),
-        _ => {
-            let Some(table) = lake.open(&place).await.map_err(access)? else { return Ok(None) };
-            stands(&table, act).and(checks::seen(&table, act.checks()).await)
-        }
+    let seen = if let Does::Create { state } = &act.does {
+        create::evaluates(state).await
+    } else if act.checks().is_empty() && act.edits().is_empty() {
+        return Ok(None);
+    } else {
+        let Some(table) = lake.open(&place).await.map_err(access)? else { return Ok(None) };
+        stands(&table, act).and(checks::seen(&table, act.checks()).await)
     };
     match seen {
         Ok(()) => Ok(None),
