@@ -55,12 +55,13 @@ pub(super) fn refusals(plan: &Plan, facts: &Facts) -> Vec<Finding> {
         let acts: Vec<Act> = operations::acts(&task.handler).into_iter().filter(|act| sure(act, &unsure)).collect();
         if let Err(refusal) = stand.play(&acts) {
             let other = overlapping(task, &acts, &others);
+            let begun = facts.ledger.steps.get(&task.id).is_some_and(Row::has_progress);
             // Where no other step is about the table, the ledger may not be its own: the table's own commits tell the run (D7).
-            if other.is_none() && refusal.rule == together::CHANGED {
+            if begun && other.is_none() && refusal.rule == together::CHANGED {
                 unsure.extend(acts.iter().map(|act| facts.lake.name(&act.table).to_owned()));
                 continue;
             }
-            return vec![does_not_fit(refusal, task, other)];
+            return vec![does_not_fit(refusal, task, other, begun)];
         }
     }
     let mut stuck = others.iter().zip(&ways).filter(|(_, had)| **had).map(|(other, _)| other);
@@ -89,9 +90,9 @@ impl Stand<'_> {
         let on = on.filter_map(|verb| kept.get(&verb));
         let forward = self.plays(on);
         let simdropped = row.phase(Phase::Simdrop).really();
-        let back = [Verb::RollbackSimdrop, Verb::RollbackAdd].into_iter().filter(|verb| {
-            *verb == Verb::RollbackAdd || simdropped
-        });
+        let back = [Verb::RollbackSimdrop, Verb::RollbackAdd]
+            .into_iter()
+            .filter(|verb| *verb == Verb::RollbackAdd || simdropped);
         let back: Option<Vec<&Handler>> = back.map(|verb| kept.get(&verb)).collect();
         match back {
             Some(back) => forward.or_else(|why| self.plays(back.into_iter()).map_err(|_| why)),
@@ -137,7 +138,7 @@ fn overlapping<'a>(task: &Task, acts: &[Act], others: &[Other<'a>]) -> Option<Ot
     others.iter().find(|(id, _, kept)| about(kept) && ((&id.release, &id.step) > of_task) == back).copied()
 }
 
-fn does_not_fit(refusal: Refusal, task: &Task, other: Option<Other<'_>>) -> Finding {
+fn does_not_fit(refusal: Refusal, task: &Task, other: Option<Other<'_>>, begun: bool) -> Finding {
     let first = other.map(|(id, row, _)| {
         let which = format!("step `{id}` is about the same table, and is {}", past(row));
         match task.verb.way() {
@@ -146,10 +147,12 @@ fn does_not_fit(refusal: Refusal, task: &Task, other: Option<Other<'_>>) -> Find
         }
     });
     let own = match refusal.way_out.as_str() {
+        // It was derived for the table as the releases before it leave it.
+        "" if !begun => "finish the releases before this one first: triphase ff".to_owned(),
         "" => "put the table back as the step has left it".to_owned(),
         own => own.to_owned(),
     };
-    let way_out = first.map_or(own.clone(), |first| format!("{first}; else: {own}"));
+    let way_out = first.map_or_else(|| own.clone(), |first| format!("{first}; else: {own}"));
     let message = format!("its {} does not fit the table as it stands: {}", task.verb, refusal.message);
     Refusal { message, way_out, ..refusal }.finding(&task.id)
 }

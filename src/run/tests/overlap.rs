@@ -47,14 +47,15 @@ fn spoilt(state: &TableState) -> Option<String> {
     used.find(|name| state.field(name).is_none()).map(str::to_owned)
 }
 
-/// A target on which these commands have run, and how the last one ended.
-async fn after(releases: &crate::release::Project, guards: &Guards, lines: &[String]) -> (Fake, Option<End>) {
+/// A target that is as another.
+fn like(other: &Fake) -> Fake {
     let fake = lake();
-    let mut end = None;
-    for line in lines {
-        end = Some(command(&fake, guards, releases, line).await.end);
+    {
+        let (mut new, old) = (fake.state(), other.state());
+        (new.kept.ledger, new.kept.stored) = (old.kept.ledger.clone(), old.kept.stored.clone());
+        (new.lake, new.clock) = (old.lake.clone(), old.clock);
     }
-    (fake, end)
+    fake
 }
 
 /// All steps are at an end: finished, or as if they had never been.
@@ -74,19 +75,20 @@ async fn every_order(first: &str, second: &str) {
         ["v1", "v2"].iter().flat_map(|release| verbs.map(|verb| format!("{verb} {release} --accept-loss"))).collect();
     let key = |fake: &Fake| format!("{:?} {:?}", states(fake), fake.state().lake.tables["sales"]);
     // By what a target is: how it came to be, and where one command leads.
-    let mut met: BTreeMap<String, (Vec<String>, BTreeSet<String>, bool)> = BTreeMap::new();
-    let (fresh, _) = after(&releases, &guards, &[]).await;
-    let mut open = vec![(key(&fresh), vec![])];
-    met.insert(key(&fresh), (vec![], BTreeSet::new(), true));
-    while let Some((from, lines)) = open.pop() {
+    let mut met: BTreeMap<String, (String, BTreeSet<String>, bool)> = BTreeMap::new();
+    let fresh = lake();
+    met.insert(key(&fresh), (String::new(), BTreeSet::new(), true));
+    let mut open = vec![fresh];
+    while let Some(before) = open.pop() {
+        let from = key(&before);
         for line in &commands {
-            let more: Vec<String> = lines.iter().cloned().chain([line.clone()]).collect();
-            let (fake, end) = after(&releases, &guards, &more).await;
-            let path = more.join(", ");
+            let fake = like(&before);
+            let end = command(&fake, &guards, &releases, line).await.end;
+            let path = format!("{}; {line}", met[&from].0);
             let to = key(&fake);
             match end {
-                Some(End::Done) => {}
-                Some(End::Refused(findings)) => {
+                End::Done => {}
+                End::Refused(findings) => {
                     assert_eq!(to, from, "{path}: refused, and something is changed");
                     assert!(findings.iter().all(|one| one.class == Class::Guard), "{path}: {findings:?}");
                     assert!(findings.iter().all(|one| !one.way_out.is_empty()), "{path}: {findings:?}");
@@ -95,23 +97,22 @@ async fn every_order(first: &str, second: &str) {
                 end => panic!("{first}; {second}: {path}: a plan passed, and the run ended with {end:?}"),
             }
             assert_eq!(spoilt(&fake.state().lake.tables["sales"]), None, "{first}; {second}: {path}");
-            met.get_mut(&from).unwrap().1.insert(to.clone());
+            met.entry(from.clone()).and_modify(|(_, leads, _)| drop(leads.insert(to.clone())));
             if !met.contains_key(&to) {
-                met.insert(to.clone(), (more.clone(), BTreeSet::new(), ended(&states(&fake))));
-                open.push((to, more));
+                met.insert(to, (path, BTreeSet::new(), ended(&states(&fake))));
+                open.push(fake);
             }
         }
     }
     // What leads to an end has one.
     loop {
-        let good: BTreeSet<String> =
-            met.iter().filter(|(_, (_, _, ends))| *ends).map(|(key, _)| key.clone()).collect();
+        let good: BTreeSet<String> = met.iter().filter(|(_, (_, _, ends))| *ends).map(|(key, _)| key.clone()).collect();
         let more = met.values_mut().filter(|(_, to, ends)| !*ends && to.iter().any(|to| good.contains(to)));
         if more.map(|(_, _, ends)| *ends = true).count() == 0 {
             break;
         }
     }
-    let stuck: Vec<_> = met.values().filter(|(_, _, ends)| !ends).map(|(path, _, _)| path.join(", ")).collect();
+    let stuck: Vec<_> = met.values().filter(|(_, _, ends)| !ends).map(|(path, _, _)| path.clone()).collect();
     assert_eq!(stuck, Vec::<String>::new(), "{first}; {second}");
     assert!(met.len() > 5, "{first}; {second}: {}", met.len());
 }

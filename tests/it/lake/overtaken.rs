@@ -342,7 +342,10 @@ fn values_come_back_beside_a_writer_that_is_always_first() {
     let mut came = 0;
     held(&shore, "rollback_simdrop v2", |n| {
         if n <= 12 {
-            shore.python.call("update", json!([shore.table("sales"), {"region": format!("'r{n}'")}, "id = 1"])).unwrap();
+            shore
+                .python
+                .call("update", json!([shore.table("sales"), {"region": format!("'r{n}'")}, "id = 1"]))
+                .unwrap();
             came += 1;
         }
     })

@@ -129,9 +129,17 @@ fn a_way_back_that_would_spoil_the_table_is_refused() {
 fn releases_that_overlap_on_one_column_go_in_an_order_that_has_an_end() {
     let price = ("b", "drop_column", "column: price");
     for (first, then, refused) in [
-        (("a", RENAME.1, RENAME.2), price, vec![("simdrop v3", "`_tp_"), ("rollback_simdrop v2", ""), ("simdrop v3", "no way on")]),
+        (
+            ("a", RENAME.1, RENAME.2),
+            price,
+            vec![("simdrop v3", "`_tp_"), ("rollback_simdrop v2", ""), ("simdrop v3", "no way on")],
+        ),
         (("a", LONG.1, LONG.2), ("b", GONE.1, GONE.2), vec![("simdrop v3", "`_tp_"), ("rollback_simdrop v2", "")]),
-        (("a", GONE.1, GONE.2), ("b", "add_column", "column: amount, type: long"), vec![("rollback_simdrop v2", "`amount`")]),
+        (
+            ("a", GONE.1, GONE.2),
+            ("b", "add_column", "column: amount, type: long"),
+            vec![("rollback_simdrop v2", "`amount`")],
+        ),
     ] {
         let shore = lake(&[first]);
         shore.ok("add v2");

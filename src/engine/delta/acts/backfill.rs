@@ -3,14 +3,7 @@
 //! the work. A file that is filled has no row left that wants it; that is how a run that was cut short goes on.
 
 use super::{
-    super::{
-        commit::Put,
-        context,
-        dml::Moved,
-        evidence::Standing,
-        patience::Patience,
-        trouble::Trouble,
-    },
+    super::{commit::Put, context, dml::Moved, evidence::Standing, patience::Patience, trouble::Trouble},
     Run, adopt,
     beside::Beside,
     checks,

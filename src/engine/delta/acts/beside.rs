@@ -31,9 +31,11 @@ impl Beside {
 
     /// What a query over the newest version, `t`, selects from.
     pub fn from(&self) -> String {
-        let alike = self.key.iter().enumerate().map(|(at, name)| {
-            format!("t.{} = {OLD}.{}", sql::ident(Dialect::Delta, name), self.key_column(at))
-        });
+        let alike = self
+            .key
+            .iter()
+            .enumerate()
+            .map(|(at, name)| format!("t.{} = {OLD}.{}", sql::ident(Dialect::Delta, name), self.key_column(at)));
         format!("t LEFT JOIN {OLD} ON {}", alike.collect::<Vec<_>>().join(" AND "))
     }
 
@@ -51,9 +53,11 @@ impl Beside {
         context.register_table(&*whole, provider)?;
         self.table.update_datafusion_session(&context.state())?;
         let column = sql::ident(Dialect::Delta, &self.column);
-        let keys = self.key.iter().enumerate().map(|(at, name)| {
-            format!("{} AS {}", sql::ident(Dialect::Delta, name), self.key_column(at))
-        });
+        let keys = self
+            .key
+            .iter()
+            .enumerate()
+            .map(|(at, name)| format!("{} AS {}", sql::ident(Dialect::Delta, name), self.key_column(at)));
         let view = context
             .sql(&format!(
                 "SELECT {}, {column} AS {} FROM {whole} WHERE {column} IS NOT NULL",

@@ -108,11 +108,7 @@ pub async fn count_in(table: &DeltaTable, files: Option<&BTreeSet<String>>, cond
 ///
 /// # Errors
 /// As [`count`].
-pub async fn among(
-    table: &DeltaTable,
-    rows: &str,
-    files: &BTreeSet<String>,
-) -> Result<BTreeMap<String, u64>, Trouble> {
+pub async fn among(table: &DeltaTable, rows: &str, files: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, Trouble> {
     let context = memory::session();
     let provider = table.table_provider().with_session(Arc::new(context.state())).with_file_column(FILE);
     table.update_datafusion_session(&context.state())?;
@@ -192,12 +188,7 @@ async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Loo
 }
 
 /// Sees that no two rows are alike in these columns, and none has NULL in one.
-async fn unique(
-    table: &DeltaTable,
-    columns: &[String],
-    refusal: &str,
-    looked: &mut Looked,
-) -> Result<(), Trouble> {
+async fn unique(table: &DeltaTable, columns: &[String], refusal: &str, looked: &mut Looked) -> Result<(), Trouble> {
     match looked.alike(table, columns).await? {
         0 => Ok(()),
         _ => {
@@ -223,11 +214,7 @@ fn twice(columns: &[String], of: &str) -> String {
 ///
 /// # Errors
 /// As [`count`].
-pub async fn alike(
-    table: &DeltaTable,
-    columns: &[String],
-    fresh: Option<&BTreeSet<String>>,
-) -> Result<u64, Trouble> {
+pub async fn alike(table: &DeltaTable, columns: &[String], fresh: Option<&BTreeSet<String>>) -> Result<u64, Trouble> {
     let context = memory::session();
     register(&context, table, None).await?;
     let mut near = context.table("t").await?;

@@ -134,9 +134,7 @@ impl Run<'_> {
                 let fill = backfill::Fill { name: &act.table, set, rows, batch, key, once, beside: None };
                 fill.run(self, place, table.clone(), looked).await?.map_err(|Moved| Trouble::Moved)
             }
-            Does::Rewrite { checks, edits, columns } => {
-                rewrite::run(self, table, checks, edits, columns, looked).await
-            }
+            Does::Rewrite { checks, edits, columns } => rewrite::run(self, table, checks, edits, columns, looked).await,
             Does::Recover { column, key, since } => {
                 let tried = recover::recover(self, place, (&act.table, table), (column, key, *since), looked).await?;
                 tried.map_err(|Moved| Trouble::Moved)
@@ -170,13 +168,7 @@ impl Run<'_> {
     }
 
     /// Fills the rows that checks want filled; `false`: there are none.
-    async fn settle(
-        &self,
-        act: &Act,
-        place: &Url,
-        table: &DeltaTable,
-        looked: &mut Looked,
-    ) -> Result<bool, Failure> {
+    async fn settle(&self, act: &Act, place: &Url, table: &DeltaTable, looked: &mut Looked) -> Result<bool, Failure> {
         for check in act.checks() {
             if let Check::Filled { set, rows } = check {
                 let (name, batch, key, once) = (act.table.as_str(), None, None, false);

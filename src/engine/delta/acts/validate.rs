@@ -23,12 +23,7 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// [`Trouble::Refused`] with what is wrong.
-pub async fn validate(
-    stage: &Stage,
-    groups: &[&Group],
-    order: Order<'_>,
-    looked: &mut Looked,
-) -> Result<(), Trouble> {
+pub async fn validate(stage: &Stage, groups: &[&Group], order: Order<'_>, looked: &mut Looked) -> Result<(), Trouble> {
     let valid = |group: &Group| !group.adds.is_empty() && group.adds.iter().all(|add| looked.valid.contains(&add.path));
     let groups: Vec<&Group> = groups.iter().copied().filter(|group| !valid(group)).collect();
     let adds: Vec<&Add> = groups.iter().flat_map(|group| &group.adds).collect();
