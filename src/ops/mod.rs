@@ -59,6 +59,8 @@ named! {
 pub enum Detail {
     /// All but its size.
     Shape,
+    /// Whether it has rows, too.
+    Rows,
     /// Its size too, where its columns are not mapped: an operation may then have to rewrite its files, and says how many.
     SizeUnlessMapped,
     /// Its size too.
@@ -72,6 +74,7 @@ impl Detail {
             Operation::Repartition(_) => Self::Size,
             Operation::DropColumn(_) | Operation::RenameColumn(_) | Operation::ChangeType(_) => Self::SizeUnlessMapped,
             Operation::CreateTable(_) | Operation::DropTable(_) | Operation::RenameTable(_) => Self::Shape,
+            Operation::AddColumn(op) if op.up.is_some() || op.generated.is_some() => Self::Rows,
             Operation::AddColumn(_) | Operation::SetNotNull(_) | Operation::DropNotNull(_) => Self::Shape,
             Operation::SetDefault(_) | Operation::DropDefault(_) | Operation::AddConstraint(_) => Self::Shape,
             Operation::DropConstraint(_) | Operation::RenameConstraint(_) | Operation::CreateIndex(_) => Self::Shape,

@@ -61,14 +61,7 @@ pub(super) fn begun(played: &Played<'_>, release: &Version) -> bool {
     of(&played.steps, release).any(|(_, row)| row.phase(Phase::Add).state == PhaseState::Done)
 }
 
-fn unfinished(
-    release: &Release,
-    wanted: Phase,
-    earlier: &Release,
-    step: &Step,
-    phase: Phase,
-    reach: Reach,
-) -> Finding {
+fn unfinished(release: &Release, wanted: Phase, earlier: &Release, step: &Step, phase: Phase, reach: Reach) -> Finding {
     refuse(
         "G1",
         format!(

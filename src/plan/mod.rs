@@ -13,6 +13,7 @@ mod guards;
 pub mod machine;
 mod open;
 mod operations;
+mod overlap;
 mod played;
 mod purge;
 mod rebuild;
@@ -33,6 +34,7 @@ pub use app_release::app_release;
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
 pub use open::{Open, cut_short, open};
+pub use overlap::tables;
 pub use rebuild::{no_purge, no_rebuild};
 pub use repair::{About, Repair, RepairPlan, repair};
 pub use request::{Ask, FfTo, Request, Scope};
@@ -99,6 +101,9 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
     }
     let mut plan = played.plan;
     resolved.say(&mut plan);
+    if plan.findings.is_empty() {
+        plan.findings = overlap::refusals(&plan, facts);
+    }
     if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
         let back = matches!(&request.ask, Ask::Verb { verb, .. } if verb.way() == Way::Back);
         // At night a mistyped target must not look like a rollback that went well.

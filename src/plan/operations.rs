@@ -70,6 +70,10 @@ pub(super) fn wants(
         Ask::Verb { scope: Scope::Auto, .. } | Ask::Ff { to: FfTo::All | FfTo::Next, .. } => None,
     };
     let releases = project.releases.iter().filter(|release| last.is_none_or(|last| release.version <= *last));
+    // What has begun of other releases is looked at too: nothing of this may take its way on and back.
+    let others = project.releases.iter().flat_map(|release| unfinished(release, ledger));
+    let others = others.filter(|(_, _, row)| row.is_some_and(begun));
+    stored.extend(others.map(|(step, _, _)| ledger.spelt_step(&step.id)));
     for (step, declared, row) in releases.flat_map(|release| unfinished(release, ledger)) {
         let begun = row.is_some_and(begun);
         stored.extend(begun.then(|| ledger.spelt_step(&step.id)));
@@ -251,7 +255,7 @@ pub(super) fn acts(handler: &Handler) -> Vec<Act> {
 }
 
 /// The tables as acts leave them. One that does not fit will say so when it runs; what is derived behind it goes by what is known.
-fn play(acts: Option<&Vec<Act>>, facts: &Facts, tables: &mut BTreeMap<String, TableState>) {
+pub(super) fn play(acts: Option<&Vec<Act>>, facts: &Facts, tables: &mut BTreeMap<String, TableState>) {
     for act in acts.into_iter().flatten() {
         let name = facts.lake.name(&act.table);
         match act.apply(tables.get(name)) {

@@ -9,6 +9,7 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns that a release's tables have had, by table.
+#[derive(Clone)]
 pub(super) struct Columns(BTreeMap<String, BTreeSet<String>>);
 
 impl Columns {
@@ -26,6 +27,9 @@ impl Columns {
         }
     }
 }
+
+/// The rule of what speaks against an act because its table is not as it was when the step was derived.
+pub(super) const CHANGED: &str = "O4";
 
 /// What speaks against a handler's acts on the tables as they will be then.
 pub(super) fn refusal(

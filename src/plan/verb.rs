@@ -54,7 +54,10 @@ fn auto(played: &mut Played<'_>, verb: Verb, request: &Request) {
     for release in project.releases.iter().filter(|r| request.may_mean(&r.version) && forward::pending(played, r, verb))
     {
         // Only the first refusal is told; of a long history nobody wants all those of the releases behind it.
-        if verb == Verb::Add && !refused.is_empty() && guards::earlier_unfinished(played, release, Phase::Add).next().is_some() {
+        if verb == Verb::Add
+            && !refused.is_empty()
+            && guards::earlier_unfinished(played, release, Phase::Add).next().is_some()
+        {
             continue;
         }
         let mut advance = forward::advance(played, release, verb.phase(), None, false, request.out_of_order);

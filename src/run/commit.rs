@@ -66,7 +66,8 @@ pub(super) async fn commit(
     }
     // A procedure may commit on its way: of one that failed it is not known how much is applied, and it is not sent again.
     let inside = cut.unit.actions.iter().any(|action| commits_inside(session.dialect(), action));
-    match until_committed(context, hold, &task.id, task.verb, &cut.unit, inside).await {
+    let once = inside || waits_itself(session.dialect(), &cut.unit);
+    match until_committed(context, hold, &task.id, task.verb, &cut.unit, once).await {
         Ok(_) => {
             tell_ended(context, plan, &cut, begins, began.elapsed(), done);
             Ok(None)
@@ -177,6 +178,15 @@ fn commits_inside(dialect: Dialect, action: &Action) -> bool {
         Action::Sql { alone: false, .. } | Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => {
             false
         }
+    }
+}
+
+/// Whether the engine itself tries again while others are in the way, for as long as `lock_retry_for` says: a lake's commit that was
+/// overtaken has looked at most of its table already, and would begin at nothing.
+fn waits_itself(dialect: Dialect, unit: &Unit) -> bool {
+    match dialect {
+        Dialect::Delta => unit.actions.iter().any(Action::alone),
+        Dialect::Sqlite | Dialect::Postgres | Dialect::Mysql | Dialect::Mariadb => false,
     }
 }
 
@@ -336,7 +346,8 @@ fn blocked(what: &str, by: &[String]) -> String {
     if by.is_empty() { what.to_owned() } else { format!("{what}; blocked by {}", by.join(", ")) }
 }
 
-/// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5). A failure comes with who was in its way.
+/// Sends a unit until it is committed, refused, or `lock_retry_for` is over (rule X5). `once`: what traffic has stopped is not sent again. A
+/// failure comes with who was in its way.
 async fn until_committed(
     context: &Context<'_>,
     hold: &dyn Hold,

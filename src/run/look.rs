@@ -118,8 +118,9 @@ pub(super) async fn plan_on(
     spoken(session, project)?;
     let wanted = plan::wants(project, &ledger, request);
     let mut facts = facts(session, ledger, &wanted.stored).await?;
-    if !wanted.tables.is_empty() {
-        facts.lake = session.lake(&wanted.tables).await?;
+    let tables = plan::tables(&facts, &wanted.tables);
+    if !tables.is_empty() {
+        facts.lake = session.lake(&tables).await?;
     }
     let mut plan = plan::plan(project, &facts, &target.guards, request);
     if !session.atomic() {

@@ -333,9 +333,8 @@ fn confirm(context: &Context<'_>, session: &dyn Session, facts: &Facts, plan: &P
 /// Whether tasks are those that were said yes to: no other one, and none missing but what this run has done since. One may have come
 /// further meanwhile.
 fn still(yes: &[plan::Task], tasks: &[plan::Task], done: &[(StepId, Verb)]) -> bool {
-    let same = |yes: &plan::Task, task: &plan::Task| {
-        (&yes.id, yes.verb, &yes.handler) == (&task.id, task.verb, &task.handler)
-    };
+    let same =
+        |yes: &plan::Task, task: &plan::Task| (&yes.id, yes.verb, &yes.handler) == (&task.id, task.verb, &task.handler);
     let done = |yes: &plan::Task| done.iter().any(|(id, verb)| (id, *verb) == (&yes.id, yes.verb));
     tasks.iter().all(|task| yes.iter().any(|yes| same(yes, task)))
         && yes.iter().all(|yes| done(yes) || tasks.iter().any(|task| same(yes, task)))

@@ -4,6 +4,7 @@ use super::{
     acts, commit, context,
     evidence::{Evidence, Standing},
     lake::Lake,
+    patience::Patience,
     query,
     trouble::Trouble,
 };
@@ -28,10 +29,7 @@ use deltalake::{
     operations::merge::{DeleteBuilder, UpdateBuilder},
     protocol::SaveMode,
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 /// Runs a statement until it is in the table. Each time that others commit first it is planned anew on their version.
 ///
@@ -59,7 +57,7 @@ pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration
         }
         match decided(lake, &place, evidence, tried).await? {
             Ok(()) => return Ok(()),
-            Err(Moved) => patience.wait(stop).await?,
+            Err(Moved) => patience.wait(0, stop).await?,
         }
     }
 }
@@ -82,44 +80,6 @@ pub async fn forbids(lake: &Lake, text: &str) -> Result<Option<Refusal>, Failure
     }
     let features = protocol.foreign();
     Ok((!features.is_empty()).then(|| Refusal::unwritable(name, &features)))
-}
-
-/// How long others may be first, again and again.
-pub struct Patience {
-    until: Instant,
-    pause: Duration,
-}
-
-impl Patience {
-    /// From now on.
-    pub fn new(length: Duration) -> Self {
-        Self { until: Instant::now() + length, pause: Duration::from_millis(20) }
-    }
-
-    /// Goes on without a wait.
-    ///
-    /// # Errors
-    /// [`Failure::Busy`] once it is over.
-    pub fn last(&self) -> Result<(), Failure> {
-        if Instant::now() + self.pause >= self.until {
-            return Err(Failure::Busy("others commit to the table without a pause".to_owned()));
-        }
-        Ok(())
-    }
-
-    /// Waits a little longer than the last time.
-    ///
-    /// # Errors
-    /// [`Failure::Busy`] once it is over, [`Failure::Stopped`].
-    pub async fn wait(&mut self, stop: &Stop) -> Result<(), Failure> {
-        self.last()?;
-        tokio::select! {
-            () = tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64())) => {}
-            () = stop.pulled() => return Err(Failure::Stopped),
-        }
-        self.pause = (self.pause * 2).min(Duration::from_secs(2));
-        Ok(())
-    }
 }
 
 /// Others were first.

@@ -1,12 +1,16 @@
 //! Which statement of which step a commit is (rule D2), and whether a table has it.
 
-use super::{commit::Put, head::Told, lake::Lake, lease::Watch};
+use super::{commit::Put, head::Told, lake::Lake, lease::Watch, trouble::Trouble};
 use crate::{
     engine::{Failure, Me},
     model::{StepId, Verb},
 };
+use deltalake::{DeltaTable, kernel::Action, logstore::get_actions};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// From how many commits on the whole log is asked: that reads them at once.
+const MANY: u64 = 16;
 
 /// The appId under which who takes over from a dead run commits its epoch (rule D5).
 pub const FENCE: &str = "triphase/fence";
@@ -165,6 +169,36 @@ impl Evidence {
         let own = app(&self.whose.id);
         let both = tokio::try_join!(table.txn(FENCE), table.txn(&own));
         let (fence, own) = both.map_err(|trouble| trouble.access("the table"))?;
+        self.stands(fence, own)
+    }
+
+    /// The same for a table to which it was open at an earlier version: only the commits since are read.
+    ///
+    /// # Errors
+    /// As [`Evidence::standing`].
+    pub async fn standing_since(&self, table: &DeltaTable, version: Option<u64>) -> Result<Standing, Failure> {
+        let access = |trouble: Trouble| trouble.access("the table");
+        let (Some(version), Some(newest)) = (version, table.version()) else { return self.standing(table).await };
+        if newest.saturating_sub(version) > MANY {
+            return self.standing(table).await;
+        }
+        let own = app(&self.whose.id);
+        let mut found = BTreeMap::new();
+        for version in version + 1..=newest {
+            let bytes = table.log_store().read_commit_entry(version).await;
+            let Some(bytes) = bytes.map_err(|error| access(error.into()))? else { return self.standing(table).await };
+            for action in get_actions(version, &bytes).map_err(|error| access(error.into()))? {
+                match action {
+                    Action::Txn(txn) => found.insert(txn.app_id, txn.version),
+                    Action::Metadata(_) | Action::Protocol(_) | Action::CommitInfo(_) | Action::Add(_) => None,
+                    Action::Remove(_) | Action::Cdc(_) | Action::DomainMetadata(_) => None,
+                };
+            }
+        }
+        self.stands(found.get(FENCE).copied(), found.get(&own).copied())
+    }
+
+    fn stands(&self, fence: Option<i64>, own: Option<i64>) -> Result<Standing, Failure> {
         if fence.is_some_and(|epoch| epoch > self.epoch) {
             return Err(Failure::Fenced(None));
         }

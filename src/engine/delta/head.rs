@@ -86,6 +86,26 @@ impl Head {
         self.snapshot.version()
     }
 
+    /// Whether there is any file. No more of the list is read than it takes to find one.
+    ///
+    /// # Errors
+    /// Where the table's log can't be read.
+    pub async fn has_files(&self) -> Result<bool, Trouble> {
+        let (snapshot, engine) = (Arc::clone(&self.snapshot), self.log.engine(None));
+        blocking(move || {
+            for found in snapshot.scan_builder().build()?.scan_metadata(engine.as_ref())? {
+                let files = found?.scan_files;
+                let chosen = files.selection_vector();
+                // Rows behind the end of the selection are in it.
+                if chosen.len() < files.data().len() || chosen.contains(&true) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
     /// Whether the table's properties ask for a checkpoint at a version.
     pub fn checkpoints(&self, version: u64) -> bool {
         (version + 1).is_multiple_of(self.snapshot.table_properties().checkpoint_interval().get())

@@ -1,7 +1,7 @@
 //! What triphase made in a lake's tables and what lies beside its ledger (rule O9): found for `show --objects` and `repair purge`, removed
 //! for the latter.
 
-use super::{acts, aside, commit, commit::Put, dml::Patience, lake::Lake, trouble::Trouble};
+use super::{acts, aside, commit, commit::Put, lake::Lake, patience::Patience, trouble::Trouble};
 use crate::{
     engine::{Failure, Stop},
     failpoint,
@@ -119,7 +119,7 @@ pub async fn remove(lake: &Lake, left: &Left, run: &str, patience: Duration) -> 
         let tried = one(&table, left, run).await;
         failpoint::point("after a purge");
         match tried {
-            Err(Trouble::Moved) => patience.wait(&Stop::never()).await?,
+            Err(Trouble::Moved) => patience.wait(0, &Stop::never()).await?,
             tried => return tried.map_err(access),
         }
     }

@@ -19,6 +19,7 @@ mod lease;
 mod leavings;
 mod memory;
 mod objects;
+mod patience;
 mod probe;
 mod query;
 mod script;

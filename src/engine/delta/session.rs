@@ -280,12 +280,14 @@ impl LakeSession {
                 }
                 let mut state = acts::state(&table).map_err(access)?;
                 let sized = match detail {
-                    ops::Detail::Shape => false,
+                    ops::Detail::Shape | ops::Detail::Rows => false,
                     ops::Detail::SizeUnlessMapped => !state.mapped(),
                     ops::Detail::Size => true,
                 };
                 if sized {
                     state = acts::sized(&table.whole(table.version()).await.map_err(access)?).map_err(access)?;
+                } else if *detail > ops::Detail::Shape && !table.has_files().await.map_err(access)? {
+                    state.rows = Some(0);
                 }
                 lake.tables.insert(name.clone(), state);
             }

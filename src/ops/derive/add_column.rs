@@ -96,7 +96,9 @@ pub(super) fn derive(op: &AddColumn, on: &mut On<'_, '_>) -> Result<(), Refusal>
         on.warn(format!(
             "until simdrop column `{column}` is generated: writers may leave it out, and what they write there must equal its expression"
         ));
-        on.warn(format!("until all rows are filled, delta-rs updates of rows without `{column}` fail"));
+    }
+    if let Fill::Up(_) | Fill::Generated(_) = fill {
+        on.unfilled(column);
     }
     Ok(())
 }

@@ -89,6 +89,7 @@ pub(super) fn derive(op: &ChangeType, on: &mut On<'_, '_>) -> Result<(), Refusal
         on.warn(format!(
             "until simdrop only `{column}` is written and the new column read; afterwards only the new one is written"
         ));
+        on.unfilled(&change.staged);
     }
     if op.r#as.is_none() {
         on.warn(format!(

@@ -44,8 +44,12 @@ pub(super) fn derive(op: &CreateTable, derived: &mut Derived) -> Result<(), Refu
 }
 
 fn state(op: &CreateTable) -> Result<TableState, Refusal> {
-    let mut state =
-        TableState { protocol: Protocol::legacy(1, 2), comment: op.comment.clone(), ..TableState::default() };
+    let mut state = TableState {
+        protocol: Protocol::legacy(1, 2),
+        comment: op.comment.clone(),
+        rows: Some(0),
+        ..TableState::default()
+    };
     for column in &op.columns {
         let data_type = DataType::parse(&column.r#type).map_err(columns::wrong)?;
         if ntz(&data_type) {

@@ -232,6 +232,20 @@ impl<'a> On<'a, '_> {
         }
     }
 
+    /// Says whose updates fail until the rows that are there have a value in a column that is generated from the first commit on. The column
+    /// can't be an ordinary one until then: that would keep the same library from appending (D1).
+    pub fn unfilled(&mut self, column: &str) {
+        let writes = self.setting.writers.is_none_or(|writers| writers.contains(&Writer::DeltaRs));
+        if writes && self.state.rows != Some(0) {
+            self.warn(format!(
+                "from the first commit of add until all rows are filled, delta-rs can't update or merge into rows of table `{}` that have no \
+                 {} yet: that fails in its own library, with nothing changed; its appends and deletes go on",
+                self.table,
+                ident(column)
+            ));
+        }
+    }
+
     /// Whether a column that writers leave out must be a generated one (D1).
     pub fn needs_generated(&self) -> bool {
         !self.setting.allow_blocking && self.setting.writers.is_some_and(|writers| writers.contains(&Writer::DeltaRs))

@@ -150,5 +150,6 @@ fn sync(op: &RenameColumn, on: &mut On<'_, '_>) -> Result<(), Refusal> {
     on.push(Verb::RollbackSimdrop, backfill(&hidden, &ident(new), differs(&hidden, &ident(new))));
     on.push(Verb::RollbackSimdrop, Does::Commit { checks, edits });
     on.warn(format!("until simdrop only `{old}` is written and `{new}` read; afterwards only `{new}` is written"));
+    on.unfilled(new);
     Ok(())
 }

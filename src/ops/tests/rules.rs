@@ -36,6 +36,37 @@ fn delta_rs_appends_decide_who_is_blocked() {
     with(Some(&[Writer::DeltaRs]), false, &operation("drop_column", detach)).unwrap();
 }
 
+/// D1: what is generated from the first commit on, and filled in the next, keeps delta-rs from updating rows between the two.
+#[test]
+fn who_can_not_update_rows_until_they_are_filled_is_said() {
+    let said = |derived: &Derived| derived.warnings.iter().any(|text| text.contains("until all rows are filled"));
+    let up = json!({"table": "sales", "column": "loud", "type": "string", "up": "upper(note)"});
+    let generated = json!({"table": "sales", "column": "loud", "type": "string", "generated": "upper(note)"});
+    for (name, fields) in [
+        ("change_type", json!({"table": "sales", "column": "amount", "type": "long"})),
+        ("rename_column", json!({"table": "sales", "column": "note", "to": "remark"})),
+        ("add_column", up),
+        ("add_column", generated),
+    ] {
+        let operation = operation(name, fields);
+        for (writers, expected) in [
+            (None, true),
+            (Some([Writer::Spark, Writer::DeltaRs].as_slice()), true),
+            (Some([Writer::Spark].as_slice()), false),
+        ] {
+            assert_eq!(said(&with(writers, true, &operation).unwrap()), expected, "{name} {writers:?}");
+        }
+        let empty = TableState { rows: Some(0), ..mapped() };
+        assert!(!said(&derived(&operation, Some(&empty)).unwrap()), "{name}: no row is there");
+    }
+    for (name, fields) in [
+        ("rename_column", json!({"table": "sales", "column": "note", "to": "remark", "strategy": "instant"})),
+        ("add_column", json!({"table": "sales", "column": "tax", "type": "long", "default": "0"})),
+    ] {
+        assert!(!said(&with(None, true, &operation(name, fields)).unwrap()), "{name}: nothing is generated");
+    }
+}
+
 #[test]
 fn foreign_features_are_named() {
     let add = operation("add_column", json!({"table": "sales", "column": "email", "type": "string"}));

@@ -227,7 +227,9 @@ fn g2_an_empty_phase_says_nothing_of_the_one_before_it() {
 fn g1_a_release_with_nothing_to_add_begins_with_its_simdrop() {
     let project = project(&[("v1", &["a add:A rollback_add:Ra"]), ("v2", &["b simdrop:S drop:D rollback_simdrop:Rs"])]);
     let mut world = World::new("");
-    let early = |verb| format!("G1: cannot {verb} release `v2`: earlier release `v1` is not finished (step `v1/a` is not added)");
+    let early = |verb| {
+        format!("G1: cannot {verb} release `v2`: earlier release `v1` is not finished (step `v1/a` is not added)")
+    };
     assert_eq!(world.refused(&project, "simdrop v2"), [early("simdrop")]);
     assert_eq!(world.refused(&project, "simdrop"), [early("simdrop")]);
     world.run(&project, "add v1");

@@ -4,6 +4,7 @@
 
 mod again;
 mod operations;
+mod overlap;
 mod paths;
 mod sequences;
 mod sweep;

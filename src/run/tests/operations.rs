@@ -12,7 +12,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-fn project(releases: &[(&str, &str)]) -> Project {
+pub(super) fn project(releases: &[(&str, &str)]) -> Project {
     let texts: BTreeMap<String, std::sync::Arc<str>> =
         releases.iter().map(|(version, text)| (format!("releases/{version}.yaml"), (*text).into())).collect();
     let files = Files { entries: texts.keys().cloned().collect(), texts, unread: BTreeMap::new(), ..Files::default() };
@@ -32,7 +32,7 @@ fn sales() -> TableState {
     state
 }
 
-fn lake() -> Fake {
+pub(super) fn lake() -> Fake {
     let fake = Fake::new(false);
     let mut state = fake.state();
     state.lake.tables.insert("sales".into(), sales());

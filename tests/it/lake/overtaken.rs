@@ -275,3 +275,81 @@ fn a_table_that_others_begin_to_use_just_before_the_commit_stays() {
     run.exits(1).says("others have committed to table `raw/new`");
     assert_eq!(shore.query("raw/new", "SELECT id FROM t"), ["7"]);
 }
+
+/// A mapped table with a column that changes its type, and the release that changes it.
+fn changing(settings: &str) -> Shore {
+    let mut case = cases().remove(0);
+    (case.table, case.operation) =
+        ("sales", "change_type: {table: T, column: amount, type: long, down: CAST(amount AS string)}");
+    let shore = lake(Kind::Mapped, &[case]);
+    shore.target(settings);
+    shore
+}
+
+/// Whatever the writer before each commit does, it is never one that the step makes impossible.
+fn another(shore: &Shore, n: u32) {
+    let set = json!([shore.table("sales"), {"note": format!("'n{n}'")}, "id = 1"]);
+    shore.python.call("update", set).unwrap();
+}
+
+/// Of a step's last phase, each of so many commits is overtaken: it gets in all the same, however often it was too late.
+#[test]
+fn a_commit_that_is_overtaken_again_and_again_gets_in() {
+    const TIMES: u32 = 25;
+    let shore = changing("writers: [spark]\nlock_retry_for: 1h\n");
+    shore.ok("add v2");
+    for (line, type_name) in [("simdrop v2", "long"), ("rollback_simdrop v2", "string")] {
+        let mut met = 0;
+        held(&shore, line, |n| {
+            met = n;
+            if n <= TIMES {
+                another(&shore, n);
+            }
+        })
+        .exits(0);
+        assert!(met > TIMES, "{line}: {met}");
+        let columns = shore.python.call("schema", json!([shore.table("sales")])).unwrap();
+        let amount = columns.as_array().unwrap().iter().find(|column| column[0] == "amount").unwrap();
+        assert_eq!(amount[1], type_name, "{line}");
+    }
+}
+
+/// Who never gets in ends, and says after how long; nothing is lost by it, and the next run gets in.
+#[test]
+fn who_is_always_overtaken_gives_up_in_the_end() {
+    let shore = changing("writers: [spark]\nlock_retry_for: 1s\n");
+    shore.ok("add v2");
+    let before = shore.query("sales", "SELECT count(*) FROM t");
+    let run = held(&shore, "simdrop v2", |n| another(&shore, n)).exits(4);
+    run.says("others commit to the table without a pause; given up after `lock_retry_for: 1s`");
+    assert_eq!(shore.states("v2", "sales"), "done failed pending");
+    shore.ok("simdrop v2");
+    assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), before);
+}
+
+/// Values that were detached come back file by file: appends beside it cost no second look at the table.
+#[test]
+fn values_come_back_beside_a_writer_that_is_always_first() {
+    let mut case = cases().remove(0);
+    (case.table, case.operation) = ("sales", "drop_column: {table: T, column: note, hide: detach, key: [id]}");
+    let shore = lake(Kind::Mapped, &[case]);
+    shore.target("writers: [spark]\nlock_retry_for: 1h\n");
+    let before = shore.query("sales", "SELECT id, note FROM t ORDER BY id");
+    shore.ok("add v2");
+    shore.ok("simdrop v2");
+    // Every row is written anew without the column.
+    shore.python.call("update", json!([shore.table("sales"), {"region": "'moved'"}])).unwrap();
+    let mut came = 0;
+    held(&shore, "rollback_simdrop v2", |n| {
+        if n <= 12 {
+            shore
+                .python
+                .call("update", json!([shore.table("sales"), {"region": format!("'r{n}'")}, "id = 1"]))
+                .unwrap();
+            came += 1;
+        }
+    })
+    .exits(0);
+    assert_eq!(came, 12);
+    assert_eq!(shore.query("sales", "SELECT id, note FROM t ORDER BY id"), before);
+}

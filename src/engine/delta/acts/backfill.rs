@@ -3,16 +3,12 @@
 //! the work. A file that is filled has no row left that wants it; that is how a run that was cut short goes on.
 
 use super::{
-    super::{
-        commit::Put,
-        context,
-        dml::{Moved, Patience},
-        evidence::Standing,
-        trouble::Trouble,
-    },
+    super::{commit::Put, context, dml::Moved, evidence::Standing, patience::Patience, trouble::Trouble},
     Run, adopt,
-    checks::{self, Looked},
+    beside::Beside,
+    checks,
     files::{self, Source},
+    looked::Looked,
     produce::{self, Order},
     rewrite,
     stage::{Making, Stage},
@@ -27,10 +23,13 @@ use crate::{
 };
 use deltalake::{DeltaTable, datafusion::common::Column};
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 use url::Url;
 
 /// What is filled in.
 pub struct Fill<'a> {
+    /// The table's name.
+    pub name: &'a str,
     pub set: &'a IndexMap<String, String>,
     /// The rows that want it.
     pub rows: &'a str,
@@ -38,6 +37,8 @@ pub struct Fill<'a> {
     pub key: Option<&'a str>,
     /// The rows that were filled may want it still: all are taken in one commit, which can't be half done.
     pub once: bool,
+    /// Where the values come from, if not from the row itself.
+    pub beside: Option<&'a Beside>,
 }
 
 /// What became of a look for rows to fill.
@@ -47,6 +48,8 @@ pub enum Round {
     Nothing,
     /// They are filled, and others may have come.
     Filled,
+    /// Somebody else has changed some of them meanwhile.
+    Moved,
     /// They are filled, in one commit that carries the evidence.
     Ended,
 }
@@ -67,34 +70,70 @@ impl Fill<'_> {
             let tried = self.update(table, &run.evidence.put("BACKFILL"), true).await;
             return super::decided(run.lake, place, run.evidence, tried).await;
         }
-        drop(table);
+        let mut patience = Patience::new(run.patience);
+        let (mut current, mut first) = (table, true);
         loop {
-            let current = self.current(run, place).await?;
-            match self.round(run, place, &current, looked).await? {
-                Round::Filled => {}
+            // Fenced off by a later run, this one fills in nothing more.
+            run.evidence.standing(&current).await?;
+            looked.at(&super::table::state(&current).map_err(|trouble| trouble.action(0))?);
+            let round = self.round(run, place, &current, looked).await?;
+            let lost = match round {
                 Round::Ended => return Ok(Ok(())),
-                Round::Nothing => {
-                    let tried = super::put(&current, vec![], &run.evidence.put("BACKFILL DONE")).await;
-                    match super::decided(run.lake, place, run.evidence, tried).await? {
-                        // Rows may have come with that commit: look again.
-                        Err(Moved) => {}
-                        Ok(()) => return Ok(Ok(())),
-                    }
-                }
+                Round::Nothing => match self.end(run, place, &current).await? {
+                    Ok(()) => return Ok(Ok(())),
+                    // Rows may have come with that commit: look again.
+                    Err(Moved) => patience.wait(looked.now(), run.stop).await,
+                },
+                // Nobody was in the way yet.
+                Round::Filled if std::mem::take(&mut first) => Ok(()),
+                Round::Filled => patience.lost(looked.now()),
+                Round::Moved => patience.wait(looked.now(), run.stop).await,
+            };
+            current = self.newer(run, place, current).await?;
+            match lost {
+                Ok(()) => {}
+                // All that one version had is filled. What has come since is as what comes later: what is enforced is looked at then.
+                Err(Failure::Busy(_)) if round != Round::Moved => return self.end_behind(run, place, current).await,
+                Err(failure) => return Err(failure),
             }
         }
     }
 
-    async fn current(&self, run: &Run<'_>, place: &Url) -> Result<DeltaTable, Failure> {
+    /// Commits the evidence.
+    async fn end(&self, run: &Run<'_>, place: &Url, current: &DeltaTable) -> Result<Result<(), Moved>, Failure> {
+        let tried = super::put(current, vec![], &run.evidence.put("BACKFILL DONE")).await;
+        super::decided(run.lake, place, run.evidence, tried).await
+    }
+
+    /// Commits the evidence, whatever rows have come.
+    async fn end_behind(
+        &self,
+        run: &Run<'_>,
+        place: &Url,
+        mut current: DeltaTable,
+    ) -> Result<Result<(), Moved>, Failure> {
+        tracing::warn!(
+            "others write rows to `{}` as fast as they are filled: those that came last are left as they are",
+            self.name
+        );
+        let mut patience = Patience::new(run.patience);
+        loop {
+            if run.evidence.standing(&current).await? == Standing::Applied {
+                return Ok(Ok(()));
+            }
+            match self.end(run, place, &current).await? {
+                Ok(()) => return Ok(Ok(())),
+                Err(Moved) => patience.wait(0, run.stop).await?,
+            }
+            current = self.newer(run, place, current).await?;
+        }
+    }
+
+    async fn newer(&self, run: &Run<'_>, place: &Url, table: DeltaTable) -> Result<DeltaTable, Failure> {
         if run.stop.signal().is_some() {
             return Err(Failure::Stopped);
         }
-        let gone = || Failure::Handler { at: 0, why: anyhow::anyhow!("the table is gone") };
-        let table = run.lake.open(place).await.map_err(|trouble| trouble.action(0))?.ok_or_else(gone)?;
-        // Fenced off by a later run, this one fills in nothing more.
-        match run.evidence.standing(&table).await? {
-            Standing::Open | Standing::Applied => Ok(table),
-        }
+        run.newer(place, self.name, table).await
     }
 
     /// Fills the rows that want it in one version of the table.
@@ -111,7 +150,7 @@ impl Fill<'_> {
         let refused = |trouble: Trouble| trouble.action(0);
         let state = super::table::state(table).map_err(refused)?;
         super::writable(&state).map_err(refused)?;
-        let wanting = checks::wanting(table, self.rows, looked).await.map_err(refused)?;
+        let wanting = looked.wanting(table, self.rows).await.map_err(refused)?;
         let by = self.key.map(|key| state.field(key).map_or(key, |field| field.physical()));
         let all = files::live(table, by).map_err(refused)?;
         let files: Vec<Source> = all.into_iter().filter(|file| wanting.contains(&file.path)).collect();
@@ -126,15 +165,16 @@ impl Fill<'_> {
         let mut stage = loop {
             match Stage::open(run, table, &making).await {
                 Ok(stage) => break stage,
-                Err(Trouble::Moved) => patience.wait(run.stop).await?,
+                Err(Trouble::Moved) => patience.wait(0, run.stop).await?,
                 Err(trouble) => return Err(refused(trouble)),
             }
         };
         let groups = if self.once { vec![files] } else { files::groups(files, self.batch, false) };
         for group in groups {
-            let order = Order { table, files: &group, states: (&state, &state), columns: &columns };
+            let order =
+                Order { table, files: &group, states: (&state, &state), columns: &columns, beside: self.beside };
             if !self.group(run, place, order, &making, &mut stage, looked).await? {
-                return Ok(Round::Filled);
+                return Ok(Round::Moved);
             }
         }
         rewrite::close(run.lake, table, stage).await;
@@ -154,27 +194,39 @@ impl Fill<'_> {
         let refused = |trouble: Trouble| trouble.action(0);
         let mut patience = Patience::new(run.patience);
         let put = if self.once { run.evidence.put("BACKFILL") } else { run.evidence.part("BACKFILL") };
-        let covered = stage.usable(order.files).iter().map(|group| group.sources.len()).sum::<usize>();
-        if covered != order.files.len() {
+        let covered: BTreeSet<&String> = stage.usable(order.files).iter().flat_map(|group| &group.sources).collect();
+        let missing = order.files.iter().filter(|file| !covered.contains(&file.key));
+        let missing: Vec<Source> = missing.cloned().collect();
+        let groups = match missing.is_empty() {
+            true => vec![],
+            false if self.once => files::groups(missing, None, false),
             // Of a run that made other groups: this one's files are made as one.
-            stage.groups.clear();
+            false => {
+                stage.groups.clear();
+                vec![order.files.to_vec()]
+            }
+        };
+        for group in groups {
             failpoint::point("before a group is produced");
-            let adds = produce::produce(run, order, stage.store()).await;
+            let adds = produce::produce(run, Order { files: &group, ..order }, stage.store()).await;
             if run.stop.signal().is_some() {
                 return Err(Failure::Stopped);
             }
             let adds = adds.map_err(refused)?;
             failpoint::point("before a group is kept");
-            match stage.keep(run, order.files, adds).await {
+            match stage.keep(run, &group, adds).await {
                 Ok(()) => {}
                 Err(Trouble::Moved) => return Ok(false),
                 Err(trouble) => return Err(refused(trouble)),
             }
         }
         let groups = stage.usable(order.files);
-        validate::validate(stage, &groups, order).await.map_err(refused)?;
+        validate::validate(stage, &groups, order, looked).await.map_err(refused)?;
+        let mut current = order.table.clone();
         loop {
-            let current = self.current(run, place).await?;
+            current = self.newer(run, place, current).await?;
+            // Fenced off by a later run, this one fills in nothing more.
+            run.evidence.standing(&current).await?;
             let state = super::table::state(&current).map_err(refused)?;
             let live = super::stage::keys(&current).map_err(refused)?;
             if !making.fits(&state) || !order.files.iter().all(|file| live.contains(&file.key)) {
@@ -189,7 +241,7 @@ impl Fill<'_> {
             };
             match adopted {
                 Ok(()) => break,
-                Err(Trouble::Moved) => patience.wait(run.stop).await?,
+                Err(Trouble::Moved) => patience.wait(0, run.stop).await?,
                 Err(trouble) => return Err(refused(trouble)),
             }
         }
@@ -254,7 +306,7 @@ impl Fill<'_> {
 }
 
 /// Whether a table has a change data feed.
-fn fed(table: &DeltaTable) -> bool {
+pub fn fed(table: &DeltaTable) -> bool {
     let feeds = |state: TableState| state.properties.get("delta.enableChangeDataFeed").is_some_and(|on| on == "true");
     super::table::state(table).is_ok_and(feeds)
 }

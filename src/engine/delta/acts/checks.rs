@@ -3,6 +3,7 @@
 use super::{
     super::{evidence::Whose, memory, trouble::Trouble},
     files,
+    looked::Looked,
 };
 use crate::{
     model::{Dialect, Verb},
@@ -22,8 +23,9 @@ use deltalake::{
         common::Column,
         dataframe::DataFrame,
         datasource::MemTable,
-        logical_expr::{Expr, Operator, binary_expr, cast},
+        logical_expr::{Expr, Operator, binary_expr, cast, lit},
         prelude::SessionContext,
+        scalar::ScalarValue,
     },
     delta_datafusion::DataFusionMixins as _,
     kernel::Action,
@@ -39,27 +41,8 @@ use std::{
 const EXAMPLES: usize = 3;
 /// How many real rows an expression is tried on.
 const SAMPLE: usize = 1000;
-/// From which size on a file is looked at by itself, in bytes.
-const LARGE: i64 = 8 << 20;
 /// The column that says which file a row is of.
 const FILE: &str = "_tp_file";
-
-/// What was found and made on a version that others have overtaken, and still is of use.
-#[derive(Debug, Default)]
-pub struct Looked {
-    /// The files whose rows were seen to hold, by condition.
-    held: BTreeMap<String, BTreeSet<String>>,
-    /// The files with no row left to fill, by the condition of those that want it. A row that was filled may meet it still, where its value
-    /// is NULL again: that says nothing of what holds.
-    filled: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Looked {
-    /// These files are filled.
-    pub fn fill(&mut self, rows: &str, files: impl IntoIterator<Item = String>) {
-        self.filled.entry(rows.to_owned()).or_default().extend(files);
-    }
-}
 
 /// Makes all checks.
 ///
@@ -69,14 +52,16 @@ pub async fn all(whose: &Whose, table: &DeltaTable, checks: &[Check], looked: &m
     for check in checks {
         match check {
             Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
-            Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
+            Check::Evaluates { expression, data_type, field } => {
+                evaluates(table, expression, data_type, field, looked).await?;
+            }
             // Whoever runs the act has filled what there was; what came since is filled before the next try.
             Check::Filled { set: _, rows } => {
-                if !wanting(table, rows, looked).await?.is_empty() {
+                if !looked.wanting(table, rows).await?.is_empty() {
                     return Err(Trouble::Moved);
                 }
             }
-            Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
+            Check::Unique { columns, refusal } => unique(table, columns, refusal, looked).await?,
             Check::NoForeignCommits { since, refusal } => no_foreign_commits(whose, table, *since, refusal).await?,
         }
     }
@@ -88,11 +73,14 @@ pub async fn all(whose: &Whose, table: &DeltaTable, checks: &[Check], looked: &m
 /// # Errors
 /// As [`all`].
 pub async fn seen(table: &DeltaTable, checks: &[Check]) -> Result<(), Trouble> {
+    let looked = &mut Looked::default();
     for check in checks {
         match check {
-            Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, &mut Looked::default()).await?,
-            Check::Evaluates { expression, data_type, field } => evaluates(table, expression, data_type, field).await?,
-            Check::Unique { columns, refusal } => unique(table, columns, refusal).await?,
+            Check::NoRows { rows, refusal } => no_rows(table, rows, refusal, looked).await?,
+            Check::Evaluates { expression, data_type, field } => {
+                evaluates(table, expression, data_type, field, looked).await?;
+            }
+            Check::Unique { columns, refusal } => unique(table, columns, refusal, looked).await?,
             // The one is for the act to make so, the other is about commits: [`no_foreign_commits`].
             Check::Filled { .. } | Check::NoForeignCommits { .. } => {}
         }
@@ -116,48 +104,29 @@ pub async fn count_in(table: &DeltaTable, files: Option<&BTreeSet<String>>, cond
     counted(over(table, files, &format!("SELECT count(*) FROM t WHERE {condition}")).await?).await
 }
 
-/// The files that have rows that meet a condition, by their paths; those that were seen to have none are not looked at again. A large file
-/// is read up to its first such row, small ones together.
+/// Those of some files that have rows that meet a condition, and how many.
 ///
 /// # Errors
 /// As [`count`].
-pub async fn wanting(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<BTreeSet<String>, Trouble> {
-    let seen = looked.filled.entry(rows.to_owned()).or_default();
-    let (mut large, mut small) = (BTreeSet::new(), BTreeSet::new());
-    for file in table.snapshot()?.log_data().iter().filter(|file| !seen.contains(file.path().as_ref())) {
-        let like = if file.size() < LARGE { &mut small } else { &mut large };
-        like.insert(file.path().into_owned());
-    }
-    let mut wanting = if small.is_empty() { BTreeSet::new() } else { among(table, rows, &small).await? };
-    for file in &large {
-        let query = format!("SELECT 1 FROM t WHERE {rows} LIMIT 1");
-        let met = over(table, Some(&BTreeSet::from([file.clone()])), &query).await?.collect().await?;
-        if met.iter().any(|batch| batch.num_rows() > 0) {
-            wanting.insert(file.clone());
-        }
-    }
-    seen.extend(large.into_iter().chain(small).filter(|file| !wanting.contains(file)));
-    Ok(wanting)
-}
-
-/// Those of some files that have rows that meet a condition.
-async fn among(table: &DeltaTable, rows: &str, files: &BTreeSet<String>) -> Result<BTreeSet<String>, Trouble> {
+pub async fn among(table: &DeltaTable, rows: &str, files: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, Trouble> {
     let context = memory::session();
     let provider = table.table_provider().with_session(Arc::new(context.state())).with_file_column(FILE);
     table.update_datafusion_session(&context.state())?;
     context.register_table("t", provider.with_file_paths(files.iter().map(String::as_str).map(escaped)).await?)?;
-    let query = format!("SELECT DISTINCT CAST({FILE} AS string) FROM t WHERE {rows}");
+    let query = format!("SELECT CAST({FILE} AS string), count(*) FROM t WHERE {rows} GROUP BY {FILE}");
     let batches = context.sql(&query).await?.collect().await?;
     let root = table.table_url().as_str().trim_end_matches('/');
-    let mut met = BTreeSet::new();
+    let mut met = BTreeMap::new();
     for batch in &batches {
         for row in 0..batch.num_rows() {
-            let file = display::array_value_to_string(batch.column(0), row).unwrap_or_default();
+            let text = |at: usize| display::array_value_to_string(batch.column(at), row).unwrap_or_default();
+            let file = text(0);
             let path = file.strip_prefix(root).map_or(file.as_str(), |path| path.trim_start_matches('/'));
-            met.insert(percent_decode_str(path).decode_utf8_lossy().into_owned());
+            let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
+            *met.entry(path).or_default() += text(1).parse::<u64>().unwrap_or_default();
         }
     }
-    match met.difference(files).next() {
+    match met.keys().find(|path| !files.contains(*path)) {
         None => Ok(met),
         Some(unknown) => {
             Err(Trouble::Refused(anyhow!("rows were found in `{unknown}`, which is no file of the table")))
@@ -165,11 +134,11 @@ async fn among(table: &DeltaTable, rows: &str, files: &BTreeSet<String>) -> Resu
     }
 }
 
-fn paths(table: &DeltaTable) -> Result<BTreeSet<String>, Trouble> {
-    Ok(table.snapshot()?.log_data().iter().map(|file| file.path().into_owned()).collect())
-}
-
-async fn counted(frame: DataFrame) -> Result<u64, Trouble> {
+/// The one number that a query gives.
+///
+/// # Errors
+/// Where the query fails on the way.
+pub async fn counted(frame: DataFrame) -> Result<u64, Trouble> {
     let batches = frame.collect().await?;
     let text = batches.first().map(|batch| display::array_value_to_string(batch.column(0), 0));
     Ok(text.and_then(Result::ok).and_then(|text| text.parse().ok()).unwrap_or(0))
@@ -210,24 +179,8 @@ fn escaped(path: &str) -> String {
     if path.contains("://") { path.to_owned() } else { Path::from(path).to_string() }
 }
 
-/// How many rows meet a condition, and in which files that was looked for: not in those that were seen to have none. `None`: in all.
-async fn met(table: &DeltaTable, rows: &str, looked: &mut Looked) -> Result<(u64, Option<BTreeSet<String>>), Trouble> {
-    let files = paths(table)?;
-    let seen = looked.held.entry(rows.to_owned()).or_default();
-    let fresh: BTreeSet<String> = files.difference(seen).cloned().collect();
-    if fresh.is_empty() {
-        return Ok((0, Some(fresh)));
-    }
-    let only = (fresh.len() < files.len()).then(|| fresh.clone());
-    let count = counted(over(table, only.as_ref(), &format!("SELECT count(*) FROM t WHERE {rows}")).await?).await?;
-    if count == 0 {
-        seen.extend(fresh);
-    }
-    Ok((count, only))
-}
-
 async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Looked) -> Result<(), Trouble> {
-    let (count, only) = met(table, rows, looked).await?;
+    let (count, only) = looked.met(table, rows).await?;
     if count == 0 {
         return Ok(());
     }
@@ -235,20 +188,54 @@ async fn no_rows(table: &DeltaTable, rows: &str, refusal: &str, looked: &mut Loo
 }
 
 /// Sees that no two rows are alike in these columns, and none has NULL in one.
-async fn unique(table: &DeltaTable, columns: &[String], refusal: &str) -> Result<(), Trouble> {
+async fn unique(table: &DeltaTable, columns: &[String], refusal: &str, looked: &mut Looked) -> Result<(), Trouble> {
+    match looked.alike(table, columns).await? {
+        0 => Ok(()),
+        _ => {
+            let rows = twice(columns, "t");
+            in_the_way(table, None, &rows, count(table, &rows).await?, refusal).await
+        }
+    }
+}
+
+/// The rows of a relation that have NULL in one of these columns, or are like another one in all of them.
+fn twice(columns: &[String], of: &str) -> String {
     let names: Vec<String> = columns.iter().map(|name| sql::ident(Dialect::Delta, name)).collect();
     let unknown: Vec<String> = names.iter().map(|name| format!("{name} IS NULL")).collect();
-    let (key, unknown) = (names.join(", "), unknown.join(" OR "));
-    let alike: Vec<String> = names.iter().map(|name| format!("twice.{name} = t.{name}")).collect();
-    let alike = alike.join(" AND ");
-    // Whatever others have appended may be like a row that was looked at before: all rows are looked at.
+    let alike: Vec<String> = names.iter().map(|name| format!("twice.{name} = {of}.{name}")).collect();
+    let (key, unknown, alike) = (names.join(", "), unknown.join(" OR "), alike.join(" AND "));
     let twice =
-        format!("SELECT 1 FROM (SELECT {key} FROM t GROUP BY {key} HAVING count(*) > 1) AS twice WHERE {alike}");
-    let rows = format!("{unknown} OR EXISTS ({twice})");
-    match count(table, &rows).await? {
-        0 => Ok(()),
-        count => in_the_way(table, None, &rows, count, refusal).await,
+        format!("SELECT 1 FROM (SELECT {key} FROM {of} GROUP BY {key} HAVING count(*) > 1) AS twice WHERE {alike}");
+    format!("{unknown} OR EXISTS ({twice})")
+}
+
+/// How many rows have NULL in one of these columns, or are like another one in all of them. `fresh`: among all other files none are; a row
+/// of theirs can then only be like one of these files that lies between the least and the greatest of them.
+///
+/// # Errors
+/// As [`count`].
+pub async fn alike(table: &DeltaTable, columns: &[String], fresh: Option<&BTreeSet<String>>) -> Result<u64, Trouble> {
+    let context = memory::session();
+    register(&context, table, None).await?;
+    let mut near = context.table("t").await?;
+    if let Some(fresh) = fresh {
+        for name in columns {
+            let quoted = sql::ident(Dialect::Delta, name);
+            let range = match over(table, Some(fresh), &format!("SELECT min({quoted}), max({quoted}) FROM t")).await {
+                Ok(range) => range.collect().await?,
+                // A type that has no order.
+                Err(Trouble::Refused(_)) => continue,
+                Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => return Err(trouble),
+            };
+            let Some(range) = range.first() else { continue };
+            let [least, greatest] =
+                [ScalarValue::try_from_array(range.column(0), 0)?, ScalarValue::try_from_array(range.column(1), 0)?];
+            let column = || Expr::Column(Column::new_unqualified(name));
+            near = near.filter(column().between(lit(least), lit(greatest)).or(column().is_null()))?;
+        }
     }
+    context.register_table("near", near.into_view())?;
+    counted(context.sql(&format!("SELECT count(*) FROM near WHERE {}", twice(columns, "near"))).await?).await
 }
 
 /// The refusal for rows, counted and with examples.
@@ -290,7 +277,16 @@ fn shown(batch: &RecordBatch) -> Vec<String> {
 }
 
 /// Tries an expression on a row of NULLs and on real rows (rule O1).
-async fn evaluates(table: &DeltaTable, expression: &str, data_type: &str, field: &str) -> Result<(), Trouble> {
+async fn evaluates(
+    table: &DeltaTable,
+    expression: &str,
+    data_type: &str,
+    field: &str,
+    looked: &mut Looked,
+) -> Result<(), Trouble> {
+    if !looked.tries(expression, data_type, field) {
+        return Ok(());
+    }
     let schema = table.snapshot()?.snapshot().read_schema();
     let (found, wanted) = on_nulls(&schema, expression, data_type, field).await?;
     let query = format!("SELECT ({expression}) AS v FROM t LIMIT {SAMPLE}");

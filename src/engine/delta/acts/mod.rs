@@ -6,10 +6,13 @@
 
 mod adopt;
 mod backfill;
+mod beside;
 mod checks;
 mod create;
 mod files;
+mod looked;
 mod produce;
+mod recover;
 mod remove;
 mod rewrite;
 mod shape;
@@ -27,9 +30,10 @@ pub use table::{changes, sized, state};
 
 use super::{
     commit::{self, Put},
-    dml::{Moved, Patience, decided},
+    dml::{Moved, decided},
     evidence::{Evidence, Standing, Whose},
     lake::Lake,
+    patience::Patience,
     query,
     tombstone::Log,
     trouble::Trouble,
@@ -41,12 +45,9 @@ use crate::{
     ops::{Act, Check, Does, Edit, Refusal, TableState},
 };
 use anyhow::anyhow;
-use checks::Looked;
 use deltalake::{DeltaTable, kernel::Action};
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use looked::Looked;
+use std::{collections::BTreeSet, time::Duration};
 use url::Url;
 
 /// What an act is run with.
@@ -84,58 +85,62 @@ impl Run<'_> {
             Does::Backfill { .. } | Does::Rewrite { .. } | Does::Recover { .. } => {}
         }
         let mut patience = Patience::new(self.patience);
-        // What rows were seen to hold stays so for their files: after a lost race only what is new is looked at.
         let mut looked = Looked::default();
-        loop {
-            let began = Instant::now();
-            let table = self.open(&place, &act.table).await?;
-            if self.evidence.standing(&table).await? == Standing::Applied {
-                return Ok(());
+        let mut table = self.open(&place, &act.table).await?;
+        let mut standing = self.evidence.standing(&table).await?;
+        while standing == Standing::Open {
+            looked.at(&table::state(&table).map_err(|trouble| trouble.action(0))?);
+            let since = table.version();
+            if self.settle(act, &place, &table, &mut looked).await? {
+                patience.lost(looked.now())?;
+            } else {
+                let tried = self.once(&place, &table, act, &mut looked).await?;
+                let ended = match decided(lake, &place, self.evidence, tried).await {
+                    Err(Failure::Handler { .. }) if stop.signal().is_some() => return Err(Failure::Stopped),
+                    ended => ended?,
+                };
+                match ended {
+                    Ok(()) => return Ok(()),
+                    Err(Moved) => patience.wait(looked.now(), stop).await?,
+                }
             }
-            if self.settle(act.checks(), &place, &table, &mut looked).await? {
-                patience.last()?;
-                continue;
-            }
-            let tried = match &act.does {
-                Does::Check { checks } => self.commit(&table, checks, &[], "CHECK", &mut looked).await,
-                Does::Commit { checks, edits } => {
-                    self.commit(&table, checks, edits, operation(edits), &mut looked).await
-                }
-                Does::Choose { checks, rows, none, some, told } => {
-                    let found = checks::count(&table, rows).await;
-                    match found {
-                        Ok(0) => self.commit(&table, checks, none, operation(none), &mut looked).await,
-                        Ok(count) => {
-                            tracing::warn!("{told}: {count} rows");
-                            self.commit(&table, checks, some, operation(some), &mut looked).await
-                        }
-                        Err(trouble) => Err(trouble),
-                    }
-                }
-                Does::Backfill { set, rows, batch, key, once } => {
-                    let fill = backfill::Fill { set, rows, batch: *batch, key: key.as_deref(), once: *once };
-                    match fill.run(self, &place, table, &mut looked).await? {
-                        Ok(()) => return Ok(()),
-                        Err(Moved) => Err(Trouble::Moved),
-                    }
-                }
-                Does::Rewrite { checks, edits, columns } => {
-                    rewrite::run(self, &table, checks, edits, columns, &mut looked).await
-                }
-                Does::Recover { column, key, since } => remove::recover(self, &table, column, key, *since).await,
-                Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. } => return Ok(()),
-            };
-            let ended = match decided(lake, &place, self.evidence, tried).await {
-                Err(Failure::Handler { .. }) if stop.signal().is_some() => return Err(Failure::Stopped),
-                ended => ended?,
-            };
-            match ended {
-                Ok(()) => return Ok(()),
-                // Whoever has worked for long was not kept from it.
-                Err(Moved) if began.elapsed() > self.patience / 2 => patience = Patience::new(self.patience),
-                Err(Moved) => patience.wait(stop).await?,
-            }
+            table = self.newer(&place, &act.table, table).await?;
+            standing = self.evidence.standing_since(&table, since).await?;
         }
+        Ok(())
+    }
+
+    /// One try, on a version of the table. What was found and made stays, for the next one.
+    async fn once(
+        &self,
+        place: &Url,
+        table: &DeltaTable,
+        act: &Act,
+        looked: &mut Looked,
+    ) -> Result<Result<(), Trouble>, Failure> {
+        Ok(match &act.does {
+            Does::Check { checks } => self.commit(table, checks, &[], "CHECK", looked).await,
+            Does::Commit { checks, edits } => self.commit(table, checks, edits, operation(edits), looked).await,
+            Does::Choose { checks, rows, none, some, told } => match looked.count(table, rows).await {
+                Ok(0) => self.commit(table, checks, none, operation(none), looked).await,
+                Ok(count) => {
+                    tracing::warn!("{told}: {count} rows");
+                    self.commit(table, checks, some, operation(some), looked).await
+                }
+                Err(trouble) => Err(trouble),
+            },
+            Does::Backfill { set, rows, batch, key, once } => {
+                let (batch, key, once) = (*batch, key.as_deref(), *once);
+                let fill = backfill::Fill { name: &act.table, set, rows, batch, key, once, beside: None };
+                fill.run(self, place, table.clone(), looked).await?.map_err(|Moved| Trouble::Moved)
+            }
+            Does::Rewrite { checks, edits, columns } => rewrite::run(self, table, checks, edits, columns, looked).await,
+            Does::Recover { column, key, since } => {
+                let tried = recover::recover(self, place, (&act.table, table), (column, key, *since), looked).await?;
+                tried.map_err(|Moved| Trouble::Moved)
+            }
+            Does::Create { .. } | Does::Delete | Does::Nothing { .. } | Does::Underived { .. } => Ok(()),
+        })
     }
 
     /// Edits that no file has to be looked at for.
@@ -157,22 +162,17 @@ impl Run<'_> {
             };
             match decided(self.lake, place, self.evidence, tried.await).await? {
                 Ok(()) => return Ok(()),
-                Err(Moved) => patience.wait(self.stop).await?,
+                Err(Moved) => patience.wait(0, self.stop).await?,
             }
         }
     }
 
     /// Fills the rows that checks want filled; `false`: there are none.
-    async fn settle(
-        &self,
-        checks: &[Check],
-        place: &Url,
-        table: &DeltaTable,
-        looked: &mut Looked,
-    ) -> Result<bool, Failure> {
-        for check in checks {
+    async fn settle(&self, act: &Act, place: &Url, table: &DeltaTable, looked: &mut Looked) -> Result<bool, Failure> {
+        for check in act.checks() {
             if let Check::Filled { set, rows } = check {
-                let fill = backfill::Fill { set, rows, batch: None, key: None, once: false };
+                let (name, batch, key, once) = (act.table.as_str(), None, None, false);
+                let fill = backfill::Fill { name, set, rows, batch, key, once, beside: None };
                 if fill.settle(self, place, table, looked).await? {
                     return Ok(true);
                 }
@@ -184,6 +184,22 @@ impl Run<'_> {
     async fn open(&self, place: &Url, name: &str) -> Result<DeltaTable, Failure> {
         let table = self.lake.open(place).await.map_err(|trouble| trouble.action(0))?;
         table.ok_or_else(|| query::no_table(self.lake, name).action(0))
+    }
+
+    /// The newest version of a table that was read before: only the commits since are read.
+    async fn newer(&self, place: &Url, name: &str, mut table: DeltaTable) -> Result<DeltaTable, Failure> {
+        let read = async {
+            table.log_store().refresh().await?;
+            table.update_state().await
+        };
+        match read.await {
+            Ok(()) => Ok(table),
+            // Its log is not what it was; all of it says what it is.
+            Err(error) => {
+                tracing::debug!(table = name, %error, "the table is read anew");
+                self.open(place, name).await
+            }
+        }
     }
 
     /// Checks, then edits, as one commit.

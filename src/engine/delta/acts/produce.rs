@@ -3,7 +3,9 @@
 
 use super::{
     super::{memory, trouble::Trouble},
-    Run, checks,
+    Run,
+    beside::Beside,
+    checks,
     files::Source,
     shape::Shape,
 };
@@ -41,6 +43,8 @@ pub struct Order<'a> {
     pub states: (&'a TableState, &'a TableState),
     /// By the name that it will have: what a column holds, over the row as it is. One that is not named keeps its value.
     pub columns: &'a IndexMap<String, String>,
+    /// Where values come from that the table has not.
+    pub beside: Option<&'a Beside>,
 }
 
 impl Order<'_> {
@@ -63,7 +67,8 @@ impl Order<'_> {
             .iter()
             .map(|field| format!("({}) AS {}", value(&field.name), ident(field.physical())))
             .collect();
-        format!("SELECT {} FROM t", columns.join(", "))
+        let from = self.beside.map_or_else(|| "t".to_owned(), Beside::from);
+        format!("SELECT {} FROM {from}", columns.join(", "))
     }
 }
 
@@ -77,6 +82,9 @@ pub async fn produce(run: &Run<'_>, order: Order<'_>, store: Arc<dyn ObjectStore
     let context = memory::session();
     let files = order.files.iter().map(|file| file.path.clone()).collect();
     checks::register(&context, order.table, Some(&files)).await?;
+    if let Some(beside) = order.beside {
+        beside.register(&context).await?;
+    }
     let casts = shape.asked.fields().iter().map(|field| {
         let column = Expr::Column(Column::new_unqualified(field.name()));
         cast(column, field.data_type().clone()).alias(field.name())

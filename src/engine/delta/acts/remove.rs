@@ -1,22 +1,14 @@
-//! What is taken away for good, and what comes back from an older version: the files of a tombstoned table, the values of a column that
-//! was detached.
+//! What is taken away for good: the files of a tombstoned table.
 
 use super::{
-    super::{context, tombstone::Log, trouble::Trouble},
-    Run, checks,
+    super::{tombstone::Log, trouble::Trouble},
+    Run,
 };
-use crate::{
-    engine::Failure,
-    failpoint,
-    model::{Dialect, Verb},
-    ops::TableState,
-    sql,
-};
+use crate::{engine::Failure, failpoint};
 use anyhow::anyhow;
 use deltalake::{
     DeltaTable, ObjectStore, ObjectStoreError, Path,
-    datafusion::common::Column,
-    logstore::{commit_uri_from_version, get_actions, object_store::ObjectStoreExt as _},
+    logstore::{commit_uri_from_version, object_store::ObjectStoreExt as _},
 };
 use futures_util::TryStreamExt as _;
 use std::collections::BTreeMap;
@@ -164,73 +156,4 @@ fn gone(deleted: Result<(), ObjectStoreError>) -> Result<bool, ObjectStoreError>
         Err(ObjectStoreError::NotFound { .. }) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Brings a column's values back from the version before the first commit of a handler of this step, for the rows of the same key that
-/// have NULL.
-///
-/// # Errors
-/// Where that version can no longer be read.
-pub async fn recover(
-    run: &Run<'_>,
-    table: &DeltaTable,
-    column: &str,
-    key: &[String],
-    since: Verb,
-) -> Result<(), Trouble> {
-    let before = before(run, table, since).await?;
-    let mut old = run.lake.handle(table.table_url())?;
-    old.load_version(before).await?;
-    let state: TableState = super::table::state(table)?;
-    if state.field(column).is_none() {
-        return Err(Trouble::Refused(anyhow!("the table has no column `{column}`")));
-    }
-    let quoted = |name: &str| sql::ident(Dialect::Delta, name);
-    let columns: Vec<String> = key.iter().map(String::as_str).chain([column]).map(quoted).collect();
-    let context = context::session();
-    let provider = old.table_provider().await?;
-    old.update_datafusion_session(&context.state())?;
-    context.register_table("t", provider)?;
-    let source =
-        context.sql(&format!("SELECT {} FROM t WHERE {} IS NOT NULL", columns.join(", "), quoted(column))).await?;
-    let matches: Vec<String> = key.iter().map(|name| format!("now.{0} = old.{0}", quoted(name))).collect();
-    let put = run.evidence.put("RECOVER COLUMN");
-    let (previous, unchanged) = (table.version(), table.clone());
-    failpoint::point("before a table commit");
-    let (after, _) = table
-        .clone()
-        .merge(source, matches.join(" AND "))
-        .with_session_state(context::state())
-        .with_source_alias("old")
-        .with_target_alias("now")
-        .with_commit_properties(put.properties())
-        .when_matched_update(|update| {
-            update
-                .predicate(format!("now.{} IS NULL", quoted(column)))
-                .update(Column::new_unqualified(column), format!("old.{}", quoted(column)))
-        })?
-        .await?;
-    failpoint::point("after a table commit");
-    if after.version() == previous {
-        super::put(&unchanged, vec![], &put).await?;
-    }
-    Ok(())
-}
-
-/// The version before the first commit of a handler of this step.
-async fn before(run: &Run<'_>, table: &DeltaTable, since: Verb) -> Result<u64, Trouble> {
-    let newest = table.snapshot()?.version();
-    let mut first = None;
-    for version in (0..=newest).rev() {
-        let Some(bytes) = table.log_store().read_commit_entry(version).await? else { break };
-        if checks::of_step(&run.evidence.whose, &get_actions(version, &bytes)?).is_some_and(|verb| verb == since.name())
-        {
-            first = Some(version);
-        } else if first.is_some() {
-            break;
-        }
-    }
-    first.and_then(|first| first.checked_sub(1)).ok_or_else(|| {
-        Trouble::Refused(anyhow!("the version before {since} of this step is no longer in the table's log"))
-    })
 }

@@ -3,9 +3,9 @@
 
 use super::{
     super::{lake::Lake, trouble::Trouble},
-    Run, adopt,
-    checks::{self, Looked},
+    Run, adopt, checks,
     files::{self, Source},
+    looked::Looked,
     produce::{self, Order},
     stage::{Making, Stage},
     validate,
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 /// Produces what is missing, checks, validates, adopts.
 ///
 /// # Errors
-/// [`Trouble::Moved`] where others were first: what was produced stays in the staging folder for the next try.
+/// [`Trouble::Moved`] where others were first: what was produced stays for the next try, in memory and in the staging folder.
 pub async fn run(
     run: &Run<'_>,
     table: &DeltaTable,
@@ -41,13 +41,19 @@ pub async fn run(
         let actions = super::table::changes(table, &state, &next)?;
         return super::put(table, actions, &put).await;
     }
-    let mut stage = Stage::open(run, table, &Making::new(&state, &next, columns)).await?;
-    let order = Order { table, files: &live, states: (&state, &next), columns };
+    let making = Making::new(&state, &next, columns);
+    // What was produced for a version that others have overtaken is there still.
+    let mut stage = match looked.staged.take() {
+        Some(staged) if staged.making == making => staged.stage,
+        Some(_) | None => Stage::open(run, table, &making).await?,
+    };
+    let order = Order { table, files: &live, states: (&state, &next), columns, beside: None };
     run.lake.meter.begin(Doing::Rewrite, live.len() as u64, files::rows(&live));
     let done: BTreeSet<String> = stage.usable(&live).iter().flat_map(|group| group.sources.clone()).collect();
     let (done, missing): (Vec<Source>, Vec<Source>) = live.iter().cloned().partition(|file| done.contains(&file.key));
     run.lake.meter.files(done.len() as u64);
     run.lake.meter.rows(files::rows(&done).unwrap_or_default());
+    looked.works(missing.len());
     for group in files::groups(missing, None, order.sorts()) {
         failpoint::point("before a group is produced");
         let adds = produce::produce(run, Order { files: &group, ..order }, stage.store()).await?;
@@ -55,13 +61,25 @@ pub async fn run(
         stage.keep(run, &group, adds).await?;
     }
     let groups = stage.usable(&live);
-    validate::validate(&stage, &groups, order).await?;
+    validate::validate(&stage, &groups, order, looked).await?;
     failpoint::point("before an adoption");
     // Rows that are as they were are no change for those who follow the table.
-    adopt::adopt(table, &stage, &groups, order.states, !columns.is_empty(), &put).await?;
+    let adopted = adopt::adopt(table, &stage, &groups, order.states, !columns.is_empty(), &put).await;
+    if let Err(Trouble::Moved) = adopted {
+        looked.staged = Some(Staged { making, stage });
+        return adopted;
+    }
+    adopted?;
     failpoint::point("after an adoption");
     close(run.lake, table, stage).await;
     Ok(())
+}
+
+/// What was produced on a version that others have overtaken.
+#[derive(Debug)]
+pub struct Staged {
+    making: Making,
+    stage: Stage,
 }
 
 /// Clears a staging folder, all of which that is of use was adopted.

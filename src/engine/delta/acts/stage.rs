@@ -73,6 +73,7 @@ pub struct Group {
 }
 
 /// A staging folder.
+#[derive(Debug)]
 pub struct Stage {
     /// Its path in the table.
     path: String,

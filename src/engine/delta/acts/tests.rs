@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod overtaken;
+
 use super::{
-    Looked, Run, files, rewrite,
+    Run, files,
+    looked::Looked,
+    rewrite,
     stage::{self, Making, Stage},
 };
 use crate::{

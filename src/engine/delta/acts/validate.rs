@@ -4,6 +4,7 @@ use super::{
     super::trouble::Trouble,
     checks,
     files::{self, Source},
+    looked::Looked,
     produce::Order,
     stage::{Group, Stage},
 };
@@ -18,11 +19,13 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Validates groups of a staging folder against the files that they were made of: as many rows, no NULL where there may be none, no row that
-/// violates a constraint or a generated column over a column that was given other values.
+/// violates a constraint or a generated column over a column that was given other values. Those that an earlier try has validated are.
 ///
 /// # Errors
 /// [`Trouble::Refused`] with what is wrong.
-pub async fn validate(stage: &Stage, groups: &[&Group], order: Order<'_>) -> Result<(), Trouble> {
+pub async fn validate(stage: &Stage, groups: &[&Group], order: Order<'_>, looked: &mut Looked) -> Result<(), Trouble> {
+    let valid = |group: &Group| !group.adds.is_empty() && group.adds.iter().all(|add| looked.valid.contains(&add.path));
+    let groups: Vec<&Group> = groups.iter().copied().filter(|group| !valid(group)).collect();
     let adds: Vec<&Add> = groups.iter().flat_map(|group| &group.adds).collect();
     let sources: BTreeSet<&String> = groups.iter().flat_map(|group| &group.sources).collect();
     let of: Vec<&Source> = order.files.iter().filter(|file| sources.contains(&file.key)).collect();
@@ -49,6 +52,7 @@ pub async fn validate(stage: &Stage, groups: &[&Group], order: Order<'_>) -> Res
             return Err(Trouble::Refused(anyhow!("{rows} would be written that the table does not take: {condition}")));
         }
     }
+    looked.valid.extend(made);
     Ok(())
 }
 
