@@ -391,7 +391,7 @@ fn a_lock_that_nobody_takes_is_taken_again(engine: Engine) {
             bench.db.query("CREATE PROCEDURE p() INSERT INTO log (n) VALUES (1)");
             (
                 "CALL p()",
-                "EXECUTE IMMEDIATE (SELECT concat('KILL ', substring_index(session, ' ', 1)) FROM triphase_run)",
+                "SET @kill = (SELECT concat('KILL ', substring_index(session, ' ', 1)) FROM triphase_run); EXECUTE IMMEDIATE @kill",
                 "SELECT count(*) FROM information_schema.processlist WHERE id IN (SELECT substring_index(session, ' ', 1) FROM triphase_run)",
             )
         }
