@@ -77,6 +77,11 @@ pub enum Failure {
 #[error("{0}")]
 pub struct NothingRan(pub String);
 
+/// Why an action failed, in triphase's own words: what serves the target said nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OwnWords(pub String);
+
 impl From<shell::Ended> for Failure {
     /// A file is a unit's only action.
     fn from(ended: shell::Ended) -> Self {

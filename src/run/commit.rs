@@ -3,7 +3,7 @@
 use super::Context;
 use crate::{
     action::Action,
-    engine::{Failure, Hold, NothingRan, Session, Stop},
+    engine::{Failure, Hold, NothingRan, OwnWords, Session, Stop},
     event::{End, Event},
     ledger::{Entry, Unit, Verdict},
     model::{Class, Dialect, Finding, PhaseState, StepId, Time, Verb},
@@ -140,7 +140,7 @@ async fn broken_off(
                 committed: cut.first,
                 partly: inside || cut.unit.actions.iter().any(is_file),
                 at_commit: at == cut.unit.actions.len(),
-                server: servers_words(context.driver.dialect(), &error),
+                server: !why.is::<OwnWords>() && servers_words(context.driver.dialect(), &error),
                 error: error.clone(),
             });
             let how = if inside { Broken::Undecided } else { Broken::Failed };

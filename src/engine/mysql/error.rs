@@ -2,16 +2,13 @@
 
 pub(super) use super::super::wire::Trouble;
 
-use super::super::Failure;
+use super::super::{Failure, rows::RESTORE};
 use crate::sql;
 use anyhow::anyhow;
 use sqlx::mysql::MySqlDatabaseError;
 
 /// A table that is not there.
 pub(super) const NO_TABLE: u16 = 1146;
-/// What to do about a ledger some of whose tables are there.
-pub(super) const NOT_WHOLE: &str = "the ledger is not whole: restore its tables from a backup; or drop what is left of them, and say with \
-    `triphase stamp` what is applied";
 /// A user who is not let in.
 pub(super) const ACCESS_DENIED: u16 = 1045;
 /// Another user's session, and no right to end it.
@@ -95,7 +92,7 @@ impl Broken {
     /// For what is done with the ledger's own tables, once there is one.
     pub fn of_ledger(&self, doing: &str) -> Failure {
         if self.number() == Some(NO_TABLE) {
-            return Failure::Access(anyhow!("{doing}: {}; {NOT_WHOLE}", self.words()));
+            return Failure::Access(anyhow!("{doing}: {}; the ledger is not whole: {RESTORE}", self.words()));
         }
         self.access(doing)
     }

@@ -181,6 +181,11 @@ impl<'a> Holding<'a> {
         if given.get(1).is_none_or(|rows| rows.count == 0) {
             return Err(self.fenced().await);
         }
+        if !unit.opens.is_empty()
+            && lock::holder(&mut work.wire, &self.open.lock_name).await.map_err(ledger)? != Some(self.open.id.clone())
+        {
+            return Err(self.fenced().await);
+        }
         self.entries(work, &unit.opens, &[]).await.map_err(ledger)?;
         let note = note(unit.at().as_deref());
         for (at, action) in unit.actions.iter().enumerate() {
@@ -243,19 +248,27 @@ impl<'a> Holding<'a> {
         self.close_alone(work, &unit.closes, &format!("`{text}` was applied")).await
     }
 
-    /// Writes the opens of what commits by itself. It may begin then: nobody has said to stop, and the lock is still ours.
+    /// Writes the opens of what commits by itself, if the lock is still ours (rule X2). Both are one transaction: what is announced is sent
+    /// next, so that a statement which was never sent is no open question. It may begin then, unless somebody has said to stop.
     async fn announce(&self, work: &mut Work, unit: &Unit, stop: &Stop) -> Result<(), Failure> {
-        if !unit.opens.is_empty() {
-            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
+        if unit.opens.is_empty() {
+            if !self.still_held(true).await? {
+                return Err(self.fenced().await);
+            }
+        } else {
+            failpoint::point("before opens");
+            match self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await {
+                Ok(_) => {}
+                Err(fenced @ Failure::Fenced(None)) => {
+                    // Where only the connection that had it is gone, the lock can be had again.
+                    self.still_held(true).await?;
+                    return Err(fenced);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         failpoint::point("after opens");
-        if stop.signal().is_some() {
-            return Err(Failure::Stopped);
-        }
-        if !self.still_held(true).await? {
-            return Err(self.fenced().await);
-        }
-        Ok(())
+        if stop.signal().is_some() { Err(Failure::Stopped) } else { Ok(()) }
     }
 
     /// A file for the client (rule F4), between its opens and its closes. The client's session has a lock by the run's name, so that who

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Answer, Failure, Held, Hold, Me, Object, Session, Where,
-        rows::{Rows, TextRow, table},
+        rows::{Rows, TextRow, There, table},
         silent::patience,
         wire::{Given, Trouble as _, to_end},
     },
@@ -24,7 +24,11 @@ use crate::{
     target::Target,
 };
 use anyhow::anyhow;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::Mutex;
 
 /// An open session. Its connection is the one that holds the lock later.
@@ -134,54 +138,64 @@ impl Open {
         let none = Ledger { now, ..Ledger::default() };
         let format = match wire.one(&self.rows.format_query()).await {
             Err(broken) if broken.number() == Some(NO_TABLE) => {
-                // Only all of it missing is no ledger: made anew, what was done would be done again.
-                return if self.is_unfinished(&mut wire).await.map_err(reading)? {
-                    Ok(none)
-                } else {
-                    Err(reading(broken))
-                };
+                return self.without(&mut wire, broken).await.map(|()| none);
             }
             other => other.map_err(reading)?,
         };
-        if format.count == 0 && self.is_unfinished(&mut wire).await.map_err(reading)? {
+        if format.count == 0 && !self.found(&mut wire).await.map_err(reading)?.1 {
             return Ok(none);
         }
         let format = self.rows.format(&format.rows)?;
         let query = self.rows.older_ledger_query(format).unwrap_or_else(|| self.rows.ledger_query());
-        let given = wire.one(&query).await.map_err(reading)?;
-        self.rows.ledger(format, &given.rows)
+        match wire.one(&query).await {
+            Ok(given) => self.rows.ledger(format, &given.rows),
+            Err(broken) if broken.number() == Some(NO_TABLE) => self.without(&mut wire, broken).await.map(|()| none),
+            Err(broken) => Err(reading(broken)),
+        }
     }
 
     /// Whether every table of the ledger is there, as far as that can be asked.
     pub(super) async fn has_ledger(&self) -> bool {
         let mut wire = self.lock.lock().await;
-        for name in [table::META, table::RUN, table::LEDGER, table::HISTORY] {
-            let asked = wire.one(&format!("SELECT 1 FROM {} LIMIT 0", self.rows.table(name))).await;
-            if asked.is_err_and(|broken| broken.number() == Some(NO_TABLE)) {
-                return false;
-            }
-        }
-        true
+        !matches!(self.found(&mut wire).await, Ok((There::None | There::Without(_), _)))
     }
 
-    /// Whether a first run was killed while it made the tables: nothing was ever recorded in them.
-    async fn is_unfinished(&self, wire: &mut Wire) -> Result<bool, Broken> {
-        for name in [table::META, table::HISTORY, table::LEDGER] {
+    /// Which of the ledger's tables are there, and whether anything was ever recorded in them. A first run that was killed while it made
+    /// them has recorded nothing.
+    async fn found(&self, wire: &mut Wire) -> Result<(There, bool), Broken> {
+        let (mut there, mut recorded) = (BTreeSet::new(), false);
+        for name in table::ALL {
             match wire.one(&format!("SELECT 1 FROM {} LIMIT 1", self.rows.table(name))).await {
-                Ok(given) if given.count > 0 => return Ok(false),
-                Ok(_) => {}
+                Ok(given) => {
+                    there.insert(name);
+                    recorded |= given.count > 0 && name != table::RUN;
+                }
                 Err(broken) if broken.number() == Some(NO_TABLE) => {}
                 Err(broken) => return Err(broken),
             }
         }
-        Ok(true)
+        Ok((There::of(|name| there.contains(name)), recorded))
+    }
+
+    /// What it means that a table of the ledger is missing (rule L9): no ledger only where nothing of it is there, or a first run was
+    /// killed while it made the tables.
+    async fn without(&self, wire: &mut Wire, broken: Broken) -> Result<(), Failure> {
+        let reading = |b: Broken| b.access("cannot read the ledger");
+        match self.found(wire).await.map_err(reading)? {
+            (There::None, _) | (_, false) => Ok(()),
+            (There::Without(missing), true) => Err(self.rows.not_whole(&missing)),
+            (There::All, true) => Err(reading(broken)),
+        }
     }
 
     /// One query over the ledger; no rows where there is no ledger.
     async fn read_rows(&self, query: &str) -> Result<Vec<TextRow>, Failure> {
-        match self.ask_one(query).await {
+        let mut wire = self.lock.lock().await;
+        match wire.one(query).await {
             Ok(given) => Ok(given.rows),
-            Err(broken) if broken.number() == Some(NO_TABLE) => Ok(Vec::new()),
+            Err(broken) if broken.number() == Some(NO_TABLE) => {
+                self.without(&mut wire, broken).await.map(|()| Vec::new())
+            }
             Err(broken) => Err(broken.access("cannot read the ledger")),
         }
     }

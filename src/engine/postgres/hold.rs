@@ -8,12 +8,13 @@ use super::{
         wire::{Given, Trouble as _, cancelled_by, clock, fenced, next_epoch, note, unrecorded},
     },
     batch::{Batch, Part},
+    blockers,
     error::{Broken, CANCELLED, FENCED},
     lease::{self, Lease},
     left::{self, Leaves},
     lock, probe,
     session::{Pg, truth},
-    text::{BEGIN, CLOCK, Settings, demand, fence, literal, millis, take},
+    text::{BEGIN, CLOCK, Settings, fence, literal, millis, take},
     wire::Wire,
 };
 use crate::{
@@ -71,12 +72,7 @@ impl<'a> Holding<'a> {
             }
             batch.extend(Part::Ledger, take(rows));
             // Seen after the wait: a run that lost its lock meanwhile must not take the row from the one that has it.
-            let held = format!(
-                "EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = {} AND {})",
-                self.holder,
-                self.pg.key.held()
-            );
-            batch.push(Part::Ledger, &demand(&held, "the lock is another run's now", FENCED));
+            batch.push(Part::Ledger, &self.pg.key.demand(&self.holder));
             batch.extend(Part::Ledger, rows.begin(&again, self.me, &format!("{} {}", self.holder, self.pid)));
             batch.push(Part::Ledger, &next_epoch(rows));
         }
@@ -203,10 +199,8 @@ impl<'a> Holding<'a> {
                 // It may have set what texts are read by, and the next one has the ledger's words in it.
                 self.set(work, &millis(&self.pg.target.lock_timeout), &[]).await?;
             }
-            if let Some(leaves @ Leaves::Index { name, .. }) = &leaves
-                && !leaves.clear(self.pg).await?.is_empty()
-            {
-                return Err(Failure::Handler { at: 0, why: anyhow!("index {name} was built, but is not valid") });
+            if let Some(leaves) = &leaves {
+                leaves.refuse_invalid(self.pg).await?;
             }
             let closes = Unit { closes: unit.closes.clone(), ..Unit::default() };
             self.together(work, &closes, stop).await
@@ -219,19 +213,40 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// Writes the opens of what commits by itself. It may begin then: nobody has said to stop, and the lock is still ours.
+    /// Writes the opens of what commits by itself, if the lock is still ours (rule X2). Both are one transaction: what is announced is sent
+    /// next, so that a statement which was never sent is no open question. It may begin then, unless somebody has said to stop.
     async fn announce(&self, work: &mut Wire, unit: &Unit, stop: &Stop) -> Result<(), Failure> {
-        if !unit.opens.is_empty() {
-            self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await?;
-        }
-        failpoint::point("after opens");
-        if stop.signal().is_some() {
-            return Err(Failure::Stopped);
-        }
-        if !self.still_held().await? {
+        // A lease is looked at by its own connection, before: renewed inside that transaction, it would wait for it.
+        if (self.lease.is_some() || unit.opens.is_empty()) && !self.still_held().await? {
             return Err(self.fenced().await);
         }
-        Ok(())
+        if !unit.opens.is_empty() {
+            failpoint::point("before opens");
+            self.open(work, unit).await?;
+        }
+        failpoint::point("after opens");
+        if stop.signal().is_some() { Err(Failure::Stopped) } else { Ok(()) }
+    }
+
+    async fn open(&self, work: &mut Wire, unit: &Unit) -> Result<(), Failure> {
+        let mut batch = Batch::default();
+        batch.note(&note(unit.at().as_deref()));
+        self.frame(&mut batch, &millis(&self.pg.target.lock_timeout));
+        batch.push(Part::Frame, &fence(&self.pg.rows, &self.me.run));
+        if self.lease.is_none() {
+            batch.push(Part::Frame, &self.pg.key.demand(&self.holder));
+        }
+        batch.extend(Part::Ledger, self.pg.rows.entries(&unit.opens, self.me));
+        batch.push(Part::Commit, "COMMIT");
+        match self.transaction(work, &batch, &Stop::never(), 0).await {
+            Ok(_) => Ok(()),
+            Err(fenced @ Failure::Fenced(None)) => {
+                // Where only the session that had it is gone, the lock can be had again.
+                self.still_held().await?;
+                Err(fenced)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// A file for the client (rule F4), between its opens and its closes. The client's session has the run's name, so that who takes over
@@ -430,25 +445,6 @@ impl<'a> Holding<'a> {
         };
         held.map_err(|b| b.access("cannot check the lock"))
     }
-
-    async fn who_blocks(&self) -> Result<Vec<String>, Failure> {
-        let at_work = if self.pid.is_empty() {
-            format!(
-                "(SELECT pid FROM pg_catalog.pg_stat_activity WHERE application_name = {} AND state <> 'idle')",
-                literal(&lock::name(&self.me.run))
-            )
-        } else {
-            format!("(SELECT {}::int AS pid)", self.pid)
-        };
-        let text = format!(
-            "SELECT format('pid %s (user %s, app %s): %s s, %s', a.pid, a.usename, coalesce(nullif(a.application_name, ''), '-'), \
-             coalesce(floor(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start)))::text, '?'), \
-             left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) \
-             FROM {at_work} w, unnest(pg_blocking_pids(w.pid)) b(pid) JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid"
-        );
-        let given = self.pg.lock.lock().await.all(text).await.map_err(|b| b.access("cannot ask who blocks"))?;
-        Ok(given.into_iter().flat_map(|g| g.rows).filter_map(|row| row.into_iter().next().flatten()).collect())
-    }
 }
 
 impl Hold for Holding<'_> {
@@ -459,7 +455,7 @@ impl Hold for Holding<'_> {
         Box::pin(self.write_unit(unit, stop))
     }
     fn blockers(&self) -> Answer<'_, Vec<String>> {
-        Box::pin(self.who_blocks())
+        Box::pin(blockers::of(self.pg, &self.pid, &self.me.run))
     }
     fn release<'a>(self: Box<Self>) -> Answer<'a, ()>
     where

@@ -1,7 +1,13 @@
 //! What a concurrent statement leaves on the target where it is cut short, by a crash or by its own failure, and how that is cleared
 //! (rule L3).
 
-use super::{super::Failure, error::Trouble as _, probe::quoted, session::Pg, text::literal};
+use super::{
+    super::{Failure, OwnWords},
+    error::Trouble as _,
+    probe::quoted,
+    session::Pg,
+    text::literal,
+};
 use crate::{
     action::Action,
     ledger::Leftover,
@@ -62,7 +68,12 @@ impl Leaves {
         const DROP: &str =
             "'DROP INDEX CONCURRENTLY IF EXISTS ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname)";
         match self {
-            Self::Index { name, table, .. } => index(DROP, name, table, "NOT (i.indisvalid AND i.indisready)"),
+            // One that a session builds at this moment is another's: a run's own earlier sessions are ended before anything is cleared.
+            Self::Index { name, table, .. } => {
+                let left =
+                    format!("{INVALID} AND NOT EXISTS (SELECT 1 FROM ({BUILDERS}) b WHERE b.index_relid = c.oid)");
+                index(DROP, name, table, &left)
+            }
             Self::Rebuilt { kind, name } => {
                 let of = rebuilt(kind, name.as_deref());
                 format!(
@@ -141,12 +152,41 @@ impl Leaves {
     /// Refuses as the server would, before anything is announced, where the name is taken already: else what is there would be taken
     /// for the statement's own once that is cut short.
     pub(super) async fn refuse_taken(&self, pg: &Pg, tried: bool) -> Result<(), Failure> {
-        let (Self::Index { name, .. }, Some(query)) = (self, self.taken(tried)) else { return Ok(()) };
+        let Self::Index { name, shape, .. } = self else { return Ok(()) };
+        // `IF NOT EXISTS` leaves what is there as it is, and the server says that all is well.
+        let leaves_it = shape.guarded && (!tried || self.clear(pg).await?.is_empty());
+        if leaves_it {
+            return self.refuse_invalid(pg).await;
+        }
+        let Some(query) = self.taken(tried) else { return Ok(()) };
         if pg.truth(&query).await.map_err(|b| b.access("cannot look whether an index's name is taken"))? {
             let why = anyhow!("relation \"{name}\" already exists, and is not this statement's (SQLSTATE 42P07)");
             return Err(Failure::Handler { at: 0, why });
         }
         Ok(())
+    }
+}
+
+impl Leaves {
+    /// Refuses where an index of the statement's name is on its table, and is not valid: it is not what the statement makes, and what
+    /// another has made, or makes now, is not ours to drop.
+    pub(super) async fn refuse_invalid(&self, pg: &Pg) -> Result<(), Failure> {
+        let Self::Index { name, table, .. } = self else { return Ok(()) };
+        let asking = |b: super::error::Broken| b.access("cannot look for an index that is not valid");
+        // Its name, or the process that builds it.
+        let found = "quote_ident(n.nspname) || '.' || quote_ident(c.relname)";
+        let builder = format!("(SELECT b.pid::text FROM ({BUILDERS}) b WHERE b.index_relid = c.oid LIMIT 1)");
+        let invalid = pg.values(&index(found, name, table, INVALID)).await.map_err(asking)?;
+        let Some(found) = invalid.first() else { return Ok(()) };
+        let builders = pg.values(&index(&builder, name, table, INVALID)).await.map_err(asking)?;
+        let way_out = match builders.first() {
+            Some(pid) => format!("session {pid} is building it: wait for its end, then run the same command again"),
+            None => format!(
+                "unless somebody is building it, drop it (DROP INDEX CONCURRENTLY {found}), then run the same command again"
+            ),
+        };
+        let why = format!("index {found} is there, is not valid, and is not what this statement built; {way_out}");
+        Err(Failure::Handler { at: 0, why: OwnWords(why).into() })
     }
 }
 
@@ -173,6 +213,12 @@ pub(super) async fn left(pg: &Pg, action: &Action) -> Result<Option<Leftover>, F
         leaves.clear(pg).await?.into_iter().map(|text| Action::Sql { text, alone: true, done_when: None }).collect();
     Ok((!clear.is_empty()).then(|| Leftover { clear, applies: leaves.finishes() }))
 }
+
+/// A condition on index row `i`: nobody can use it.
+const INVALID: &str = "NOT (i.indisvalid AND i.indisready)";
+/// The indexes that are being built, and by which processes (manual, 28.4.4); of another role's only who may read all statistics sees
+/// the index.
+const BUILDERS: &str = "SELECT pid, index_relid FROM pg_catalog.pg_stat_progress_create_index";
 
 fn index(what: &str, name: &str, table: &[String], condition: &str) -> String {
     format!(

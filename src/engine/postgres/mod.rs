@@ -6,6 +6,7 @@
 //! with the server's own `lock_timeout` and `statement_timeout`: nothing can be set there that lasts from one text to the next.
 
 mod batch;
+mod blockers;
 mod connect;
 mod error;
 mod evict;

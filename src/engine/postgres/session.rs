@@ -3,7 +3,7 @@
 use super::{
     super::{
         Answer, Failure, Held, Hold, Me, Object, Session, Where,
-        rows::{Rows, TextRow, table},
+        rows::{Rows, TextRow, There, table},
         silent::patience,
         wire::{Given, Trouble as _, to_end},
     },
@@ -117,22 +117,32 @@ impl Pg {
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
         let format = self.rows.format_query();
         let ledger = self.rows.ledger_query();
-        match self.read(&[CLOCK, &format, &ledger]).await {
+        // In the same message, so that it costs no round trip, and is known whatever breaks after it.
+        let there = self.rows.there_query().unwrap_or_default();
+        match self.read(&[CLOCK, &there, &format, &ledger]).await {
             Ok(given) => {
-                let format = self.rows.format(&given[1].rows)?;
+                let format = self.rows.format(&given[2].rows)?;
                 match self.rows.older_ledger_query(format) {
                     Some(query) => self.rows.ledger(format, &self.read_rows(&query).await?),
-                    None => self.rows.ledger(format, &given[2].rows),
+                    None => self.rows.ledger(format, &given[3].rows),
                 }
             }
             Err(broken) => match broken.results.as_slice() {
-                [clock] if broken.state() == Some(NO_TABLE) => Ok(Ledger { now: clock.time()?, ..Ledger::default() }),
+                [clock, there] if broken.state() == Some(NO_TABLE) => {
+                    self.without(&Rows::there(&there.rows), broken.access("cannot read the ledger"))?;
+                    Ok(Ledger { now: clock.time()?, ..Ledger::default() })
+                }
                 // A ledger of another format: that says more than what broke.
-                [_, format] => {
+                [_, there, format] => {
                     let format = self.rows.format(&format.rows)?;
                     match self.rows.older_ledger_query(format) {
                         Some(query) => self.rows.ledger(format, &self.read_rows(&query).await?),
-                        None => Err(broken.access("cannot read the ledger")),
+                        None => Err(match Rows::there(&there.rows) {
+                            There::Without(missing) if broken.state() == Some(NO_TABLE) => {
+                                self.rows.not_whole(&missing)
+                            }
+                            There::Without(_) | There::None | There::All => broken.access("cannot read the ledger"),
+                        }),
                     }
                 }
                 _ => Err(broken.access("cannot read the ledger")),
@@ -140,11 +150,26 @@ impl Pg {
         }
     }
 
+    /// What it means that a table of the ledger is missing (rule L9): no ledger only where none of them is there. `failed`: what it means
+    /// where all of them are.
+    fn without(&self, there: &There, failed: Failure) -> Result<(), Failure> {
+        match there {
+            There::None => Ok(()),
+            There::Without(missing) => Err(self.rows.not_whole(missing)),
+            There::All => Err(failed),
+        }
+    }
+
     /// One query over the ledger; no rows where there is no ledger.
     async fn read_rows(&self, query: &str) -> Result<Vec<TextRow>, Failure> {
         match self.read(&[query]).await {
             Ok(mut given) => Ok(given.pop().map(|g| g.rows).unwrap_or_default()),
-            Err(broken) if broken.state() == Some(NO_TABLE) => Ok(Vec::new()),
+            Err(broken) if broken.state() == Some(NO_TABLE) => {
+                let query = self.rows.there_query().unwrap_or_default();
+                let reading = |b: Broken| b.access("cannot read the ledger");
+                let there = self.read(&[&query]).await.map_err(reading)?.pop().unwrap_or_default();
+                self.without(&Rows::there(&there.rows), reading(broken)).map(|()| Vec::new())
+            }
             Err(broken) => Err(broken.access("cannot read the ledger")),
         }
     }

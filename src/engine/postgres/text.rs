@@ -149,6 +149,12 @@ impl Key {
         )
     }
 
+    /// A statement that fails with [`FENCED`] unless process `holder` has the lock.
+    pub fn demand(self, holder: &str) -> String {
+        let held = format!("EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = {holder} AND {})", self.held());
+        demand(&held, "the lock is another run's now", FENCED)
+    }
+
     /// Fails in a client's session once process `holder` has the lock no more: who takes over has it before it looks for the client's name
     /// (rule X2), so one of the two sees the other.
     pub fn fence_of_client(self, holder: &str) -> String {

@@ -8,9 +8,11 @@ mod golden;
 mod objects;
 mod read;
 mod upgrade;
+mod whole;
 mod write;
 
 pub use read::{TextRow, WIDTH, handler};
+pub use whole::{RESTORE, There};
 pub use write::as_written;
 
 use crate::{
@@ -31,6 +33,8 @@ pub(crate) mod table {
     pub const LEDGER: &str = "triphase_ledger";
     /// A row per event.
     pub const HISTORY: &str = "triphase_history";
+    /// All of them.
+    pub const ALL: [&str; 4] = [META, RUN, LEDGER, HISTORY];
 }
 
 /// The SQL of one ledger.

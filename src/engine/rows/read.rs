@@ -210,17 +210,18 @@ impl Rows {
         Ok(stored)
     }
 
-    /// Asks for the audit trail's newest rows, newest first.
+    /// Asks for the audit trail's newest rows, newest first. Fails with "no such table" where any of the ledger's is missing.
     pub fn history_query(&self, limit: u32) -> String {
         let plain = self.idents(["run_id", "command", "who", "tool", "release", "step", "verb"]);
         format!(
-            "SELECT {id_text}, {at}, {plain}, {statement}, {rest} FROM {from} ORDER BY {from}.{id} DESC LIMIT {limit}",
+            "SELECT {id_text}, {at}, {plain}, {statement}, {rest} FROM {from} WHERE {whole} ORDER BY {from}.{id} DESC LIMIT {limit}",
             id = self.ident("id"),
             id_text = self.flavour.text(&self.ident("id")),
             at = self.flavour.show_time(&self.ident("at")),
             statement = self.flavour.text(&self.ident("statement")),
             rest = self.idents(["hash", "outcome", "detail"]),
             from = self.table(table::HISTORY),
+            whole = self.beside(table::HISTORY),
         )
     }
 

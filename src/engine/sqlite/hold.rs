@@ -2,7 +2,8 @@
 
 use super::{
     connect::{Cell, Halt, Link, cells, execute, texts},
-    failure, foreign_keys,
+    failure,
+    foreign_keys::{self, Orphans},
     lock::FileLock,
     session::{FileSession, host_clock},
     watch::Reached,
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     action::Action,
-    engine::{Answer, Failure, Hold, Me, Stop, no_operation, rows::TextRow},
+    engine::{Answer, Failure, Hold, Me, OwnWords, Stop, no_operation, rows::TextRow},
     failpoint,
     ledger::{Begin, Entry, Unit},
     model::{Dialect, Time},
@@ -146,6 +147,8 @@ impl<'a> FileHold<'a> {
             execute(&mut link.connection, &pragma).await.map_err(|e| self.access(e))?;
         }
         self.begin_fenced(link).await?;
+        let off = wish == Some(false);
+        let before = if off { Some(self.orphans(link).await?) } else { None };
         for (at, action) in actions.iter().enumerate() {
             if stop.signal().is_some() {
                 return Err(Failure::Stopped);
@@ -157,13 +160,16 @@ impl<'a> FileHold<'a> {
             watched(link, stop, at, action).await?;
         }
         let end = actions.len();
-        if wish == Some(false)
-            && let Some(words) =
-                foreign_keys::violations(&mut link.connection).await.map_err(|e| failure::action(end, e))?
-        {
-            return Err(Failure::Handler { at: end, why: anyhow!(words) });
+        if let Some(before) = before {
+            let after = self.orphans(link).await?;
+            foreign_keys::judge(before, after)
+                .map_err(|why| Failure::Handler { at: end, why: OwnWords(why).into() })?;
         }
         self.close(link, closes, end).await
+    }
+
+    async fn orphans(&self, link: &mut Link) -> Result<Orphans, Failure> {
+        foreign_keys::orphans(&mut link.connection).await.map_err(|e| self.access(e))
     }
 
     /// Actions and entries as one text, in one message; none where they can't be. `at`: the action that a failure of the entries is told

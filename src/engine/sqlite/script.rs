@@ -20,6 +20,9 @@ const CHECKS: [(&str, &str); 4] = [
     ("triphase_keys", "foreign keys are violated after the handler"),
 ];
 
+/// Rows whose parent is missing.
+const ORPHANS: &str = "SELECT \"table\" AS child, rowid AS row, parent FROM pragma_foreign_key_check";
+
 /// Writes the script.
 pub fn script(target: &Target, seen: &Ledger, begin: &Begin, units: &[Unit], me: &Me) -> Result<String, Finding> {
     let settings = Settings::of(target).map_err(|failure| match failure {
@@ -91,11 +94,19 @@ impl Script<'_> {
                 }
                 self.statement("BEGIN IMMEDIATE");
                 self.check("triphase_fence", &self.rows.fence(&self.me.run));
+                if wish == Some(false) {
+                    self.statement(&format!("CREATE TEMP TABLE triphase_orphans AS {ORPHANS}"));
+                }
                 for action in actions.iter().filter(|action| foreign_keys::wish(action).is_none()) {
                     self.action(action)?;
                 }
                 if wish == Some(false) {
-                    self.check("triphase_keys", "NOT EXISTS (SELECT 1 FROM pragma_foreign_key_check)");
+                    // Rows of a table WITHOUT ROWID have no number to tell them by.
+                    let brought = format!("({ORPHANS} EXCEPT SELECT * FROM temp.triphase_orphans)");
+                    let unnumbered = |of: &str| format!("(SELECT count(*) FROM {of} WHERE row IS NULL)");
+                    let (now, then) = (unnumbered(&format!("({ORPHANS})")), unnumbered("temp.triphase_orphans"));
+                    self.check("triphase_keys", &format!("NOT EXISTS {brought} AND {now} <= {then}"));
+                    self.statement("DROP TABLE temp.triphase_orphans");
                 }
                 self.close(&unit.closes);
             }

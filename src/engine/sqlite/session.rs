@@ -12,7 +12,7 @@ use crate::{
     action::{Action, Handlers},
     engine::{
         Access, Answer, Failure, Held, Hold, Me, Object, Session, Where, holder,
-        rows::{Rows, TextRow, WIDTH},
+        rows::{Rows, TextRow, There, WIDTH},
     },
     ledger::{HistoryRow, Ledger, RunRow, Verdict},
     model::{Dialect, StepId, Time},
@@ -134,25 +134,52 @@ impl FileSession {
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
         let Some(mut link) = self.link().await? else { return Ok(Ledger { now: host_clock(), ..Ledger::default() }) };
         let connection = &mut link.connection;
-        let access = |error| self.failed(error);
-        let format = match texts(connection, &self.rows.format_query()).await {
-            Ok(answer) => self.rows.format(&answer)?,
-            Err(error) if failure::no_such_table(&error) => {
-                return Ok(Ledger { now: host_clock(), ..Ledger::default() });
+        let mut again = false;
+        loop {
+            let error = match self.read_tables(connection).await? {
+                Ok(ledger) => return Ok(ledger),
+                Err(error) => error,
+            };
+            match self.there(connection).await? {
+                There::None => return Ok(Ledger { now: host_clock(), ..Ledger::default() }),
+                There::Without(missing) => return Err(self.rows.not_whole(&missing)),
+                // Another run has made them just now.
+                There::All if !again => again = true,
+                There::All => return Err(self.failed(error)),
             }
-            Err(error) => return Err(access(error)),
-        };
-        let query = self.rows.older_ledger_query(format).unwrap_or_else(|| self.rows.ledger_query());
-        let answer = packed(connection, &query, WIDTH).await.map_err(access)?;
-        self.rows.ledger(format, &answer)
+        }
     }
 
-    /// Asks; no file and no table give no rows.
+    /// Reads the ledger; the inner error is a table of it that is not there.
+    async fn read_tables(&self, connection: &mut SqliteConnection) -> Result<Result<Ledger, sqlx::Error>, Failure> {
+        let format = match texts(connection, &self.rows.format_query()).await {
+            Ok(answer) => self.rows.format(&answer)?,
+            Err(error) if failure::no_such_table(&error) => return Ok(Err(error)),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let query = self.rows.older_ledger_query(format).unwrap_or_else(|| self.rows.ledger_query());
+        match packed(connection, &query, WIDTH).await {
+            Ok(answer) => self.rows.ledger(format, &answer).map(Ok),
+            Err(error) if failure::no_such_table(&error) => Ok(Err(error)),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    async fn there(&self, connection: &mut SqliteConnection) -> Result<There, Failure> {
+        let query = self.rows.there_query().unwrap_or_default();
+        Ok(Rows::there(&texts(connection, &query).await.map_err(|error| self.failed(error))?))
+    }
+
+    /// Asks the ledger; no file and no table of it give no rows.
     async fn rows_of(&self, query: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
         let Some(mut link) = self.link().await? else { return Ok(Vec::new()) };
         match texts(&mut link.connection, query).await {
             Ok(answer) => Ok(answer),
-            Err(error) if failure::no_such_table(&error) => Ok(Vec::new()),
+            Err(error) if failure::no_such_table(&error) => match self.there(&mut link.connection).await? {
+                // Where they are there now, another run has made them just now, and there was nothing in them.
+                There::None | There::All => Ok(Vec::new()),
+                There::Without(missing) => Err(self.rows.not_whole(&missing)),
+            },
             Err(error) => Err(self.failed(error)),
         }
     }

@@ -1,7 +1,7 @@
 //! Targets that can't be reached, and those that nobody named.
 
 use super::releases::{V1, sample};
-use crate::harness::{Bench, Db, Engine, Url};
+use crate::harness::{Bench, Db, Engine, Url, golden, plain};
 
 /// A role that may connect, and no more. Dropped with it.
 struct Role(Url, String);
@@ -70,8 +70,23 @@ fn no_right_to_write_the_ledger_is_8() {
     bench.command("show --conn").arg(&role.url()).run().exits(8);
     bench.db.query(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}", role.1));
     bench.command("show --conn").arg(&role.url()).run().exits(0);
-    bench.command("rollback_add v1 --conn").arg(&role.url()).run().exits(8);
+    let run = bench.command("rollback_add v1 --conn").arg(&role.url()).run().exits(8);
     assert!(bench.db.has_table("customer"));
+    golden("exits/8-no-right-postgres.txt", &plain(&bench, &run.stderr));
+}
+
+#[test]
+fn a_server_that_lets_nobody_write_is_8() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.release("v1", V1);
+    bench.ok("add v1");
+    let before = bench.db.everything();
+    bench.db.query(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", bench.db.server().database()));
+    for line in ["ff", "rollback_add v1", "repair undone v1/ada add --reason so"] {
+        bench.ends(8, line).says("the server is read-only (default_transaction_read_only)");
+    }
+    bench.ok("show");
+    assert!(before == bench.db.everything());
 }
 
 #[test]

@@ -333,3 +333,56 @@ steps:
     bench.ok("rollback_add v1/alöne");
     assert_eq!(bench.db.query("SELECT t FROM log"), ["né"]);
 }
+
+/// The session that has the lock is ended, and nobody takes over, while the first of two statements that commit by themselves is at work.
+/// The second was never sent, so there is nothing to ask: the lock is taken again, and the run goes on.
+fn a_lock_that_nobody_takes_is_taken_again(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", LOG);
+    bench.ok("ff");
+    bench.target("lock_timeout: 60s\n");
+    let (second, ended, gone) = match engine {
+        Engine::Sqlite => panic!("SQLite has no sessions"),
+        Engine::Postgres => (
+            "INSERT INTO log (n) VALUES (1)",
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = current_database()",
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = current_database()",
+        ),
+        Engine::Mariadb => {
+            bench.db.query("CREATE PROCEDURE p() INSERT INTO log (n) VALUES (1)");
+            (
+                "CALL p()",
+                "SET @kill = (SELECT concat('KILL ', substring_index(session, ' ', 1)) FROM triphase_run); EXECUTE IMMEDIATE @kill",
+                "SELECT count(*) FROM information_schema.processlist WHERE id IN (SELECT substring_index(session, ' ', 1) FROM triphase_run)",
+            )
+        }
+    };
+    bench.release(
+        "v2",
+        &format!(
+            "steps:\n  two:\n    add:\n      - {{sql: ALTER TABLE log ADD COLUMN m integer, transaction: false}}\n      - {{sql: {second}, \
+             transaction: false}}\n"
+        ),
+    );
+    let holder = Holder::new(&bench.db, "log");
+    let command = bench.command("add v2");
+    let child = command.spawn();
+    until("a statement that waits", || waiting(&bench).is_some());
+    bench.db.query(ended);
+    until("the end of the session that has the lock", || bench.db.value(gone) == "0");
+    drop(holder);
+    command.end(child).exits(0).says("connecting again");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
+    let attempts = "SELECT count(*) FROM triphase_history WHERE outcome = 'attempting' AND statement = 2";
+    assert_eq!(bench.db.value(attempts), "1", "announced once: the moment before it was sent");
+}
+
+#[test]
+fn a_lock_whose_session_is_ended_is_taken_again() {
+    a_lock_that_nobody_takes_is_taken_again(Engine::Postgres);
+}
+
+#[test]
+fn a_mariadb_lock_whose_session_is_ended_is_taken_again() {
+    a_lock_that_nobody_takes_is_taken_again(Engine::Mariadb);
+}

@@ -242,3 +242,30 @@ fn what_was_there_before_is_not_taken_for_ours() {
         assert_eq!(bench.db.query(column), ["m"]);
     }
 }
+
+/// `IF NOT EXISTS` takes whatever has the name for good. What another's failed build left is neither taken for the step's own nor dropped.
+#[test]
+fn an_invalid_index_of_another_is_neither_taken_nor_dropped() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.db.query("CREATE TABLE d (a integer)");
+    bench.db.query("INSERT INTO d VALUES (1), (1)");
+    bench.db.client("CREATE UNIQUE INDEX CONCURRENTLY ix ON d (a)");
+    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass";
+    assert_eq!(bench.db.value(valid), "f");
+    bench.release(
+        "v1",
+        "steps:\n  i:\n    add:\n      - CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ix ON d (a)\n    rollback_add: []\n",
+    );
+    for _ in 0..2 {
+        bench
+            .ends(1, "ff")
+            .says("index public.ix is there, is not valid, and is not what this statement built")
+            .says("drop it (DROP INDEX CONCURRENTLY public.ix)")
+            .hides("the server says");
+        assert_eq!(bench.db.value(valid), "f", "it is still there");
+    }
+    bench.db.query("DELETE FROM d WHERE ctid = (SELECT min(ctid) FROM d)");
+    bench.db.query("DROP INDEX CONCURRENTLY public.ix");
+    bench.ok("ff");
+    assert_eq!(bench.db.value(valid), "t");
+}

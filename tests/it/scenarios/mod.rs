@@ -18,6 +18,7 @@ mod lock;
 mod mysql;
 mod mysql_client;
 mod mysql_ledger;
+mod not_whole;
 mod phases;
 mod readonly;
 pub mod releases;

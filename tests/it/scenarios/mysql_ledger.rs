@@ -4,32 +4,6 @@ use crate::harness::{Bench, Engine};
 
 const TABLES: [&str; 4] = ["triphase_meta", "triphase_run", "triphase_ledger", "triphase_history"];
 
-/// A step that adds a row each time that it runs.
-const TWICE: &str = "steps:\n  one:\n    add: INSERT INTO log VALUES (1)\n";
-
-#[test]
-fn a_ledger_without_one_of_its_tables_is_not_taken_for_none() {
-    for table in TABLES {
-        let bench = Bench::new(Engine::Mariadb);
-        bench.db.query("CREATE TABLE log (n integer)");
-        bench.release("v1", TWICE);
-        bench.ok("ff");
-        bench.db.query(&format!("DROP TABLE {table}"));
-        for line in ["ff", "rollback_add v1", "show", "check", "plan ff"] {
-            bench.ends(8, line).says(table).says("the ledger is not whole: restore its tables from a backup");
-        }
-        assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1", "{table}");
-        assert!(!bench.db.has_table(table), "{table} was made anew");
-        // The other way out.
-        for rest in TABLES {
-            bench.db.query(&format!("DROP TABLE IF EXISTS {rest}"));
-        }
-        bench.ok("stamp v1 --phase drop");
-        bench.ok("check");
-        assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1", "{table}");
-    }
-}
-
 #[test]
 fn a_handler_that_drops_the_ledger_is_told_so() {
     for dropped in [&TABLES[..], &TABLES[1..2], &TABLES[2..3], &TABLES[3..]] {
