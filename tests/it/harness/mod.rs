@@ -12,6 +12,8 @@ mod servers;
 pub use bench::Bench;
 pub use bin::{Command, Run, Running, signal, until};
 pub use db::{Db, Engine, mariadb_client};
+#[cfg(feature = "failpoints")]
+pub use golden::table;
 pub use golden::{golden, host, plain};
 pub use holder::Holder;
 pub use project::Project;
