@@ -115,10 +115,12 @@ pub fn replace_in(dialect: Dialect, expression: &str, name: &str, by: &str) -> S
     replace(dialect, expression, |found| same(found, name).then(|| format!("({by})")))
 }
 
-/// The expression with each bare word that stands for a name of `known` spelt and quoted as that, where its spelling matters: the name has
-/// upper case letters, which one engine would fold and the other would not.
+/// The expression with each word that stands for a name of `known` spelt and quoted as that, where its spelling matters: the name has upper
+/// case letters, which one engine would fold and the other would not, or is a keyword, which one would read as that.
 pub fn spell_in<'k>(dialect: Dialect, expression: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let known: Vec<&str> = known.into_iter().filter(|name| name.chars().any(char::is_uppercase)).collect();
+    let keyword = |name: &str| KEYWORDS.iter().any(|word| word.eq_ignore_ascii_case(name));
+    let known: Vec<&str> =
+        known.into_iter().filter(|name| name.chars().any(char::is_uppercase) || keyword(name)).collect();
     replace(dialect, expression, |name| known.iter().find(|k| same(k, name)).map(|k| ident(dialect, k)))
 }
 
@@ -254,6 +256,7 @@ mod tests {
         );
         assert_eq!(renamed("`amount` + s.amount"), "`a``b` + s.amount");
         let spelt = |text: &str| spell_in(Dialect::Delta, text, COLUMNS);
+        assert_eq!(spelt("select > 0 AND `select` < 9"), "`select` > 0 AND `select` < 9");
         assert_eq!(spelt("upper > 0 AND amount > upper(`Upper`)"), "`Upper` > 0 AND amount > upper(`Upper`)");
     }
 }

@@ -5,7 +5,7 @@ use super::{
     Shore,
     cases::{Case, Kind, Row, cases},
     python::Python,
-    tables::{first_rows, lake, seen, ways},
+    tables::{first_rows, lake_of, seen, ways},
 };
 use serde_json::{Value, json};
 use std::sync::{
@@ -98,7 +98,7 @@ fn beside(kind: Kind, tables: &[&str]) {
     let on = |case: &Case| tables.contains(&case.table);
     let cases: Vec<Case> = cases().into_iter().filter(on).map(|case| case.on_a(kind)).collect();
     assert_eq!(cases.len(), tables.len());
-    let shore = lake(&cases);
+    let shore = lake_of(&cases);
     let tell = |case: &Case| Told { case: case.clone(), table: shore.table(case.table), rows: first_rows() };
     let told: Mutex<Vec<Told>> = Mutex::new(cases.iter().map(tell).collect());
     let (stop, rounds, done) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));

@@ -194,16 +194,6 @@ pub fn cases() -> Vec<Case> {
     let remark: See = |row| json!(row.note);
     let area: See = |row| json!(row.region);
     vec![
-        Case {
-            life: Life::Made,
-            added: vec![("loud", loud)],
-            hidden: plus("loud", loud),
-            omits: &["loud"],
-            ..same("create_table", &[Plain, Full, Odd], "", CREATE)
-        },
-        Case { life: Life::Made, ..same("create_unmapped", &[Plain], "", CREATE_UNMAPPED) },
-        Case { life: Life::Ends, ..same("drop_table", &KINDS, "", "drop_table: {table: T}") },
-        Case { life: Life::OneWay, ..same("upgrade", &KINDS, "", "upgrade_column_mapping: {table: T}") },
         adds(
             "add_column",
             r#"add_column: {table: T, column: colour, type: string, comment: "it's \"new\"\n; -- so"}"#,
@@ -444,5 +434,15 @@ pub fn cases() -> Vec<Case> {
                 "backfill: {table: T, set: {note: \"concat(note, '!')\"}, where: id < 1000 AND note IS NOT NULL}",
             )
         },
+        Case {
+            life: Life::Made,
+            added: vec![("loud", loud)],
+            hidden: plus("loud", loud),
+            omits: &["loud"],
+            ..same("create_table", &[Plain, Full, Odd], "", CREATE)
+        },
+        Case { life: Life::Made, ..same("create_unmapped", &[Plain], "", CREATE_UNMAPPED) },
+        Case { life: Life::Ends, ..same("drop_table", &KINDS, "", "drop_table: {table: T}") },
+        Case { life: Life::OneWay, ..same("upgrade", &KINDS, "", "upgrade_column_mapping: {table: T}") },
     ]
 }

@@ -4,7 +4,7 @@
 use super::{
     Shore,
     cases::{At, Case, KINDS, Kind, Life, Row, cases},
-    tables::{absent, check, lake, region, row, ways},
+    tables::{absent, check, lake_of, region, row, ways},
 };
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ impl Walk {
     fn new(kind: Kind, cases: Vec<Case>) -> Self {
         // Two kinds of table are enough for those: each attempt takes time.
         let late = matches!(kind, Kind::Plain | Kind::Full);
-        let shore = lake(&cases);
+        let shore = lake_of(&cases);
         let courses = cases.into_iter().map(Course::new).collect();
         Self { kind, shore, courses, id: 100, late, accepted: 0, refused: 0 }
     }
@@ -142,7 +142,7 @@ impl Walk {
         }
         for course in courses.iter_mut() {
             if !course.there(at, dropped) {
-                absent(shore, &course.case, &format!("after `{line}` on {kind:?}"));
+                absent(shore, &course.case, *late, &format!("after `{line}` on {kind:?}"));
                 continue;
             }
             for row in &mut course.rows {
@@ -284,7 +284,7 @@ fn the_other_kinds_refuse() {
         if cases.is_empty() {
             continue;
         }
-        let shore = lake(&cases);
+        let shore = lake_of(&cases);
         let versions = || cases.iter().map(|case| shore.version(&case.path())).collect::<Vec<_>>();
         let before = versions();
         let run = shore.ends(7, "add v2 --yes");

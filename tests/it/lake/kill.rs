@@ -4,7 +4,7 @@
 use super::{
     Shore,
     cases::{At, Case, Kind, Life, Row, cases},
-    tables::{by_operation, lake, row, ways},
+    tables::{by_operation, lake_of, row, ways},
 };
 use crate::harness::{table, until};
 use serde_json::json;
@@ -218,7 +218,7 @@ fn write(shore: &Shore, case: &Case, at: At, id: i64) {
 
 /// Kills each command of an operation at every point of it, and runs it again.
 fn sweep(case: &Case) -> usize {
-    let shore = lake(std::slice::from_ref(case));
+    let shore = lake_of(std::slice::from_ref(case));
     let line = |verb: &str| format!("{verb} {} --yes", case.release());
     let mut killed = resumed(&shore, case, &line("add"));
     let added = shore.keep();

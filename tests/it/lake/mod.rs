@@ -3,6 +3,8 @@
 mod access;
 mod beside;
 mod cases;
+#[cfg(feature = "failpoints")]
+mod claimed;
 mod cycles;
 mod deletion;
 #[cfg(feature = "failpoints")]

@@ -4,26 +4,27 @@
 use super::{
     Shore,
     cases::{At, Case, Kind, Life, Row, cases, same},
-    tables::{absent, by_operation, check, lake, region, row, ways},
+    tables::{absent, by_operation, check, lake, lake_of, region, row, ways},
 };
 use crate::harness::{Run, table, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The columns of a case's table.
-const COLUMNS: &[(&str, &str)] =
-    &[("id", "long"), ("region", "string"), ("amount", "string"), ("note", "string"), ("size", "long")];
-
 /// Where runs are held: before each commit to a table, and before each that puts files in the place of others.
 const COMMITS: &str = "before a table commit,before an adoption";
 
-/// Runs a command line, held before each commit to a table; `then` is told each time, and where.
-fn held(shore: &Shore, line: &str, mut then: impl FnMut(&str)) -> Run {
+/// Runs a command line, held before each commit to a table but those of files; `then` is told which time that is, from 1.
+pub fn held(shore: &Shore, line: &str, mut then: impl FnMut(u32)) -> Run {
+    held_at(shore, "before a table commit", line, |n, _| then(n))
+}
+
+/// Runs a command line, held at these points; `then` is told which time that is, from 1, and the point.
+fn held_at(shore: &Shore, points: &str, line: &str, mut then: impl FnMut(u32, &str)) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let file = |n: u32, kind: &str| folder.path().join(format!("{n}.{kind}"));
     let command = shore
         .command(line)
-        .var("TRIPHASE_PAUSE_AT", COMMITS)
+        .var("TRIPHASE_PAUSE_AT", points)
         .var("TRIPHASE_PAUSE_IN", folder.path().display().to_string());
     let mut child = command.spawn();
     for n in 1.. {
@@ -32,7 +33,7 @@ fn held(shore: &Shore, line: &str, mut then: impl FnMut(&str)) -> Run {
         if met().is_empty() {
             break;
         }
-        then(&met());
+        then(n, &met());
         std::fs::write(file(n, "go"), "").unwrap();
     }
     command.end(child)
@@ -61,7 +62,7 @@ struct Rivals {
 impl Rivals {
     fn new(cases: Vec<Case>) -> Self {
         let rows = cases.iter().map(Case::first_rows).collect();
-        Self { shore: lake(&cases), cases, rows, next: 100, races: Races::new() }
+        Self { shore: lake_of(&cases), cases, rows, next: 100, races: Races::new() }
     }
 
     /// Overtakes each commit of a command: first a row is appended, the next time another changes and one goes; then it may pass. `new`: the
@@ -69,7 +70,7 @@ impl Rivals {
     fn overtake(&mut self, line: &str, new: bool) {
         let Self { shore, cases, rows, next, races } = self;
         let mut met: BTreeMap<(String, String, String), u32> = BTreeMap::new();
-        let run = held(shore, line, |point| {
+        let run = held_at(shore, COMMITS, line, |_, point| {
             let (step, statement) = at_work(shore);
             let at = cases.iter().position(|case| case.table == step).unwrap();
             let (case, rows) = (&cases[at], &mut rows[at]);
@@ -136,7 +137,7 @@ impl Rivals {
             };
             let said = format!("after `{line}`, overtaken, on {:?}", case.kind);
             if gone {
-                absent(&self.shore, case, &said);
+                absent(&self.shore, case, false, &said);
                 continue;
             }
             rows.iter_mut().for_each(|row| then(case, row));
@@ -326,9 +327,9 @@ fn spoiled() -> Vec<Spoiled> {
 fn a_row_that_spoils_it_comes_just_before_the_commit() {
     let mut counts = vec![];
     for (n, one) in spoiled().into_iter().enumerate() {
-        let case = same("sales", &[], "", one.operation).on_a(one.kind);
+        let case = same("sales", &[], "", one.operation);
         counts.push((case.key(), 1));
-        let shore = lake(&[case]);
+        let shore = lake(one.kind, &[case]);
         for line in one.before {
             shore.ok(line);
         }
@@ -365,9 +366,9 @@ fn a_row_that_spoils_it_comes_just_before_the_commit() {
 /// A table that a step has made is taken away only while nobody else has committed to it, up to the very last commit.
 #[test]
 fn a_table_that_others_begin_to_use_just_before_the_commit_stays() {
-    let made = "create_table: {table: raw/new, columns: [{name: id, type: long}]}";
-    let case = Case { life: Life::Made, ..same("sales", &[], "", made) };
-    let shore = lake(&[case]);
+    let mut case = cases().remove(0);
+    (case.table, case.operation) = ("sales", "create_table: {table: raw/new, columns: [{name: id, type: long}]}");
+    let shore = lake(Kind::Plain, &[case]);
     shore.ok("add v2");
     let mut came = false;
     let run = held(&shore, "rollback_add v2", |_| {
@@ -378,76 +379,4 @@ fn a_table_that_others_begin_to_use_just_before_the_commit_stays() {
     });
     run.exits(1).says("others have committed to table `raw/new`");
     assert_eq!(shore.query("raw/new", "SELECT id FROM t"), ["7"]);
-}
-
-/// Whoever makes a table of that name first has it: it is not taken for the step's, and not taken back with it.
-#[test]
-fn a_table_that_others_make_just_before_the_commit_is_theirs() {
-    let made = "create_table: {table: raw/new, columns: [{name: id, type: long}]}";
-    let shore = lake(&[Case { life: Life::Made, ..same("sales", &[], "", made) }]);
-    let mut came = false;
-    let run = held(&shore, "add v2", |_| {
-        if !came {
-            shore.create("raw/new", &[("id", "long")], json!([[7]]));
-            came = true;
-        }
-    });
-    run.exits(1).says("there is a table `raw/new` already");
-    shore.run("rollback_add v2 --yes");
-    assert_eq!((shore.version("raw/new"), shore.query("raw/new", "SELECT id FROM t")), (0, vec!["7".to_owned()]));
-    assert_eq!(shore.columns("raw/new"), ["id"]);
-}
-
-/// D4: a table that is hidden goes only while nobody else has committed to it, up to the tombstone.
-#[test]
-fn a_hidden_table_that_others_change_just_before_the_tombstone_stays() {
-    let shore = lake(&[Case { life: Life::Ends, ..same("sales", &[], "", "drop_table: {table: T}") }]);
-    shore.ok("add v2");
-    shore.ok("simdrop v2");
-    let mut came = false;
-    let run = held(&shore, "drop v2", |_| {
-        if !came {
-            shore.python.call("set_properties", json!([shore.table("sales"), {"my.key": "v"}])).unwrap();
-            came = true;
-        }
-    });
-    run.exits(1).says("others have committed to table `sales` since it was hidden");
-    assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["3"]);
-    shore.ok("rollback_simdrop v2");
-    shore.append("sales", COLUMNS, json!([[4, "x", "1", "n", 4]])).unwrap();
-    shore.ok("simdrop v2");
-    shore.ok("drop v2");
-    assert!(!shore.path("lake/sales/_delta_log/00000000000000000000.json").exists());
-}
-
-/// What others write to the new column just before a way back stays, hidden, where columns are mapped; the rows all stay.
-#[test]
-fn values_that_come_just_before_the_way_back_are_hidden_and_kept() {
-    for (operation, value) in [
-        ("add_column: {table: T, column: colour, type: string}", json!("blue")),
-        ("add_column: {table: T, column: colour, type: string, default: \"'red'\"}", json!("blue")),
-    ] {
-        let shore = lake(&[same("sales", &[], "", operation).on_a(Kind::Mapped)]);
-        shore.ok("add v2");
-        let table = shore.table("sales");
-        let mut came = false;
-        let run = held(&shore, "rollback_add v2", |_| {
-            if !came {
-                let theirs =
-                    json!([[{"id": 66, "region": "x", "amount": "1", "note": "n", "size": 5, "colour": value}]]);
-                shore.python.call("put", json!([table, theirs])).unwrap();
-                came = true;
-            }
-        });
-        run.exits(0);
-        let hidden = shore.python.call("hidden", json!([table])).unwrap();
-        let [hidden] = &hidden.as_array().unwrap()[..] else { panic!("{operation}: {hidden}") };
-        let hidden = hidden.as_str().unwrap();
-        assert_eq!(shore.query("sales", &format!("SELECT \"{hidden}\" FROM t WHERE id = 66")), ["blue"]);
-        shore.ok("show --objects").says(hidden);
-        assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["4"]);
-        shore.ok("ff v2 --yes");
-        let left = shore.python.call("hidden", json!([table])).unwrap();
-        assert_eq!(left, json!([]), "{operation}: it goes with the step's next drop (O9)");
-    }
 }

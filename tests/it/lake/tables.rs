@@ -94,17 +94,22 @@ pub fn row(id: i64) -> Row {
     }
 }
 
+/// Makes the tables of these cases, all of one kind, as [`lake_of`] does.
+pub fn lake(kind: Kind, cases: &[Case]) -> Shore {
+    lake_of(&cases.iter().map(|case| case.clone().on_a(kind)).collect::<Vec<_>>())
+}
+
 /// Makes the tables of these cases, and the release `v2` that has an operation for each, and `v3` for those that have no way back. Mapped
 /// ones are mapped by `v1`, and odd ones made by it.
-pub fn lake(cases: &[Case]) -> Shore {
+pub fn lake_of(cases: &[Case]) -> Shore {
     let shore = Shore::new();
     shore.target("writers: [spark]\n");
     let (mut first, mut second, mut third) = (String::new(), String::new(), String::new());
     for case in cases {
-        if case.life != Life::Made {
-            if let Some(step) = table(&shore, case) {
-                first.push_str(&format!("  before_{}:\n    {step}\n", case.table));
-            }
+        if case.life != Life::Made
+            && let Some(step) = table(&shore, case)
+        {
+            first.push_str(&format!("  before_{}:\n    {step}\n", case.table));
         }
         let steps = if case.release() == "v3" { &mut third } else { &mut second };
         steps.push_str(&format!("  {}:\n    {}\n", case.table, fields(&case.step())));
@@ -160,7 +165,8 @@ fn table(shore: &Shore, case: &Case) -> Option<String> {
     ]);
     let rows: Vec<Vec<Value>> = first_rows().iter().map(|row| OLD.iter().map(|(_, see)| see(row)).collect()).collect();
     let path = shore.table(&case.path());
-    shore.python.call("create", json!([path, columns, rows, partition_by, there])).unwrap();
+    shore.python.call("create", json!([path, columns, rows, partition_by])).unwrap();
+    shore.python.call("set_properties", json!([path, there])).unwrap();
     if case.kind.constrained() {
         let checks = json!({"positive": "id > 0", "short": "note <> ''"});
         shore.python.call("constrain", json!([path, checks])).unwrap();
@@ -208,12 +214,15 @@ pub fn check(shore: &Shore, case: &Case, columns: &[(&'static str, See)], rows: 
     pretty_assertions::assert_eq!(found, expected, "{}: rows {}", case.table, at);
 }
 
-/// Checks that there is no table, nor any file of one.
+/// Checks that there is no table, nor any file that it had; `theirs`: writers have left files behind whose commits were refused, and which
+/// no log ever named.
 #[track_caller]
-pub fn absent(shore: &Shore, case: &Case, at: &str) {
+pub fn absent(shore: &Shore, case: &Case, theirs: bool, at: &str) {
     let inside = shore.path("lake").join(case.path());
-    let left = shore.everything().into_iter().find(|(path, _)| path.starts_with(&inside) && path.is_file());
-    assert!(left.is_none(), "{}: {at} {left:?} is left", case.table);
+    let inside = if theirs { inside.join("_delta_log") } else { inside };
+    let files = shore.everything().into_iter().map(|(path, _)| path);
+    let left: Vec<_> = files.filter(|path| path.starts_with(&inside) && path.is_file()).collect();
+    assert!(left.is_empty(), "{}: {at} {left:?} is left", case.table);
 }
 
 /// Cases and counts of each operation, in the order of the list.
