@@ -164,17 +164,34 @@ fn left(shore: &Shore, case: &Case) -> Vec<String> {
     left
 }
 
-/// Each case on one kind of table; adding a column is another thing where columns are mapped.
+/// Cases whose commits are, one for one, those of another case: a kill finds nothing new there.
+const ALIKE: &[(&str, &str)] = &[
+    ("create_unmapped", "create_table"),
+    ("drop_purge", "detach_purge"),
+    ("drop_required", "drop_required_down"),
+    ("drop_down", "drop_required_down"),
+    ("rename_constrained", "rename_required"),
+    ("change_lossy", "change_type"),
+    ("change_required", "change_type"),
+    ("drop_not_null", "drop_not_null_down"),
+    ("set_comment_table", "set_comment"),
+];
+
+/// Each case on one kind of table; what adds a column is taken back otherwise where columns are mapped.
 fn swept() -> Vec<Case> {
     let kinds = |case: &Case| {
         let of = |kinds: &[Kind]| kinds.iter().copied().find(|kind| case.on.contains(kind));
         let unmapped = of(&[Kind::Partitioned, Kind::Constrained, Kind::Plain]);
         let mapped = of(&[Kind::Full, Kind::Mapped]);
-        let both = case.key() == "add_column" || case.table == "upgrade";
+        let both = ["add_column", "add_default", "upgrade"].contains(&case.table);
         let first: Vec<Kind> = unmapped.into_iter().collect();
         if unmapped.is_none() || both { first.into_iter().chain(mapped).collect() } else { first }
     };
-    cases().into_iter().flat_map(|case| kinds(&case).into_iter().map(move |kind| case.clone().on_a(kind))).collect()
+    let all = cases();
+    let known = |name: &str| all.iter().any(|case| case.table == name);
+    assert!(ALIKE.iter().all(|(one, other)| known(one) && known(other)), "{ALIKE:?}");
+    let swept = all.iter().filter(|case| ALIKE.iter().all(|(alike, _)| case.table != *alike));
+    swept.flat_map(|case| kinds(case).into_iter().map(|kind| case.clone().on_a(kind))).collect()
 }
 
 #[test]
@@ -202,7 +219,7 @@ fn at_every_point_of_operations() {
     let of = counts.into_iter().map(|(_, operation, killed)| (operation, killed));
     let rows = by_operation(of).into_iter().map(|(operation, (cases, killed))| {
         assert!(killed > 0, "{operation} was never killed");
-        format!("| killed | `{operation}` | {cases} | {killed} kills | {killed} resumed |")
+        format!("| killed | `{operation}` | {cases} | {killed} points | {killed} resumed |")
     });
     let rows: Vec<String> = rows.collect();
     println!("{}\nkilled {all} times", rows.join("\n"));
@@ -251,12 +268,13 @@ fn resumed(shore: &Shore, case: &Case, line: &str) -> usize {
     let points = points(shore, line);
     let expected = left(shore, case);
     let done = shore.keep();
-    for point in &points {
+    // To write the table anew it is enough to count.
+    let kills = if std::env::var_os("UPDATE_GOLDEN").is_some() { &[] } else { points.as_slice() };
+    for point in kills {
         shore.restore(&ready);
         let run = shore.command(line).var("TRIPHASE_FAILPOINT", point.to_string()).run();
         let said = format!("{} on {:?}: {line} killed at point {point}", case.table, case.kind);
         assert_eq!(run.code, -9, "{said}: {run:?}");
-        shore.ok("show");
         shore.ok("unlock --force");
         let again = shore.run(line);
         assert!(again.code == 0, "{said}: {again:?}");

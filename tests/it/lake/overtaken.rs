@@ -105,10 +105,9 @@ impl Rivals {
                     let to = format!("u{next}");
                     // While a generated column is not filled, the library's own updates fail: the plan says so. A column may have got
                     // its new name already.
-                    let changed = [At::Before, At::Hidden].into_iter().any(|at| {
-                        let args = json!([path, region(case, at, &to), "id = 1"]);
-                        shore.python.call("update", args).is_ok()
-                    });
+                    let columns = shore.columns(&case.path());
+                    let at = if columns.iter().any(|name| name == "area") { At::Hidden } else { At::Before };
+                    let changed = shore.python.call("update", json!([path, region(case, at, &to), "id = 1"])).is_ok();
                     if changed {
                         rows.iter_mut().filter(|row| row.id == 1).for_each(|row| row.region = Some(to.clone()));
                     }
@@ -182,8 +181,10 @@ fn every_commit(title: &str, kinds: &[Kind]) {
         races.append(&mut rivals.races);
     }
     let raced = |case: &Case| (case.key(), races.get(case.table).copied().unwrap_or_default());
-    let rows = by_operation(all.iter().map(raced)).into_iter().map(|(operation, (cases, races))| {
-        assert!(races > 0 || operation == "create_table", "{operation} was never overtaken");
+    // A table that is not there yet has no writers; `claimed` tries what others can do to it.
+    let raced = by_operation(all.iter().map(raced)).into_iter().filter(|(operation, _)| operation != "create_table");
+    let rows = raced.map(|(operation, (cases, races))| {
+        assert!(races > 0, "{operation} was never overtaken");
         format!("| {title} | `{operation}` | {cases} | {races} commits overtaken | no row lost, none wrong |")
     });
     let rows: Vec<String> = rows.collect();
@@ -358,7 +359,7 @@ fn a_row_that_spoils_it_comes_just_before_the_commit() {
     }
     let title = "race, a row in the way";
     let rows = by_operation(counts.into_iter()).into_iter().map(|(operation, (cases, _))| {
-        format!("| {title} | `{operation}` | {cases} | {cases} commits overtaken | refused, and nothing changed |")
+        format!("| {title} | `{operation}` | {cases} | {cases} × overtaken | refused, and nothing changed |")
     });
     table("CONTRIBUTING.md", title, &rows.collect::<Vec<_>>());
 }

@@ -225,15 +225,14 @@ pub fn absent(shore: &Shore, case: &Case, theirs: bool, at: &str) {
     assert!(left.is_empty(), "{}: {at} {left:?} is left", case.table);
 }
 
-/// Cases and counts of each operation, in the order of the list.
+/// Cases and counts of each operation, in the order of the vocabulary.
 #[cfg(feature = "failpoints")]
 pub fn by_operation(counts: impl Iterator<Item = (String, usize)>) -> Vec<(String, (usize, usize))> {
-    let mut found: Vec<(String, (usize, usize))> = vec![];
+    let mut found = std::collections::BTreeMap::<String, (usize, usize)>::new();
     for (operation, count) in counts {
-        match found.iter_mut().find(|(known, _)| *known == operation) {
-            Some((_, (cases, all))) => (*cases, *all) = (*cases + 1, *all + count),
-            None => found.push((operation, (1, count))),
-        }
+        let (cases, all) = found.entry(operation).or_default();
+        (*cases, *all) = (*cases + 1, *all + count);
     }
-    found
+    let order = triphase::ops::OPERATIONS.iter().map(|spec| spec.name.to_owned());
+    order.filter_map(|name| Some((name.clone(), found.remove(&name)?))).collect()
 }
