@@ -25,8 +25,8 @@ pub fn point(name: &str) {
     }
 }
 
-/// Waits where a race is staged: at each point of the name `TRIPHASE_PAUSE_AT`, the file `<n>.met` says so in the folder
-/// `TRIPHASE_PAUSE_IN`, and the run goes on once `<n>.go` lies beside it.
+/// Waits where a race is staged: at each point that `TRIPHASE_PAUSE_AT` names (several with commas between them, `*`: at all), the file
+/// `<n>.met` says so in the folder `TRIPHASE_PAUSE_IN`, and the run goes on once `<n>.go` lies beside it.
 #[cfg(feature = "failpoints")]
 fn pause(name: &str) {
     use std::{
@@ -36,7 +36,7 @@ fn pause(name: &str) {
     };
     static MET: AtomicU64 = AtomicU64::new(0);
     let Some(folder) = std::env::var_os("TRIPHASE_PAUSE_IN") else { return };
-    if !std::env::var("TRIPHASE_PAUSE_AT").is_ok_and(|at| at == name) {
+    if !std::env::var("TRIPHASE_PAUSE_AT").is_ok_and(|at| at.split(',').any(|one| one == name || one == "*")) {
         return;
     }
     let n = MET.fetch_add(1, Ordering::SeqCst) + 1;

@@ -34,7 +34,8 @@ impl<'a> Resolved<'a> {
 
     /// Says in the plan what is to be said of the operations that it runs.
     pub fn say(&self, plan: &mut Plan) {
-        let forward = plan.tasks.iter().filter(|task| task.verb.way() == Way::Forward && !task.is_empty());
+        // A phase without a handler is one too: it may be the only one before the next binds somebody.
+        let forward = plan.tasks.iter().filter(|task| task.verb.way() == Way::Forward);
         for warning in forward.flat_map(|task| self.warnings.get(&task.id).into_iter().flatten()) {
             if !plan.warnings.contains(warning) {
                 plan.warnings.push(warning.clone());

@@ -115,10 +115,12 @@ pub fn replace_in(dialect: Dialect, expression: &str, name: &str, by: &str) -> S
     replace(dialect, expression, |found| same(found, name).then(|| format!("({by})")))
 }
 
-/// The expression with each bare word that stands for a name of `known` spelt and quoted as that, where its spelling matters: the name has
-/// upper case letters, which one engine would fold and the other would not.
+/// The expression with each word that stands for a name of `known` spelt and quoted as that, where its spelling matters: the name has upper
+/// case letters, which one engine would fold and the other would not, or is a keyword, which one would read as that.
 pub fn spell_in<'k>(dialect: Dialect, expression: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let known: Vec<&str> = known.into_iter().filter(|name| name.chars().any(char::is_uppercase)).collect();
+    let keyword = |name: &str| KEYWORDS.iter().any(|word| word.eq_ignore_ascii_case(name));
+    let known: Vec<&str> =
+        known.into_iter().filter(|name| name.chars().any(char::is_uppercase) || keyword(name)).collect();
     replace(dialect, expression, |name| known.iter().find(|k| same(k, name)).map(|k| ident(dialect, k)))
 }
 
@@ -162,12 +164,34 @@ fn name_at(dialect: Dialect, items: &[Item<'_>], at: usize) -> Option<String> {
             // `INTERVAL '1' day`, `EXTRACT(day FROM at)`
             let unit = before.is_some_and(|last| matches!(last.kind, Kind::Text | Kind::Number))
                 || at.checked_sub(2).and_then(|n| items.get(n)).is_some_and(|first| first.is("EXTRACT"));
-            let other = function || literal || type_name || unit || item.is_any(KEYWORDS);
+            let keyword = item.is_any(KEYWORDS) && !(dialect == Dialect::Delta && compared(item, before, behind));
+            let other = function || literal || type_name || unit || keyword;
             (!other).then(|| item.text.to_owned())
+        }
+        // As delta-rs writes the names in a constraint that it makes. For Spark it is a text; that it then says the name of a column to the
+        // letter is less likely than that a column is meant.
+        Kind::Text if dialect == Dialect::Delta => {
+            let inner = item.text.strip_prefix('"')?.strip_suffix('"')?;
+            Some(inner.replace("\"\"", "\""))
         }
         Kind::Blank | Kind::LineComment | Kind::BlockComment | Kind::Hint | Kind::Text | Kind::Continuation => None,
         Kind::Dollar | Kind::Number | Kind::Parameter | Kind::Symbol => None,
     }
+}
+
+/// Whether a keyword is a column all the same: delta-rs leaves it bare (`select != ''`) in a constraint that it makes. It stands where a
+/// value begins, and is compared with something.
+fn compared(item: &Item<'_>, before: Option<&Item<'_>>, behind: Option<&Item<'_>>) -> bool {
+    const CONSTANTS: &[&str] = &["FALSE", "NULL", "TRUE"];
+    const BEGIN: &[&str] = &["AND", "BETWEEN", "CASE", "ELSE", "NOT", "OR", "THEN", "WHEN"];
+    const COMPARE: &[&str] = &["BETWEEN", "ILIKE", "IN", "IS", "LIKE", "NOT"];
+    let symbol =
+        |item: &Item<'_>, first: &str| item.kind == Kind::Symbol && item.text.starts_with(|c| first.contains(c));
+    let compares = |item: &Item<'_>| symbol(item, "=<>!");
+    let begins = before.is_none_or(|last| symbol(last, "(,+-*/%|") || compares(last) || last.is_any(BEGIN));
+    let ends = behind.is_none_or(|next| symbol(next, "),") || next.is_any(&["AND", "OR"]));
+    let goes_on = behind.is_some_and(|next| compares(next) || next.is_any(COMPARE));
+    !item.is_any(CONSTANTS) && begins && (goes_on || ends && before.is_some_and(compares))
 }
 
 #[cfg(test)]
@@ -195,6 +219,25 @@ mod tests {
         assert_eq!(used("'open"), COLUMNS.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
     }
 
+    /// A constraint that delta-rs made is written as DataFusion writes it.
+    #[test]
+    fn names_as_delta_rs_writes_them_are_found() {
+        assert_eq!(used("\"weird name\" != '' AND \"Upper\" > 3 AND select != ''"), ["Upper", "select", "weird name"]);
+        assert_eq!(used("NOT (select IS NULL) OR '' != select"), ["select"]);
+        assert_eq!(used("\"red\" <> amount"), ["amount"]);
+        assert_eq!(used("CASE WHEN amount IS NULL THEN 1 END = 1 AND NOT amount IN (1)"), ["amount"]);
+        let words = ["case", "end", "not", "null", "is", "in", "and", "interval"];
+        let text =
+            "NOT a IS NOT NULL AND NULL IS NULL OR (CASE WHEN a = b THEN 1 ELSE 2 END) = 5 OR a = INTERVAL 1 day";
+        assert_eq!(names_in(Dialect::Delta, text, words), BTreeSet::new());
+        assert_eq!(
+            rename_in(Dialect::Delta, "\"a\"\"b\" != 'a\"b' OR select = 1", "a\"b", "c"),
+            "`c` != 'a\"b' OR select = 1"
+        );
+        assert_eq!(rename_in(Dialect::Delta, "select != ''", "select", "from"), "`from` != ''");
+        assert_eq!(names_in(Dialect::Postgres, "select != ''", ["select"]), BTreeSet::new());
+    }
+
     #[test]
     fn an_expression_stays_in_its_parentheses() {
         let read = |text| expression(Dialect::Delta, text);
@@ -213,6 +256,7 @@ mod tests {
         );
         assert_eq!(renamed("`amount` + s.amount"), "`a``b` + s.amount");
         let spelt = |text: &str| spell_in(Dialect::Delta, text, COLUMNS);
+        assert_eq!(spelt("select > 0 AND `select` < 9"), "`select` > 0 AND `select` < 9");
         assert_eq!(spelt("upper > 0 AND amount > upper(`Upper`)"), "`Upper` > 0 AND amount > upper(`Upper`)");
     }
 }

@@ -1,4 +1,4 @@
-//! `docs/contract.md` and `docs/operations.md` name, for every rule, tests that are there.
+//! `docs/contract.md` names, for every rule, tests that are there.
 
 use std::{
     collections::BTreeSet,
@@ -6,15 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The pages, and the numbered rules of each.
-const PAGES: [(&str, &[(char, u32)]); 2] = [
-    ("docs/contract.md", &[('F', 9), ('L', 11), ('G', 10), ('X', 5), ('C', 2), ('T', 3)]),
-    ("docs/operations.md", &[('O', 12), ('D', 8)]),
-];
+/// The page, and its numbered rules: those of releases, those of operations and lakes.
+const PAGE: &str = "docs/contract.md";
+const RULES: [(char, u32); 8] = [('F', 9), ('L', 11), ('G', 10), ('X', 5), ('C', 2), ('T', 3), ('O', 12), ('D', 8)];
 
-/// Every numbered rule of a page.
-fn rules(of: &[(char, u32)]) -> Vec<String> {
-    of.iter().flat_map(|&(letter, last)| (1..=last).map(move |n| format!("{letter}{n}"))).collect()
+/// Every numbered rule.
+fn rules() -> Vec<String> {
+    RULES.iter().flat_map(|&(letter, last)| (1..=last).map(move |n| format!("{letter}{n}"))).collect()
 }
 
 struct Rule {
@@ -23,9 +21,9 @@ struct Rule {
     tests: Vec<String>,
 }
 
-/// The rows of a page's table of rules: rule, what it says, tests in backticks.
-fn table(page: &str) -> Vec<Rule> {
-    let text = fs::read_to_string(root().join(page)).unwrap();
+/// The rows of the page's tables of rules: rule, what it says, tests in backticks.
+fn all() -> Vec<Rule> {
+    let text = fs::read_to_string(root().join(PAGE)).unwrap();
     text.lines()
         .skip_while(|line| *line != "| rule | what it says | tests |")
         .filter_map(|line| {
@@ -36,11 +34,6 @@ fn table(page: &str) -> Vec<Rule> {
         })
         .filter(|rule| rule.name != "rule" && rule.name != "---")
         .collect()
-}
-
-/// The rules of all pages.
-fn all() -> impl Iterator<Item = Rule> {
-    PAGES.into_iter().flat_map(|(page, _)| table(page))
 }
 
 fn root() -> &'static Path {
@@ -74,11 +67,9 @@ fn library_has(test: &str) -> bool {
 
 #[test]
 fn every_rule_has_its_row_in_order() {
-    for (page, of) in PAGES {
-        let names: Vec<_> = table(page).into_iter().map(|rule| rule.name).collect();
-        assert_eq!(names, rules(of), "{page}");
-        assert!(table(page).iter().all(|rule| !rule.says.trim().is_empty()));
-    }
+    let names: Vec<_> = all().into_iter().map(|rule| rule.name).collect();
+    assert_eq!(names, rules());
+    assert!(all().iter().all(|rule| !rule.says.is_empty()));
 }
 
 /// The rules that findings and refusals of the sources name: `Class::Guard, "G4"`.
@@ -110,16 +101,17 @@ fn every_rule_that_a_finding_names_is_in_the_contract() {
 fn every_test_that_is_named_exists() {
     let own = own_tests();
     let missing: Vec<_> = all()
+        .into_iter()
         .flat_map(|rule| rule.tests.into_iter().map(move |test| (rule.name.clone(), test)))
         .filter(|(_, test)| !own.contains(test) && !library_has(test))
         // Those of lakes are not in this program without the engine.
         .filter(|(_, test)| cfg!(feature = "delta") || !test.starts_with("lake::"))
         .collect();
-    assert!(missing.is_empty(), "the pages name tests that are not there: {missing:?}");
+    assert!(missing.is_empty(), "the page names tests that are not there: {missing:?}");
 }
 
 #[test]
 fn every_rule_has_a_test() {
-    let untested: Vec<_> = all().filter(|rule| rule.tests.is_empty()).map(|rule| rule.name).collect();
+    let untested: Vec<_> = all().into_iter().filter(|rule| rule.tests.is_empty()).map(|rule| rule.name).collect();
     assert!(untested.is_empty(), "rules without a test: {untested:?}");
 }

@@ -1,7 +1,7 @@
 //! The binary is killed (SIGKILL) at every point it passes, and run again: the end is that of a run that nobody killed, and nothing has
 //! run twice.
 
-use crate::harness::{Bench, Engine};
+use crate::harness::{Bench, Engine, table};
 use std::collections::BTreeMap;
 
 /// What every handler leaves behind once: a row of `log`. On PostgreSQL a step that can't run in a transaction is among them, on MariaDB
@@ -169,7 +169,7 @@ fn finish(bench: &Bench, line: &str) -> &'static str {
 }
 
 fn sweep(engine: Engine) {
-    let mut table = vec![];
+    let mut found = vec![];
     for (name, before, line) in WAYS {
         let clean = prepared(engine, before);
         let log = clean.dir().join("points");
@@ -187,13 +187,13 @@ fn sweep(engine: Engine) {
             pretty_assertions::assert_eq!(end(&bench), expected, "{:?} `{}` killed at {}", engine, line, point);
             *outcomes.entry(outcome).or_default() += 1;
         }
-        table.push((name, points.len(), outcomes));
+        found.push((name, points.len(), outcomes));
     }
-    let rows = table.into_iter().map(|(name, points, outcomes)| {
+    let rows = found.into_iter().map(|(name, points, outcomes)| {
         let outcomes: Vec<_> = outcomes.iter().map(|(outcome, n)| format!("{n} {outcome}")).collect();
         format!("| {} | {name} | {points} | {} |", title(engine), outcomes.join(", "))
     });
-    kept(engine, &rows.collect::<Vec<_>>());
+    table("CONTRIBUTING.md", title(engine), &rows.collect::<Vec<_>>());
 }
 
 fn title(engine: Engine) -> &'static str {
@@ -202,24 +202,6 @@ fn title(engine: Engine) -> &'static str {
         Engine::Postgres => "PostgreSQL",
         Engine::Mariadb => "MariaDB",
     }
-}
-
-/// Compares what a sweep came to with its rows of the table in `CONTRIBUTING.md`; `UPDATE_GOLDEN=1` puts the new ones in their place.
-fn kept(engine: Engine, rows: &[String]) {
-    // The engines' sweeps run side by side.
-    static PAGE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _page = PAGE.lock().unwrap();
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let own = |line: &&str| line.starts_with(&format!("| {} | ", title(engine)));
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let mut rows = Some(rows.join("\n"));
-        let lines = page.lines().filter_map(|line| if own(&line) { rows.take() } else { Some(line.to_owned()) });
-        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
-        return;
-    }
-    let there: Vec<&str> = page.lines().filter(own).collect();
-    pretty_assertions::assert_eq!(there, rows, "CONTRIBUTING.md: UPDATE_GOLDEN=1 writes the table anew");
 }
 
 #[test]

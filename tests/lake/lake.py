@@ -50,27 +50,58 @@ def never_null(path, column):
         commit.write(json.dumps({"commitInfo": {"operation": "CHANGE COLUMN"}}) + "\n" + json.dumps(action) + "\n")
 
 
-def put(path, rows, on="t.id = s.id"):
-    """Rows by a writer that looks at the table first, and gives what it knows: the rest is filled. Of each row, two ways to say it, old and
-    new, that whose columns the table has: the first that fits is written. Says which."""
-    delta = DeltaTable(path)
+ARROW = {"long": pa.int64(), "integer": pa.int32(), "string": pa.string(), "double": pa.float64()}
+
+
+def generated(field):
+    return "delta.generationExpression" in field.metadata
+
+
+def fitting(delta, rows):
+    """Of each row two ways to say it, old and new: the first whose columns the table has, and that it may be given. Says which."""
     fields = {field.name: field for field in delta.schema().fields}
-    generated = lambda name: "delta.generationExpression" in fields[name].metadata
-    types = {"long": pa.int64(), "integer": pa.int32(), "string": pa.string(), "double": pa.float64()}
     fits = {"long": int, "integer": int, "string": str, "double": float}
 
     def good(row):
-        known = all(name in fields and not generated(name) for name in row)
+        known = all(name in fields and not generated(fields[name]) for name in row)
         return known and all(value is None or isinstance(value, fits[fields[name].type.type]) for name, value in row.items())
 
     which = next((n for n, way in enumerate(rows) if all(good(row) for row in way)), None)
     if which is None:
         raise ValueError(f"no way to write fits {list(fields)}")
-    way = rows[which]
-    arrays = {name: pa.array([row[name] for row in way], type=types[fields[name].type.type]) for name in way[0]}
+    return which, rows[which], fields
+
+
+def put(path, rows, on="t.id = s.id"):
+    """Rows by a writer that looks at the table first, and gives what it knows: the rest is filled."""
+    delta = DeltaTable(path)
+    which, way, fields = fitting(delta, rows)
+    arrays = {name: pa.array([row[name] for row in way], type=ARROW[fields[name].type.type]) for name in way[0]}
     merge = delta.merge(pa.table(arrays), on, source_alias="s", target_alias="t")
     merge.when_not_matched_insert({f"`{name}`": f"s.`{name}`" for name in way[0]}).execute()
     return which
+
+
+HELD = {}
+
+
+def hold(path):
+    """A writer looks at the table, and writes later."""
+    HELD[path] = DeltaTable(path)
+
+
+def held_append(path, rows):
+    """Appends rows as the table was when it was looked at: all its columns named, but those that are generated."""
+    delta = HELD[path]
+    which, way, fields = fitting(delta, rows)
+    names = [name for name, field in fields.items() if name in way[0] or not generated(field)]
+    arrays = {name: pa.array([row.get(name) for row in way], type=ARROW[fields[name].type.type]) for name in names}
+    write_deltalake(delta, pa.table(arrays), mode="append")
+    return which
+
+
+def held_update(path, updates, predicate):
+    return HELD.pop(path).update(updates=updates, predicate=predicate)
 
 
 def add_row(path, rows):
@@ -187,7 +218,13 @@ def partitions(path):
     return DeltaTable(path).metadata().partition_columns
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, constrain, never_null, put, add_row, look, hidden, files, field_ids, forget_log, set_properties)}
+def comments(path):
+    """The table's comment, and those of its columns."""
+    delta = DeltaTable(path)
+    return [delta.metadata().description, [[field.name, field.metadata.get("comment")] for field in delta.schema().fields]]
+
+
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, comments, constrain, never_null, put, add_row, hold, held_append, held_update, look, hidden, files, field_ids, forget_log, set_properties)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

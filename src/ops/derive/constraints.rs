@@ -49,7 +49,8 @@ pub(super) fn drop(op: &DropConstraint, on: &mut On<'_, '_>) -> Result<(), Refus
     };
     let (name, by) = (name.to_owned(), on.hash.clone());
     on.push(Verb::Simdrop, commit(vec![Edit::StashConstraint { name: name.clone(), by: by.clone() }]));
-    let violated = none(violates(text), format!("rows written since simdrop violate constraint `{name}`"));
+    let violated =
+        none(violates(&expr::spell(text, on.state)), format!("rows written since simdrop violate constraint `{name}`"));
     let back = vec![Edit::UnstashConstraint { name: name.clone(), by: by.clone() }];
     on.push(Verb::RollbackSimdrop, Does::Commit { checks: vec![violated], edits: back });
     on.push(Verb::Drop, commit(vec![Edit::ForgetConstraint { name, by }]));

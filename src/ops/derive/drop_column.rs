@@ -71,7 +71,7 @@ pub(super) fn derive(op: &DropColumn, on: &mut On<'_, '_>) -> Result<(), Refusal
             Verb::RollbackSimdrop,
             Does::Choose {
                 checks: vec![],
-                rows: violates(text),
+                rows: violates(&expr::spell(text, on.state)),
                 none: vec![back],
                 some: vec![],
                 told: format!("constraint `{name}` stays away: rows written meanwhile violate it"),

@@ -1,7 +1,7 @@
 //! `docs/operations.md` says what the vocabulary is and what each operation comes to: its two tables are made from the code.
 //! `UPDATE_GOLDEN=1` writes them anew.
 
-use super::{super::*, constrained, derived, golden::cases, mapped, operation, plain};
+use super::{super::*, CONSTRAINT, constrained, derived, golden::cases, mapped, operation, plain};
 use crate::model::Verb;
 use std::{fs, path::Path};
 
@@ -49,30 +49,53 @@ fn kind(act: &Act) -> &'static str {
     }
 }
 
-/// What each operation does in each phase on a table with column mapping (without, where it takes none).
+/// What a handler does, and what of it comes back.
+fn cell(derived: &Derived, verb: Verb) -> String {
+    let label = derived.labels.get(&verb);
+    let Some(acts) = derived.handlers.get(&verb) else {
+        return if label.is_some() { "no way back".to_owned() } else { "—".to_owned() };
+    };
+    let mut kinds: Vec<_> = acts.iter().map(kind).collect();
+    kinds.dedup();
+    if kinds.is_empty() {
+        kinds.push("nothing");
+    }
+    let label = label.map_or_else(String::new, |label| format!(" ({label})"));
+    format!("{}{label}", kinds.join(", "))
+}
+
+/// What each operation does in each phase on a table with column mapping, and on one without where that is something else.
 fn phases() -> String {
     let mut text = String::from(
-        "| operation | add | simdrop | drop | rollback_simdrop | rollback_add |\n|---|---|---|---|---|---|\n",
+        "| operation | columns | add | simdrop | drop | rollback_simdrop | rollback_add |\n|---|---|---|---|---|---|---|\n",
     );
     for (case, name, fields) in cases() {
         let operation = operation(name, fields);
-        let state =
-            if matches!(case, "upgrade_column_mapping") || case.ends_with("_rewrite") { plain() } else { mapped() };
-        let state = if name == "drop_constraint" { constrained() } else { state };
-        let state = Some(&state).filter(|_| name != "create_table");
-        let Ok(derived) = derived(&operation, state) else { continue };
-        let cell = |verb: &Verb| {
-            let Some(acts) = derived.handlers.get(verb) else { return "—".to_owned() };
-            let mut kinds: Vec<_> = acts.iter().map(kind).collect();
-            kinds.dedup();
-            if kinds.is_empty() {
-                kinds.push("nothing");
-            }
-            let label = derived.labels.get(verb).map_or_else(String::new, |label| format!(" ({label})"));
-            format!("{}{label}", kinds.join(", "))
+        let cells = |state: Option<&TableState>| -> Option<String> {
+            let derived = derived(&operation, state).ok()?;
+            Some(Verb::ALL.iter().map(|verb| cell(&derived, *verb)).collect::<Vec<_>>().join(" | "))
         };
-        let cells: Vec<_> = Verb::ALL.iter().map(cell).collect();
-        text += &format!("| `{}` | {} |\n", case, cells.join(" | "));
+        let mut row = |columns: &str, cells: &str| text += &format!("| `{case}` | {columns} | {cells} |\n");
+        if name == "create_table" {
+            let columns = if case.ends_with("_unmapped") { "unmapped" } else { "mapped" };
+            cells(None).iter().for_each(|cells| row(columns, cells));
+            continue;
+        }
+        let (mut with, mut without) = (mapped(), plain());
+        if name == "drop_constraint" {
+            with = constrained();
+            without.properties = with.properties.clone();
+            without.properties.retain(|key, _| key.starts_with(CONSTRAINT));
+        }
+        let (on_mapped, on_plain) = (cells(Some(&with)), cells(Some(&without)));
+        match (on_mapped, on_plain) {
+            (Some(on_mapped), Some(on_plain)) if on_mapped == on_plain => row("any", &on_mapped),
+            (on_mapped, on_plain) => {
+                // Where columns are mapped, `rewrite` changes nothing.
+                on_mapped.iter().filter(|_| !case.ends_with("_rewrite")).for_each(|cells| row("mapped", cells));
+                on_plain.iter().for_each(|cells| row("unmapped", cells));
+            }
+        }
     }
     text
 }

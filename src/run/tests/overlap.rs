@@ -42,7 +42,8 @@ fn spoilt(state: &TableState) -> Option<String> {
 
 /// What of a table the next command goes by. Not the ids of its columns: each that comes anew has another.
 fn shape(state: &TableState) -> String {
-    let field = |field: &Field| format!("{} {} {} {:?}", field.name, field.data_type, field.nullable, field.generation());
+    let field =
+        |field: &Field| format!("{} {} {} {:?}", field.name, field.data_type, field.nullable, field.generation());
     let fields: Vec<_> = state.fields.iter().map(field).collect();
     format!("{fields:?} {:?}", state.constraints().collect::<Vec<_>>())
 }

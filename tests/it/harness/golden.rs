@@ -15,6 +15,26 @@ pub fn golden(name: &str, text: &str) {
     pretty_assertions::assert_eq!(kept, text, "tests/golden/{}: UPDATE_GOLDEN=1 writes it anew", name);
 }
 
+/// Compares rows with those of a page whose first cell is `title`; `UPDATE_GOLDEN=1` puts the new ones in their place.
+#[cfg(feature = "failpoints")]
+#[track_caller]
+pub fn table(page: &str, title: &str, rows: &[String]) {
+    // Tests run side by side.
+    static PAGE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _page = PAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let own = |line: &&str| line.starts_with(&format!("| {title} | "));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let mut rows = Some(rows.join("\n"));
+        let lines = text.lines().filter_map(|line| if own(&line) { rows.take() } else { Some(line.to_owned()) });
+        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        return;
+    }
+    let there: Vec<&str> = text.lines().filter(own).collect();
+    pretty_assertions::assert_eq!(there, rows, "{}: UPDATE_GOLDEN=1 writes the table anew", page);
+}
+
 /// A text without what is another one each time: places, names of databases, hosts, runs, moments, durations, processes.
 pub fn plain(bench: &Bench, text: &str) -> String {
     let mut text = text.to_owned();

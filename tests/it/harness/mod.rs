@@ -14,6 +14,8 @@ pub use bench::Bench;
 pub use bin::{Command, Run, Running, signal, until};
 pub use db::{Db, Engine, mariadb_client};
 pub use endless::{LOG, begun, endless};
+#[cfg(feature = "failpoints")]
+pub use golden::table;
 pub use golden::{golden, host, plain};
 pub use holder::Holder;
 pub use project::Project;

@@ -3,8 +3,9 @@
 
 use super::{
     Shore,
-    cases::{Case, Kind, Row, cases, first_rows, lake, seen, ways},
+    cases::{Case, Kind, Row, cases},
     python::Python,
+    tables::{first_rows, lake_of, seen, ways},
 };
 use serde_json::{Value, json};
 use std::sync::{
@@ -58,13 +59,16 @@ impl Told {
 /// All that a column may hold for a row: whoever wrote it, and whatever the step had filled in by then.
 fn allowed(case: &Case, row: &Row, see: fn(&Row) -> Value) -> Vec<Value> {
     let mut found = Vec::new();
-    for flags in 0..16 {
+    for flags in 0..32 {
         let mut row = Row { late: flags & 1 > 0, new: flags & 2 > 0, ..row.clone() };
         if flags & 4 > 0 {
             (case.on_add)(&mut row);
         }
         if flags & 8 > 0 {
             (case.back)(&mut row);
+        }
+        if flags & 16 > 0 {
+            (case.on_hide)(&mut row);
         }
         found.push(see(&row));
     }
@@ -91,9 +95,10 @@ fn judge(shore: &Shore, told: &mut Told) {
 }
 
 fn beside(kind: Kind, tables: &[&str]) {
-    let cases: Vec<Case> = cases().into_iter().filter(|case| tables.contains(&case.table)).collect();
+    let on = |case: &Case| tables.contains(&case.table);
+    let cases: Vec<Case> = cases().into_iter().filter(on).map(|case| case.on_a(kind)).collect();
     assert_eq!(cases.len(), tables.len());
-    let shore = lake(kind, &cases);
+    let shore = lake_of(&cases);
     let tell = |case: &Case| Told { case: case.clone(), table: shore.table(case.table), rows: first_rows() };
     let told: Mutex<Vec<Told>> = Mutex::new(cases.iter().map(tell).collect());
     let (stop, rounds, done) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));

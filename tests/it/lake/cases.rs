@@ -1,6 +1,5 @@
 //! Each operation on one table, and what two applications see of it: the old one, which knows the table as it was, and the new one.
 
-use super::Shore;
 use serde_json::{Value, json};
 
 /// How a table is made.
@@ -12,19 +11,47 @@ pub enum Kind {
     Mapped,
     /// Mapped, partitioned and constrained.
     Full,
+    /// The same, and every name takes quoting: made by triphase, not by the other library.
+    Odd,
 }
 
-use Kind::{Constrained, Full, Mapped, Partitioned, Plain};
+use Kind::{Constrained, Full, Mapped, Odd, Partitioned, Plain};
 
 /// All of them.
-pub const KINDS: [Kind; 5] = [Plain, Partitioned, Constrained, Mapped, Full];
+pub const KINDS: [Kind; 6] = [Plain, Partitioned, Constrained, Mapped, Full, Odd];
 const UNMAPPED: [Kind; 3] = [Plain, Partitioned, Constrained];
 
 impl Kind {
     /// Whether its columns are mapped by name.
     pub const fn mapped(self) -> bool {
-        matches!(self, Mapped | Full)
+        matches!(self, Mapped | Full | Odd)
     }
+
+    /// Whether it has constraints.
+    pub const fn constrained(self) -> bool {
+        matches!(self, Constrained | Full | Odd)
+    }
+}
+
+/// How long a case's table is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Before the step, and after it.
+    Stays,
+    /// The step makes it.
+    Made,
+    /// The step ends it: nobody can write it from simdrop on, and it is gone at drop.
+    Ends,
+    /// It stays, and the step has no way back from add.
+    OneWay,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Before,
+    Added,
+    Hidden,
 }
 
 /// A row as the applications mean it.
@@ -56,8 +83,12 @@ pub const OLD: [(&str, See); 5] = [
 /// One operation.
 #[derive(Clone)]
 pub struct Case {
-    /// The table that it is about.
+    /// The step, and the table that it is about.
     pub table: &'static str,
+    /// The kind of its table.
+    pub kind: Kind,
+    /// How long the table is there, on tables without column mapping.
+    pub life: Life,
     /// The operation, its table written `T`.
     pub operation: &'static str,
     /// The kinds of table that it runs on.
@@ -76,8 +107,14 @@ pub struct Case {
     pub generates: bool,
     /// Whether simdrop fills in what old writers left out since add.
     pub fills: bool,
+    /// What simdrop makes of a row.
+    pub on_hide: fn(&mut Row),
+    /// What `rollback_add` makes of a row.
+    pub on_undo: fn(&mut Row),
     /// What a row of the new application is once `rollback_simdrop` has run.
     pub back: fn(&mut Row),
+    /// What a writer gives otherwise than usual.
+    pub row: fn(&mut Row, At),
 }
 
 /// The columns with some left out and some put in their place.
@@ -98,9 +135,11 @@ fn amount_as_number(row: &Row) -> Value {
 }
 
 /// A case whose columns stay as they are.
-fn same(table: &'static str, on: &'static [Kind], otherwise: &'static str, operation: &'static str) -> Case {
+pub fn same(table: &'static str, on: &'static [Kind], otherwise: &'static str, operation: &'static str) -> Case {
     Case {
         table,
+        kind: Plain,
+        life: Life::Stays,
         operation,
         on,
         otherwise,
@@ -110,7 +149,10 @@ fn same(table: &'static str, on: &'static [Kind], otherwise: &'static str, opera
         on_add: |_| {},
         generates: false,
         fills: false,
+        on_hide: |_| {},
+        on_undo: |_| {},
         back: |_| {},
+        row: |_, _| {},
     }
 }
 
@@ -118,30 +160,52 @@ fn adds(table: &'static str, operation: &'static str, name: &'static str, see: S
     Case { added: vec![(name, see)], hidden: plus(name, see), ..same(table, &KINDS, "", operation) }
 }
 
-const MAPPED: &[Kind] = &[Mapped, Full];
+const MAPPED: &[Kind] = &[Mapped, Full, Odd];
 const TAKES_MAPPING: &str = "upgrade_column_mapping";
 
-/// Every operation that changes a table in place.
+const CREATE: &str = r#"create_table: {table: T, column_mapping: name, columns: [
+      {name: id, type: long, nullable: false}, {name: region, type: string, comment: "it's \"where\"\n; --"},
+      {name: amount, type: string}, {name: note, type: string}, {name: size, type: long, nullable: false},
+      {name: loud, type: string, generated: upper(note)}],
+      partition_by: [region], constraints: [{name: positive, check: id > 0}, {name: short, check: note <> ''}],
+      properties: {my.key: "it's \"v\"\n; --"}, comment: "what's\n\"sold\"; --"}"#;
+const CREATE_UNMAPPED: &str = "create_table: {table: T, column_mapping: none, columns: [
+      {name: id, type: long, nullable: false}, {name: region, type: string}, {name: amount, type: string},
+      {name: note, type: string}, {name: size, type: long, nullable: false}]}";
+const ADD_DEFAULT: &str =
+    r#"add_column: {table: T, column: colour, type: string, default: "'it''s \"red\"'", comment: red}"#;
+const SET_PROPERTIES: &str = r#"set_properties: {table: T, properties: {my.key: "it's \"v\"\nand; --", "it's \"a\" ключ": "ü",
+      gone.key: null, delta.logRetentionDuration: interval 60 days}}"#;
+
+/// Every operation, with every field and every word that a lake takes: `listed` sees to that.
 pub fn cases() -> Vec<Case> {
     let red: See = |row| match (row.new, row.late) {
         (true, _) => json!("blue"),
         (false, true) => Value::Null,
-        (false, false) => json!("red"),
+        (false, false) => json!("it's \"red\""),
     };
     let loud: See = |row| json!(row.note.to_uppercase());
     let price: See = |row| json!(row.amount);
     let drop_amount = || columns(&[("amount", None)]);
     let no_amount = |row: &mut Row| row.amount = if row.new { None } else { row.amount.clone() };
+    let minus = |row: &mut Row| row.size = row.size.filter(|_| !row.new).or(Some(-row.id));
+    let zero = |row: &mut Row| row.amount = row.amount.take().or_else(|| Some("0".to_owned()));
+    let length: See = |row| json!(row.size);
+    let remark: See = |row| json!(row.note);
+    let area: See = |row| json!(row.region);
     vec![
-        adds("add_column", "add_column: {table: T, column: colour, type: string}", "colour", |row| {
-            if row.new { json!("blue") } else { Value::Null }
-        }),
-        adds("add_default", "add_column: {table: T, column: colour, type: string, default: \"'red'\"}", "colour", red),
+        adds(
+            "add_column",
+            r#"add_column: {table: T, column: colour, type: string, comment: "it's \"new\"\n; -- so"}"#,
+            "colour",
+            |row| if row.new { json!("blue") } else { Value::Null },
+        ),
+        adds("add_default", ADD_DEFAULT, "colour", red),
         Case {
             fills: true,
             ..adds(
                 "add_required",
-                "add_column: {table: T, column: colour, type: string, nullable: false, default: \"'red'\"}",
+                r#"add_column: {table: T, column: colour, type: string, nullable: false, default: "'it''s \"red\"'"}"#,
                 "colour",
                 red,
             )
@@ -172,7 +236,7 @@ pub fn cases() -> Vec<Case> {
         Case {
             hidden: drop_amount(),
             back: no_amount,
-            ..same("drop_column", MAPPED, TAKES_MAPPING, "drop_column: {table: T, column: amount}")
+            ..same("drop_column", MAPPED, TAKES_MAPPING, "drop_column: {table: T, column: amount, hide: rename}")
         },
         Case {
             hidden: drop_amount(),
@@ -195,6 +259,13 @@ pub fn cases() -> Vec<Case> {
             ..same("drop_required", MAPPED, TAKES_MAPPING, "drop_column: {table: T, column: size}")
         },
         Case {
+            hidden: columns(&[("size", None)]),
+            row: |row, at| row.size = row.size.filter(|_| at != At::Added),
+            on_undo: |row| row.size = row.size.or(Some(-row.id)),
+            back: minus,
+            ..same("drop_required_down", MAPPED, TAKES_MAPPING, "drop_column: {table: T, column: size, down: 0 - id}")
+        },
+        Case {
             hidden: drop_amount(),
             back: no_amount,
             ..same("detach", MAPPED, TAKES_MAPPING, "drop_column: {table: T, column: amount, hide: detach, key: [id]}")
@@ -212,7 +283,31 @@ pub fn cases() -> Vec<Case> {
         Case {
             added: vec![("price", price)],
             hidden: columns(&[("amount", Some(("price", price)))]),
-            ..same("rename_sync", MAPPED, TAKES_MAPPING, "rename_column: {table: T, column: amount, to: price}")
+            ..same(
+                "rename_sync",
+                MAPPED,
+                TAKES_MAPPING,
+                "rename_column: {table: T, column: amount, to: price, strategy: sync}",
+            )
+        },
+        Case {
+            added: vec![("length", length)],
+            hidden: columns(&[("size", Some(("length", length)))]),
+            ..same("rename_required", MAPPED, TAKES_MAPPING, "rename_column: {table: T, column: size, to: length}")
+        },
+        Case {
+            added: vec![("remark", remark)],
+            hidden: columns(&[("note", Some(("remark", remark)))]),
+            ..same("rename_constrained", MAPPED, TAKES_MAPPING, "rename_column: {table: T, column: note, to: remark}")
+        },
+        Case {
+            hidden: columns(&[("region", Some(("area", area)))]),
+            ..same(
+                "rename_partition",
+                MAPPED,
+                TAKES_MAPPING,
+                "rename_column: {table: T, column: region, to: area, strategy: instant}",
+            )
         },
         Case {
             hidden: columns(&[("amount", Some(("Price in €", price)))]),
@@ -257,6 +352,15 @@ pub fn cases() -> Vec<Case> {
             )
         },
         Case {
+            hidden: columns(&[("size", Some(("size", |row| json!(row.size.unwrap().to_string()))))]),
+            ..same(
+                "change_required",
+                MAPPED,
+                TAKES_MAPPING,
+                "change_type: {table: T, column: size, type: string, down: CAST(size AS bigint)}",
+            )
+        },
+        Case {
             hidden: columns(&[("amount", Some(("amount", amount_as_number)))]),
             ..same(
                 "change_rewrite",
@@ -267,12 +371,23 @@ pub fn cases() -> Vec<Case> {
         },
         same("set_not_null", &[Plain, Partitioned, Mapped], "", "set_not_null: {table: T, column: note}"),
         Case {
-            on_add: |row| row.amount = row.amount.take().or_else(|| Some("0".to_owned())),
+            on_add: zero,
+            on_hide: zero,
+            row: |row, at| row.amount = row.amount.take().or_else(|| (at == At::Hidden).then(|| "7".to_owned())),
             ..same("set_not_null_up", &KINDS, "", "set_not_null: {table: T, column: amount, up: \"'0'\"}")
         },
         same("drop_not_null", &KINDS, "", "drop_not_null: {table: T, column: size}"),
-        same("drop_not_null_down", &KINDS, "", "drop_not_null: {table: T, column: size, down: \"0\"}"),
-        same("add_constraint", &KINDS, "", "add_constraint: {table: T, name: sized, check: size > 0}"),
+        Case {
+            row: |row, at| row.size = row.size.filter(|_| at == At::Before),
+            on_undo: |row| row.size = row.size.or(Some(0)),
+            ..same("drop_not_null_down", &KINDS, "", "drop_not_null: {table: T, column: size, down: \"0\"}")
+        },
+        same(
+            "add_constraint",
+            &KINDS,
+            "",
+            "add_constraint: {table: T, name: sized, check: size > 0, enforce: simdrop}",
+        ),
         same(
             "add_constraint_now",
             &KINDS,
@@ -281,18 +396,13 @@ pub fn cases() -> Vec<Case> {
         ),
         same(
             "drop_constraint",
-            &[Constrained, Full],
+            &[Constrained, Full, Odd],
             "has no constraint `positive`",
             "drop_constraint: {table: T, name: positive}",
         ),
-        same("set_comment", &KINDS, "", "set_comment: {table: T, column: note, comment: what it is}"),
-        same("set_comment_table", &KINDS, "", "set_comment: {table: T, comment: what is sold}"),
-        same(
-            "set_properties",
-            &KINDS,
-            "",
-            "set_properties: {table: T, properties: {my.key: v, delta.logRetentionDuration: interval 60 days}}",
-        ),
+        same("set_comment", &KINDS, "", r#"set_comment: {table: T, column: note, comment: "it's \"said\"\n; -- ü"}"#),
+        same("set_comment_table", &KINDS, "", r#"set_comment: {table: T, comment: "what's\n\"sold\"; --"}"#),
+        same("set_properties", &KINDS, "", SET_PROPERTIES),
         same(
             "repartition",
             &[Plain, Constrained, Mapped],
@@ -301,7 +411,7 @@ pub fn cases() -> Vec<Case> {
         ),
         same(
             "unpartition",
-            &[Partitioned, Full],
+            &[Partitioned, Full, Odd],
             "is partitioned so already",
             "repartition: {table: T, partition_by: []}",
         ),
@@ -315,91 +425,24 @@ pub fn cases() -> Vec<Case> {
             )
         },
         Case {
-            on_add: |row| row.note = if row.id == 1 { "n1!".to_owned() } else { row.note.clone() },
+            // Done twice it would be seen.
+            on_add: |row| row.note.push('!'),
             ..same(
                 "backfill_where",
                 &KINDS,
                 "",
-                "backfill: {table: T, set: {note: \"concat(note, '!')\"}, where: \"id = 1 AND note NOT LIKE '%!'\"}",
+                "backfill: {table: T, set: {note: \"concat(note, '!')\"}, where: id < 1000 AND note IS NOT NULL}",
             )
         },
+        Case {
+            life: Life::Made,
+            added: vec![("loud", loud)],
+            hidden: plus("loud", loud),
+            omits: &["loud"],
+            ..same("create_table", &[Plain, Full, Odd], "", CREATE)
+        },
+        Case { life: Life::Made, ..same("create_unmapped", &[Plain], "", CREATE_UNMAPPED) },
+        Case { life: Life::Ends, ..same("drop_table", &KINDS, "", "drop_table: {table: T}") },
+        Case { life: Life::OneWay, ..same("upgrade", &KINDS, "", "upgrade_column_mapping: {table: T}") },
     ]
-}
-
-/// The rows that a table begins with.
-pub fn first_rows() -> Vec<Row> {
-    let row = |id: i64, region: Option<&str>, amount: Option<&str>| Row {
-        id,
-        region: region.map(str::to_owned),
-        amount: amount.map(str::to_owned),
-        note: format!("n{id}"),
-        size: Some(id),
-        late: false,
-        new: false,
-    };
-    vec![row(1, Some("north"), Some("10")), row(2, Some("south"), Some("20")), row(3, None, None)]
-}
-
-/// Makes the tables of these cases, and the release `v2` that has an operation for each; mapped ones are mapped by `v1`.
-pub fn lake(kind: Kind, cases: &[Case]) -> Shore {
-    let shore = Shore::new();
-    shore.target("writers: [spark]\n");
-    let columns = json!([
-        ["id", "long", false],
-        ["region", "string"],
-        ["amount", "string"],
-        ["note", "string"],
-        ["size", "long", false]
-    ]);
-    let rows: Vec<Vec<Value>> = first_rows().iter().map(|row| OLD.iter().map(|(_, see)| see(row)).collect()).collect();
-    let by = if matches!(kind, Partitioned | Full) { json!(["region"]) } else { Value::Null };
-    let (mut upgrades, mut steps) = ("steps:\n".to_owned(), "steps:\n".to_owned());
-    for case in cases {
-        let table = shore.table(case.table);
-        shore.python.call("create", json!([table, columns, rows, by])).unwrap();
-        if matches!(kind, Constrained | Full) {
-            let checks = json!({"positive": "id > 0", "short": "note <> ''"});
-            shore.python.call("constrain", json!([table, checks])).unwrap();
-        }
-        upgrades.push_str(&format!("  map_{0}:\n    upgrade_column_mapping: {{table: {0}}}\n", case.table));
-        let operation = case.operation.replace("table: T", &format!("table: {}", case.table));
-        steps.push_str(&format!("  {}:\n    {operation}\n", case.table));
-    }
-    if kind.mapped() {
-        shore.release("v1", &upgrades);
-        shore.ok("ff v1 --yes");
-    }
-    shore.release("v2", &steps);
-    shore
-}
-
-/// The two ways to say rows: by the new application, and by the old one. Rows are of one of the two; the other way is for a table that is
-/// on its way.
-pub fn ways(case: &Case, rows: &[Row]) -> Value {
-    let say = |columns: &[(&'static str, See)], rows: &[Row]| -> Vec<Value> {
-        let one = |row: &Row| Value::Object(columns.iter().map(|(name, see)| ((*name).to_owned(), see(row))).collect());
-        rows.iter().map(one).collect()
-    };
-    let given: Vec<_> = case.hidden.iter().copied().filter(|(name, _)| !case.omits.contains(name)).collect();
-    let (old, new) = (say(&OLD, rows), say(&given, rows));
-    if rows.iter().all(|row| row.new) { json!([new, old]) } else { json!([old, new]) }
-}
-
-/// What the table shows now, hidden columns left out: names, and rows by id.
-pub fn seen(shore: &Shore, case: &Case) -> (Vec<String>, Vec<Value>) {
-    let found = shore.python.call("look", json!([shore.table(case.table)])).unwrap();
-    let names = found[0].as_array().unwrap().iter().map(|field| field[0].as_str().unwrap().to_owned()).collect();
-    (names, found[1].as_array().unwrap().clone())
-}
-
-/// Checks what the table shows against what the applications mean.
-#[track_caller]
-pub fn check(shore: &Shore, case: &Case, columns: &[(&'static str, See)], rows: &[Row], at: &str) {
-    let (names, found) = seen(shore, case);
-    let expected: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, expected, "{}: columns {at}", case.table);
-    let mut rows = rows.to_vec();
-    rows.sort_by_key(|row| row.id);
-    let expected: Vec<Value> = rows.iter().map(|row| columns.iter().map(|(_, see)| see(row)).collect()).collect();
-    pretty_assertions::assert_eq!(found, expected, "{}: rows {}", case.table, at);
 }

@@ -3,7 +3,17 @@
 
 use super::{
     Shore,
-    cases::{Case, Kind, cases, lake},
+    cases::{At, Case, Kind, Life, Row, cases},
+    tables::{by_operation, lake_of, row, ways},
+};
+use crate::harness::{table, until};
+use serde_json::json;
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 const V1: &str = "
@@ -27,7 +37,7 @@ const WAYS: &[(&[&str], &str)] =
 
 fn prepared(before: &[&str]) -> Shore {
     let shore = Shore::new();
-    shore.create("log", &[("n", "long")], serde_json::json!([[0]]));
+    shore.create("log", &[("n", "long")], json!([[0]]));
     shore.release("v1", V1);
     for line in before {
         shore.ok(line);
@@ -74,8 +84,8 @@ fn left_behind() -> Shore {
     shore.ok("ff v1");
     shore.release("v2", "steps:\n  extra:\n    add_column: {table: sales, column: extra, type: string}\n");
     shore.ok("add v2");
-    shore.python.call("merge_insert", serde_json::json!([shore.table("sales"), ["id", "amount"], 1])).unwrap();
-    shore.python.call("update", serde_json::json!([shore.table("sales"), {"extra": "'theirs'"}, "id = 1"])).unwrap();
+    shore.python.call("merge_insert", json!([shore.table("sales"), ["id", "amount"], 1])).unwrap();
+    shore.python.call("update", json!([shore.table("sales"), {"extra": "'theirs'"}, "id = 1"])).unwrap();
     shore.ok("rollback_add v2 --yes");
     for file in [
         "sales/triphase-stage/v9/a",
@@ -142,95 +152,161 @@ fn at_every_point_of_a_purge() {
     assert!(killed > 15, "{killed}");
 }
 
-/// The operations that are swept, each on a kind of table, and two that make and end one.
-fn swept() -> Vec<(Kind, Case)> {
-    let named = |kind, table| (kind, cases().into_iter().find(|case| case.table == table).unwrap());
-    let whole = |table, operation| {
-        let mut case = cases().remove(0);
-        (case.table, case.operation) = (table, operation);
-        (Kind::Plain, case)
-    };
-    vec![
-        named(Kind::Plain, "add_required"),
-        named(Kind::Full, "change_type"),
-        named(Kind::Mapped, "rename_sync"),
-        named(Kind::Mapped, "detach_purge"),
-        named(Kind::Constrained, "drop_rewrite"),
-        named(Kind::Plain, "repartition"),
-        named(Kind::Plain, "backfill"),
-        whole("drop_table", "drop_table: {table: T}"),
-        whole("create_table", "create_table: {table: made/new, columns: [{name: id, type: long}]}"),
-    ]
-}
-
 /// What an operation leaves: the table as the other library sees it, its properties, and the step's states.
-fn left(shore: &Shore, table: &str) -> Vec<String> {
-    let ask = |what: &str| match shore.python.call(what, serde_json::json!([shore.table(table)])) {
+fn left(shore: &Shore, case: &Case) -> Vec<String> {
+    let ask = |what: &str| match shore.python.call(what, json!([shore.table(&case.path())])) {
         Ok(value) => value.to_string(),
         // Which file is missing first is of no interest.
         Err(error) => error.split(':').next().unwrap().to_owned(),
     };
-    ["look", "hidden", "configuration", "partitions"].map(ask).into()
+    let mut left: Vec<String> = ["look", "hidden", "configuration", "partitions", "comments"].map(ask).into();
+    left.push(shore.states(case.release(), case.table));
+    left
+}
+
+/// Cases whose commits are, one for one, those of another case: a kill finds nothing new there.
+const ALIKE: &[(&str, &str)] = &[
+    ("create_unmapped", "create_table"),
+    ("drop_purge", "detach_purge"),
+    ("drop_required", "drop_required_down"),
+    ("drop_down", "drop_required_down"),
+    ("rename_constrained", "rename_required"),
+    ("change_lossy", "change_type"),
+    ("change_required", "change_type"),
+    ("drop_not_null", "drop_not_null_down"),
+    ("set_comment_table", "set_comment"),
+];
+
+/// Each case on one kind of table; what adds a column is taken back otherwise where columns are mapped.
+fn swept() -> Vec<Case> {
+    let kinds = |case: &Case| {
+        let of = |kinds: &[Kind]| kinds.iter().copied().find(|kind| case.on.contains(kind));
+        let unmapped = of(&[Kind::Partitioned, Kind::Constrained, Kind::Plain]);
+        let mapped = of(&[Kind::Full, Kind::Mapped]);
+        let both = ["add_column", "add_default", "upgrade"].contains(&case.table);
+        let first: Vec<Kind> = unmapped.into_iter().collect();
+        if unmapped.is_none() || both { first.into_iter().chain(mapped).collect() } else { first }
+    };
+    let all = cases();
+    let known = |name: &str| all.iter().any(|case| case.table == name);
+    assert!(ALIKE.iter().all(|(one, other)| known(one) && known(other)), "{ALIKE:?}");
+    let swept = all.iter().filter(|case| ALIKE.iter().all(|(alike, _)| case.table != *alike));
+    swept.flat_map(|case| kinds(case).into_iter().map(|kind| case.clone().on_a(kind))).collect()
 }
 
 #[test]
 fn at_every_point_of_operations() {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for three in swept().chunks(3) {
-        std::thread::scope(|scope| {
-            let one = |(kind, case): &(Kind, Case)| {
-                let (kind, case) = (*kind, case.clone());
-                scope.spawn(move || (case.table, sweep(kind, &case)))
-            };
-            let running: Vec<_> = three.iter().map(one).collect();
-            counts.extend(running.into_iter().map(|thread| thread.join().unwrap()));
-        });
-    }
-    println!("| operation | killed |\n|---|---|");
-    for (table, killed) in &counts {
-        println!("| `{table}` | {killed} |");
-    }
-    let all: usize = counts.iter().map(|(_, killed)| killed).sum();
-    println!("killed {all} times in {} operations", counts.len());
-    assert!(all > 100, "{all}");
+    let (swept, next) = (swept(), AtomicUsize::new(0));
+    let counts: Mutex<Vec<(usize, String, usize)>> = Mutex::default();
+    // A sweep waits for the disk as often as for the processor.
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(case) = swept.get(n) else { return };
+                    let begun = Instant::now();
+                    let killed = sweep(case);
+                    println!("{} on {:?}: killed {killed} times in {:.1?}", case.table, case.kind, begun.elapsed());
+                    counts.lock().unwrap().push((n, case.key(), killed));
+                }
+            });
+        }
+    });
+    let mut counts = counts.into_inner().unwrap();
+    counts.sort_unstable();
+    let all: usize = counts.iter().map(|(.., killed)| killed).sum();
+    let of = counts.into_iter().map(|(_, operation, killed)| (operation, killed));
+    let rows = by_operation(of).into_iter().map(|(operation, (cases, killed))| {
+        assert!(killed > 0, "{operation} was never killed");
+        format!("| killed | `{operation}` | {cases} | {killed} points | {killed} resumed |")
+    });
+    let rows: Vec<String> = rows.collect();
+    println!("{}\nkilled {all} times", rows.join("\n"));
+    table("CONTRIBUTING.md", "killed", &rows);
 }
 
-/// Kills each command of an operation at every point, and runs it again.
-fn sweep(kind: Kind, case: &Case) -> usize {
-    let shore = lake(kind, std::slice::from_ref(case));
-    let table = if case.table == "create_table" { "made/new" } else { case.table };
-    let fresh = shore.keep();
-    let mut killed = 0;
-    let undone: &[(&[&str], &str)] = &[
-        (&[], "ff v2 --yes"),
-        (&["add v2 --yes", "simdrop v2 --yes"], "rollback_simdrop v2 --yes --accept-loss"),
-        (&["add v2 --yes"], "rollback_add v2 --yes"),
-    ];
-    for (before, line) in undone {
-        shore.restore(&fresh);
-        for line in *before {
-            shore.ok(line);
-        }
-        let ready = shore.keep();
-        let log = shore.path("points");
-        let _ = std::fs::remove_file(&log);
-        shore.command(line).var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).run().exits(0);
-        let points = std::fs::read_to_string(&log).unwrap_or_default();
-        let (expected, states) = (left(&shore, table), shore.states("v2", case.table));
-        for point in points.lines() {
-            shore.restore(&ready);
-            let number = point.split(' ').next().unwrap();
-            let run = shore.command(line).var("TRIPHASE_FAILPOINT", number).run();
-            assert_eq!(run.code, -9, "{}: {line} at {point}: {run:?}", case.table);
-            shore.ok("show");
-            shore.ok("unlock --force");
-            let again = shore.run(line);
-            assert!(again.code == 0, "{}: {line} after a kill at {point}: {again:?}", case.table);
-            let said = format!("{}: {line} after a kill at {point}", case.table);
-            pretty_assertions::assert_eq!(left(&shore, table), expected, "{}", said);
-            assert_eq!(shore.states("v2", case.table), states, "{said}");
-            killed += 1;
-        }
+/// A row of whoever works at this point.
+fn write(shore: &Shore, case: &Case, at: At, id: i64) {
+    let mut row = Row { new: at == At::Hidden, ..row(id) };
+    (case.row)(&mut row, at);
+    shore.python.call("put", json!([shore.table(&case.path()), ways(case, &[row])])).unwrap();
+}
+
+/// Kills each command of an operation at every point of it, and runs it again.
+fn sweep(case: &Case) -> usize {
+    let shore = lake_of(std::slice::from_ref(case));
+    let line = |verb: &str| format!("{verb} {} --yes", case.release());
+    let mut killed = resumed(&shore, case, &line("add"));
+    let added = shore.keep();
+    if case.life() != Life::OneWay {
+        killed += resumed(&shore, case, &line("rollback_add"));
+        shore.restore(&added);
     }
+    if case.life() != Life::Made {
+        // What simdrop fills in.
+        write(&shore, case, At::Added, 101);
+    }
+    killed += resumed(&shore, case, &line("simdrop"));
+    if case.life() == Life::Stays {
+        // What the way back fills in.
+        write(&shore, case, At::Hidden, 102);
+    }
+    let hidden = shore.keep();
+    if case.life() != Life::OneWay {
+        killed += resumed(&shore, case, &format!("{} --accept-loss", line("rollback_simdrop")));
+        shore.restore(&hidden);
+    }
+    killed += resumed(&shore, case, &line("drop"));
     killed
+}
+
+/// Kills a command wherever the lake is not as it was at the point before, from the step's first statement on (what comes before is the
+/// same for every step, and `at_every_point` is killed there), and runs it again. In the end the lake is as the command leaves it.
+fn resumed(shore: &Shore, case: &Case, line: &str) -> usize {
+    let ready = shore.keep();
+    let points = points(shore, line);
+    let expected = left(shore, case);
+    let done = shore.keep();
+    // To write the table anew it is enough to count.
+    let kills = if std::env::var_os("UPDATE_GOLDEN").is_some() { &[] } else { points.as_slice() };
+    for point in kills {
+        shore.restore(&ready);
+        let run = shore.command(line).var("TRIPHASE_FAILPOINT", point.to_string()).run();
+        let said = format!("{} on {:?}: {line} killed at point {point}", case.table, case.kind);
+        assert_eq!(run.code, -9, "{said}: {run:?}");
+        shore.ok("unlock --force");
+        let again = shore.run(line);
+        assert!(again.code == 0, "{said}: {again:?}");
+        pretty_assertions::assert_eq!(left(shore, case), expected, "{}", said);
+    }
+    shore.restore(&done);
+    points.len()
+}
+
+/// Runs a command, and gives the points at which something of the lake had just changed: a kill at any other leaves what a kill at the
+/// one before it leaves.
+fn points(shore: &Shore, line: &str) -> Vec<u32> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |n: u32, kind: &str| folder.path().join(format!("{n}.{kind}"));
+    let command = shore.command(line).var("TRIPHASE_PAUSE_AT", "*");
+    let command = command.var("TRIPHASE_PAUSE_IN", folder.path().display().to_string());
+    let mut child = command.spawn();
+    let (mut points, mut begun, mut before) = (vec![], false, vec![]);
+    for n in 1.. {
+        let met = || std::fs::read_to_string(file(n, "met")).unwrap_or_default();
+        until("a point, or the end", || child.try_wait().unwrap().is_some() || !met().is_empty());
+        if met().is_empty() {
+            break;
+        }
+        let now = shore.names();
+        if begun && now != before {
+            points.push(n);
+        }
+        before = now;
+        begun |= met() == "after begin";
+        std::fs::write(file(n, "go"), "").unwrap();
+    }
+    command.end(child).exits(0);
+    points
 }

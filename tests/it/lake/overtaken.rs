@@ -3,142 +3,204 @@
 
 use super::{
     Shore,
-    cases::{Case, Kind, OLD, Row, See, cases, check, first_rows, lake, ways},
+    cases::{At, Case, Kind, Life, Row, cases, same},
+    tables::{absent, by_operation, check, lake, lake_of, region, row, ways},
 };
-use crate::harness::{Run, until};
+use crate::harness::{Run, table, until};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-/// Runs a command line, held before each commit to a table; `then` is told which time that is, from 1.
-fn held(shore: &Shore, line: &str, mut then: impl FnMut(u32)) -> Run {
+/// Where runs are held: before each commit to a table, and before each that puts files in the place of others.
+const COMMITS: &str = "before a table commit,before an adoption";
+
+/// Runs a command line, held before each commit to a table but those of files; `then` is told which time that is, from 1.
+pub fn held(shore: &Shore, line: &str, mut then: impl FnMut(u32)) -> Run {
+    held_at(shore, "before a table commit", line, |n, _| then(n))
+}
+
+/// Runs a command line, held at these points; `then` is told which time that is, from 1, and the point.
+fn held_at(shore: &Shore, points: &str, line: &str, mut then: impl FnMut(u32, &str)) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let file = |n: u32, kind: &str| folder.path().join(format!("{n}.{kind}"));
     let command = shore
         .command(line)
-        .var("TRIPHASE_PAUSE_AT", "before a table commit")
+        .var("TRIPHASE_PAUSE_AT", points)
         .var("TRIPHASE_PAUSE_IN", folder.path().display().to_string());
     let mut child = command.spawn();
     for n in 1.. {
-        let mut ended = false;
-        until("a commit, or the end", || {
-            ended = child.try_wait().unwrap().is_some();
-            ended || file(n, "met").exists()
-        });
-        if !file(n, "met").exists() {
+        let met = || std::fs::read_to_string(file(n, "met")).unwrap_or_default();
+        until("a commit, or the end", || child.try_wait().unwrap().is_some() || !met().is_empty());
+        if met().is_empty() {
             break;
         }
-        then(n);
+        then(n, &met());
         std::fs::write(file(n, "go"), "").unwrap();
     }
     command.end(child)
 }
 
-/// The table of the step that the ledger says is at work.
-fn at_work(shore: &Shore) -> String {
-    let last = "SELECT step FROM t WHERE outcome = 'attempting' ORDER BY id DESC LIMIT 1";
-    shore.query("_triphase/ledger", last).pop().unwrap()
+/// The act that the ledger says is at work: its step, and which of the handler's it is.
+fn at_work(shore: &Shore) -> (String, String) {
+    let last = "SELECT step, coalesce(statement, 0) FROM t WHERE outcome = 'attempting' ORDER BY id DESC LIMIT 1";
+    let found = shore.query("_triphase/ledger", last).pop().unwrap();
+    let (step, statement) = found.rsplit_once(' ').unwrap();
+    (step.to_owned(), statement.to_owned())
 }
 
-/// Overtakes every second try of a command: a row comes, another changes, one goes.
-fn overtaken(shore: &Shore, line: &str, cases: &[Case], rows: &mut [Vec<Row>], next: &mut i64, new: bool) -> u32 {
-    let mut times = 0;
-    let run = held(shore, line, |n| {
-        if n % 2 == 0 {
-            return;
-        }
-        let name = at_work(shore);
-        let at = cases.iter().position(|case| case.table == name).unwrap();
-        let (case, rows, table) = (&cases[at], &mut rows[at], shore.table(&name));
-        *next += 1;
-        let id = *next;
-        // Where a table takes both ways, old writers come first until drop; a new column that is never NULL takes only the new way.
-        let first = new && (line.starts_with("drop") || name.starts_with("add_"));
-        let mut row = Row {
-            id,
-            region: Some("late".to_owned()),
-            amount: Some((id * 10).to_string()),
-            note: format!("n{id}"),
-            size: Some(id),
-            late: false,
-            new: first,
-        };
-        match n % 3 {
-            0 => {
-                let gone = rows.iter().rposition(|row| row.id > 100);
-                if let Some(gone) = gone {
-                    let row = rows.remove(gone);
-                    shore.python.call("delete", json!([table, format!("id = {}", row.id)])).unwrap();
-                    times += 1;
-                }
-            }
-            1 => {
-                let which = shore.python.call("put", json!([table, ways(case, std::slice::from_ref(&row))])).unwrap();
-                // The table was on its way already, and the row was said as the other application says it.
-                row.new = first == (which == json!(0));
-                rows.push(row);
-                times += 1;
-            }
-            _ => {
-                let region = format!("u{id}");
-                let set = json!([table, {"region": format!("'{region}'")}, "id = 1"]);
-                // While a generated column is not filled, the library's own updates fail: the plan says so.
-                if shore.python.call("update", set).is_ok() {
-                    rows.iter_mut().filter(|row| row.id == 1).for_each(|row| row.region = Some(region.clone()));
-                    times += 1;
-                }
-            }
-        }
-    });
-    run.exits(0);
-    times
+/// How often others came first, by step.
+type Races = BTreeMap<&'static str, usize>;
+
+/// Tables that others write while runs work on them.
+struct Rivals {
+    shore: Shore,
+    cases: Vec<Case>,
+    rows: Vec<Vec<Row>>,
+    next: i64,
+    races: Races,
 }
 
-/// A command, whether the new application writes meanwhile, and what becomes of a row.
-type Overtaken = (&'static str, bool, fn(&Case, &mut Row));
+impl Rivals {
+    fn new(cases: Vec<Case>) -> Self {
+        let rows = cases.iter().map(Case::first_rows).collect();
+        Self { shore: lake_of(&cases), cases, rows, next: 100, races: Races::new() }
+    }
 
-fn every_commit(kind: Kind) {
-    let cases: Vec<Case> = cases().into_iter().filter(|case| case.on.contains(&kind)).collect();
-    let shore = lake(kind, &cases);
-    let mut rows: Vec<Vec<Row>> = cases.iter().map(|_| first_rows()).collect();
-    let mut next = 100;
-    let mut races = 0;
-    let added =
-        |case: &Case| -> Vec<(&'static str, See)> { OLD.iter().copied().chain(case.added.iter().copied()).collect() };
-    let ways: [Overtaken; 5] = [
-        ("add v2 --yes", false, |case, row| (case.on_add)(row)),
-        ("rollback_add v2 --yes", false, |_, _| {}),
-        ("add v2 --yes", false, |case, row| (case.on_add)(row)),
-        ("simdrop v2 --yes", false, |_, row| row.late = false),
-        ("rollback_simdrop v2 --yes --accept-loss", true, |case, row| (case.back)(row)),
-    ];
-    for (line, new, then) in ways {
-        races += overtaken(&shore, line, &cases, &mut rows, &mut next, new);
-        for (case, rows) in cases.iter().zip(&mut rows) {
-            rows.iter_mut().for_each(|row| then(case, row));
-            let columns = match line.split(' ').next() {
-                Some("rollback_add") => OLD.to_vec(),
-                Some("simdrop") => case.hidden.clone(),
-                _ => added(case),
+    /// Overtakes each commit of a command: first a row is appended, the next time another changes and one goes; then it may pass. `new`: the
+    /// new application works, and the old one before it.
+    fn overtake(&mut self, line: &str, new: bool) {
+        let Self { shore, cases, rows, next, races } = self;
+        let mut met: BTreeMap<(String, String, String), u32> = BTreeMap::new();
+        let run = held_at(shore, COMMITS, line, |_, point| {
+            let (step, statement) = at_work(shore);
+            let at = cases.iter().position(|case| case.table == step).unwrap();
+            let (case, rows) = (&cases[at], &mut rows[at]);
+            let path = shore.table(&case.path());
+            let times = met.entry((step.clone(), statement, point.to_owned())).or_default();
+            *times += 1;
+            if case.life() == Life::Made {
+                // There is nothing yet that others could change.
+                return;
+            }
+            if case.life() == Life::Ends && new {
+                // Nobody can write it but for its properties, and at drop a commit of others refuses: `a_commit_that_refuses_the_act`.
+                if *times == 1 && line.starts_with("rollback") {
+                    shore.python.call("set_properties", json!([path, {"others.key": "v"}])).unwrap();
+                    *races.entry(case.table).or_default() += 1;
+                }
+                return;
+            }
+            *next += 1;
+            // Where a table takes both ways, old writers come first until drop; a new column that is never NULL takes only the new way.
+            let first = new && (line.starts_with("drop") || step.starts_with("add_"));
+            let raced = match *times {
+                1 => {
+                    let mut row = Row { new: first, ..row(*next) };
+                    let written = shore.python.call("put", json!([path, ways(case, std::slice::from_ref(&row))]));
+                    // The table was on its way already, and the row was said as the other application says it.
+                    row.new = first == (written.unwrap() == json!(0));
+                    rows.push(row);
+                    true
+                }
+                2 => {
+                    let to = format!("u{next}");
+                    // While a generated column is not filled, the library's own updates fail: the plan says so. A column may have got
+                    // its new name already.
+                    let columns = shore.columns(&case.path());
+                    let at = if columns.iter().any(|name| name == "area") { At::Hidden } else { At::Before };
+                    let changed = shore.python.call("update", json!([path, region(case, at, &to), "id = 1"])).is_ok();
+                    if changed {
+                        rows.iter_mut().filter(|row| row.id == 1).for_each(|row| row.region = Some(to.clone()));
+                    }
+                    let late: Vec<usize> = (0..rows.len()).filter(|n| rows[*n].id > 100).collect();
+                    if let [gone, _, ..] = late[..] {
+                        let row = rows.remove(gone);
+                        shore.python.call("delete", json!([path, format!("id = {}", row.id)])).unwrap();
+                    }
+                    changed || late.len() > 1
+                }
+                _ => false,
             };
-            check(&shore, case, &columns, rows, &format!("after `{line}`, overtaken, on {kind:?}"));
+            *races.entry(case.table).or_default() += usize::from(raced);
+        });
+        run.exits(0);
+    }
+
+    /// What a command has made of the rows, and whether the tables show that.
+    fn see(&mut self, line: &str, at: At, then: fn(&Case, &mut Row)) {
+        let dropped = line.starts_with("drop");
+        for (case, rows) in self.cases.iter().zip(&mut self.rows) {
+            let gone = match case.life() {
+                Life::Stays | Life::OneWay => false,
+                Life::Made => at == At::Before,
+                Life::Ends => dropped,
+            };
+            let said = format!("after `{line}`, overtaken, on {:?}", case.kind);
+            if gone {
+                absent(&self.shore, case, false, &said);
+                continue;
+            }
+            rows.iter_mut().for_each(|row| then(case, row));
+            check(&self.shore, case, &case.columns(at), rows, &said);
         }
     }
-    shore.ok("simdrop v2 --yes");
-    races += overtaken(&shore, "drop v2 --yes", &cases, &mut rows, &mut next, true);
-    for (case, rows) in cases.iter().zip(&mut rows) {
-        check(&shore, case, &case.hidden, rows, &format!("after drop, overtaken, on {kind:?}"));
+
+    fn walk(&mut self, ways: &[Overtaken]) {
+        for (line, new, at, then) in ways {
+            self.overtake(line, *new);
+            self.see(line, *at, *then);
+        }
     }
-    println!("{kind:?}: {} operations, {races} races", cases.len());
-    assert!(races > 50, "{races}");
+}
+
+/// A command, whether the new application writes meanwhile, how far the step is then, and what becomes of a row.
+type Overtaken = (&'static str, bool, At, fn(&Case, &mut Row));
+
+const ADDED: fn(&Case, &mut Row) = |case, row| (case.on_add)(row);
+const HIDDEN: fn(&Case, &mut Row) = |case, row| (case.on_hide)(row);
+
+/// Every case on the first of these kinds that it runs on.
+fn every_commit(title: &str, kinds: &[Kind]) {
+    let on = |case: Case| kinds.iter().find(|kind| case.on.contains(kind)).map(|kind| case.clone().on_a(*kind));
+    let all: Vec<Case> = cases().into_iter().filter_map(on).collect();
+    let (one_way, both_ways): (Vec<Case>, Vec<Case>) = all.into_iter().partition(|case| case.life() == Life::OneWay);
+    let mut rivals = Rivals::new(both_ways);
+    rivals.walk(&[
+        ("add v2 --yes", false, At::Added, ADDED),
+        ("rollback_add v2 --yes", false, At::Before, |case, row| (case.on_undo)(row)),
+        ("add v2 --yes", false, At::Added, ADDED),
+        ("simdrop v2 --yes", false, At::Hidden, HIDDEN),
+        ("rollback_simdrop v2 --yes --accept-loss", true, At::Added, |case, row| (case.back)(row)),
+    ]);
+    rivals.shore.ok("simdrop v2 --yes");
+    rivals.walk(&[("drop v2 --yes", true, At::Hidden, |_, _| {})]);
+    let (mut all, mut races) = (rivals.cases, rivals.races);
+    if !one_way.is_empty() {
+        let mut rivals = Rivals::new(one_way);
+        rivals.walk(&[("add v3 --yes", false, At::Added, ADDED)]);
+        all.append(&mut rivals.cases);
+        races.append(&mut rivals.races);
+    }
+    let raced = |case: &Case| (case.key(), races.get(case.table).copied().unwrap_or_default());
+    // A table that is not there yet has no writers (`claimed` tries what others can do to it), and one that is mapped already is not changed.
+    let idle = |case: &&Case| case.life == Life::Made || case.life != case.life();
+    let raced = by_operation(all.iter().filter(|case| !idle(case)).map(raced)).into_iter();
+    let rows = raced.map(|(operation, (cases, races))| {
+        assert!(races > 0, "{operation} was never overtaken");
+        format!("| {title} | `{operation}` | {cases} | {races} commits overtaken | no row lost, none wrong |")
+    });
+    let rows: Vec<String> = rows.collect();
+    println!("{}", rows.join("\n"));
+    table("CONTRIBUTING.md", title, &rows);
 }
 
 #[test]
 fn every_commit_on_a_partitioned_table() {
-    every_commit(Kind::Partitioned);
+    every_commit("race, unmapped", &[Kind::Partitioned, Kind::Constrained, Kind::Plain]);
 }
 
 #[test]
 fn every_commit_on_a_mapped_and_constrained_table() {
-    every_commit(Kind::Full);
+    every_commit("race, mapped", &[Kind::Full, Kind::Mapped]);
 }
 
 /// A command, the row that comes before its last commit, what it then says, and what mends it.
@@ -211,6 +273,46 @@ fn spoiled() -> Vec<Spoiled> {
             "1 row",
         ),
         one(
+            "drop_column: {table: T, column: size}",
+            Kind::Mapped,
+            &["add v2"],
+            "rollback_add v2",
+            row(fine(), json!("n"), Value::Null),
+            "was never NULL",
+        ),
+        one(
+            "set_not_null: {table: T, column: amount, up: \"NULLIF(note, 'n')\"}",
+            Kind::Partitioned,
+            &["add v2"],
+            "simdrop v2",
+            row(Value::Null, json!("n"), json!(5)),
+            "is to be never NULL",
+        ),
+        one(
+            "repartition: {table: T, partition_by: [region]}",
+            Kind::Mapped,
+            &["add v2"],
+            "simdrop v2",
+            json!([[{"id": 66, "region": "__HIVE_DEFAULT_PARTITION__", "amount": "1", "note": "n", "size": 5}]]),
+            "is read as NULL there",
+        ),
+        one(
+            "add_column: {table: T, column: colour, type: string}",
+            Kind::Plain,
+            &["add v2"],
+            "rollback_add v2",
+            json!([[{"id": 66, "region": "x", "amount": "1", "note": "n", "size": 5, "colour": "blue"}]]),
+            "others have written to `colour`",
+        ),
+        one(
+            "add_column: {table: T, column: loud, type: string, up: upper(note), nullable: false}",
+            Kind::Mapped,
+            &["add v2"],
+            "simdrop v2",
+            json!([[{"id": 66, "region": "x", "amount": "1", "note": null, "size": 5}]]),
+            "is to be never NULL",
+        ),
+        one(
             "drop_column: {table: T, column: amount, hide: detach, key: [id]}",
             Kind::Mapped,
             &["add v2"],
@@ -225,10 +327,10 @@ fn spoiled() -> Vec<Spoiled> {
 /// as it was, with the row; without the row it goes through.
 #[test]
 fn a_row_that_spoils_it_comes_just_before_the_commit() {
+    let mut counts = vec![];
     for (n, one) in spoiled().into_iter().enumerate() {
-        let operation = Box::leak(one.operation.to_owned().into_boxed_str());
-        let mut case = cases().remove(0);
-        (case.table, case.operation) = ("sales", operation);
+        let case = same("sales", &[], "", one.operation);
+        counts.push((case.key(), 1));
         let shore = lake(one.kind, &[case]);
         for line in one.before {
             shore.ok(line);
@@ -256,6 +358,11 @@ fn a_row_that_spoils_it_comes_just_before_the_commit() {
         let found = look();
         assert!(rows(&found) >= 2, "{n}: {found}");
     }
+    let title = "race, a row in the way";
+    let rows = by_operation(counts.into_iter()).into_iter().map(|(operation, (cases, _))| {
+        format!("| {title} | `{operation}` | {cases} | {cases} × overtaken | refused, and nothing changed |")
+    });
+    table("CONTRIBUTING.md", title, &rows.collect::<Vec<_>>());
 }
 
 /// A table that a step has made is taken away only while nobody else has committed to it, up to the very last commit.
