@@ -74,7 +74,7 @@ pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.
 pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) -> Plan {
     let resolved = match &request.ask {
-        Ask::Verb { verb, .. } if verb.way() == Way::Back => operations::Resolved::untouched(project),
+        Ask::Verb { verb, .. } if verb.way() == Way::Back => operations::Resolved::untouched(project, facts),
         Ask::Verb { .. } | Ask::Ff { .. } => operations::resolve(project, facts),
     };
     let mut played = Played::new(&resolved.project, facts, file);
@@ -102,7 +102,7 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
     let mut plan = played.plan;
     resolved.say(&mut plan);
     if plan.findings.is_empty() {
-        plan.findings = overlap::refusals(&plan, facts);
+        plan.findings = overlap::refusals(&plan, facts, &resolved.columns);
     }
     if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
         let back = matches!(&request.ask, Ask::Verb { verb, .. } if verb.way() == Way::Back);

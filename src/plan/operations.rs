@@ -24,12 +24,19 @@ pub(super) struct Resolved<'a> {
     pub refused: BTreeMap<StepId, Finding>,
     /// By step: what the plan says once its first phase is planned.
     pub warnings: BTreeMap<StepId, Vec<String>>,
+    /// The names that columns have, and will have once the releases are finished.
+    pub columns: Columns,
 }
 
 impl<'a> Resolved<'a> {
     /// A project whose operations stay as they are: rollbacks go by the ledger alone.
-    pub fn untouched(project: &'a Project) -> Self {
-        Self { project: Cow::Borrowed(project), refused: BTreeMap::new(), warnings: BTreeMap::new() }
+    pub fn untouched(project: &'a Project, facts: &Facts) -> Self {
+        Self {
+            project: Cow::Borrowed(project),
+            refused: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+            columns: Columns::of(&facts.lake.tables),
+        }
     }
 
     /// Says in the plan what is to be said of the operations that it runs.
@@ -91,8 +98,8 @@ pub(super) fn wants(
 fn begun(row: &Row) -> bool {
     let add = row.phase(Phase::Add);
     match add.state {
-        PhaseState::RolledBack => false,
-        PhaseState::Pending => row.has_progress(),
+        // One that is empty need not be run again before the phases behind it.
+        PhaseState::RolledBack | PhaseState::Pending => row.has_progress(),
         PhaseState::Running | PhaseState::Failed => add.committed() || row.phase(Phase::Simdrop).really(),
         PhaseState::Done | PhaseState::RollingBack | PhaseState::RollbackFailed => true,
     }
@@ -118,7 +125,7 @@ fn next(row: &Row) -> Option<Verb> {
 pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
     let mut playing = Playing {
         facts,
-        resolved: Resolved::untouched(project),
+        resolved: Resolved::untouched(project, facts),
         tables: facts.lake.tables.clone(),
         handlers: BTreeMap::new(),
         sure: true,
@@ -128,7 +135,9 @@ pub(super) fn resolve<'a>(project: &'a Project, facts: &Facts) -> Resolved<'a> {
         let later = playing.add(release);
         playing.sure &= playing.is_sure(release, &later);
         columns.add(&playing.tables);
+        playing.resolved.columns.add(&playing.tables);
         playing.contract(&later, &columns);
+        playing.resolved.columns.add(&playing.tables);
     }
     playing.end()
 }

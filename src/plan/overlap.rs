@@ -31,6 +31,12 @@ fn open(facts: &Facts) -> impl Iterator<Item = (&StepId, &Row, &Handlers)> {
     rows.filter_map(|(id, row)| Some((id, row, facts.stored.get(id)?)))
 }
 
+/// The steps that have left anything behind, finished ones too: what they have made stands on what was there.
+fn known(facts: &Facts) -> Vec<Other<'_>> {
+    let rows = facts.ledger.steps.iter().filter(|(_, row)| row.has_progress());
+    rows.filter_map(|(id, row)| Some((id, row, facts.stored.get(id)?))).collect()
+}
+
 /// Where everything stands.
 struct Stand<'a> {
     facts: &'a Facts,
@@ -38,9 +44,9 @@ struct Stand<'a> {
     known: Columns,
 }
 
-/// What speaks against a plan.
-pub(super) fn refusals(plan: &Plan, facts: &Facts) -> Vec<Finding> {
-    let mut stand = Stand { facts, tables: facts.lake.tables.clone(), known: Columns::of(&facts.lake.tables) };
+/// What speaks against a plan. `columns`: those that an expression may name, there or not.
+pub(super) fn refusals(plan: &Plan, facts: &Facts, columns: &Columns) -> Vec<Finding> {
+    let mut stand = Stand { facts, tables: facts.lake.tables.clone(), known: columns.clone() };
     // Nobody can say what a table is made of on which a phase stands half-way.
     let mut unsure = unsure(plan, facts);
     let sure = |act: &Act, unsure: &BTreeSet<String>| !unsure.contains(facts.lake.name(&act.table));
@@ -54,7 +60,7 @@ pub(super) fn refusals(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     for task in &plan.tasks {
         let acts: Vec<Act> = operations::acts(&task.handler).into_iter().filter(|act| sure(act, &unsure)).collect();
         if let Err(refusal) = stand.play(&acts) {
-            let other = overlapping(task, &acts, &others);
+            let other = overlapping(task, &acts, &known(facts));
             let begun = facts.ledger.steps.get(&task.id).is_some_and(Row::has_progress);
             // Where no other step is about the table, the ledger may not be its own: the table's own commits tell the run (D7).
             if begun && other.is_none() && refusal.rule == together::CHANGED {
@@ -134,8 +140,12 @@ type Other<'a> = (&'a StepId, &'a Row, &'a Handlers);
 fn overlapping<'a>(task: &Task, acts: &[Act], others: &[Other<'a>]) -> Option<Other<'a>> {
     let back = task.verb.way() == Way::Back;
     let of_task = (&task.id.release, &task.id.step);
+    let is_own = |id: &StepId| *id == task.id;
     let about = |kept: &Handlers| all(kept).iter().any(|act| acts.iter().any(|own| own.table == act.table));
-    others.iter().find(|(id, _, kept)| about(kept) && ((&id.release, &id.step) > of_task) == back).copied()
+    others
+        .iter()
+        .find(|(id, _, kept)| !is_own(id) && about(kept) && ((&id.release, &id.step) > of_task) == back)
+        .copied()
 }
 
 fn does_not_fit(refusal: Refusal, task: &Task, other: Option<Other<'_>>, begun: bool) -> Finding {

@@ -216,9 +216,12 @@ pub(super) async fn left(pg: &Pg, action: &Action) -> Result<Option<Leftover>, F
 
 /// A condition on index row `i`: nobody can use it.
 const INVALID: &str = "NOT (i.indisvalid AND i.indisready)";
-/// The indexes that are being built, and by which processes (manual, 28.4.4); of another role's only who may read all statistics sees
-/// the index.
-const BUILDERS: &str = "SELECT pid, index_relid FROM pg_catalog.pg_stat_progress_create_index";
+/// The indexes of this database that others are building, and by which processes (manual, 28.4.4); of another role's only who may read
+/// all statistics sees the index. The view has those of all databases, whose numbers are alike; and a run's own session stands in it
+/// until it is through with a statement whose failure was told already.
+const BUILDERS: &str = "SELECT p.pid, p.index_relid FROM pg_catalog.pg_stat_progress_create_index p \
+    JOIN pg_catalog.pg_stat_activity a ON a.pid = p.pid \
+    WHERE p.datname = current_database() AND NOT starts_with(a.application_name, 'triphase ')";
 
 fn index(what: &str, name: &str, table: &[String], condition: &str) -> String {
     format!(

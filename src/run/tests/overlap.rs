@@ -19,16 +19,14 @@ use std::collections::{BTreeMap, BTreeSet};
 const NAMES: [&str; 5] = ["id", "amount", "note", "price", "loud"];
 
 /// The first release's operation, and the second's.
-const PAIRS: [(&str, &str); 5] = [
+const PAIRS: [(&str, &str); 4] = [
     (RENAME, "drop_column: {table: sales, column: price}"),
     (RENAME, "change_type: {table: sales, column: price, type: long, down: CAST(price AS string)}"),
-    (INSTANT, "add_column: {table: sales, column: loud, type: string, generated: upper(price)}"),
     (CHANGE, "drop_column: {table: sales, column: amount}"),
     (GONE, "add_column: {table: sales, column: amount, type: long}"),
 ];
 
 const RENAME: &str = "rename_column: {table: sales, column: amount, to: price}";
-const INSTANT: &str = "rename_column: {table: sales, column: amount, to: price, strategy: instant}";
 const CHANGE: &str = "change_type: {table: sales, column: amount, type: long, down: CAST(amount AS string)}";
 const GONE: &str = "drop_column: {table: sales, column: amount}";
 
