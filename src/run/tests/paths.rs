@@ -307,7 +307,7 @@ async fn a_word_whose_answer_is_lost_is_recorded_once() {
             let fake = ready().await;
             fake.fail_at(Some((at, fault)));
             let outcome = say(&fake, &files, decide("a", Phase::Add, true)).await;
-            let words = fake.state().history.iter().filter(|row| row.verb == "repair done").count();
+            let words = fake.state().history.iter().filter(|row| row.verb == "repair done add").count();
             match outcome.end {
                 End::Done => {
                     assert_eq!((words, &outcome.notes), (1, &said.notes), "{fault:?} at {at}");

@@ -60,7 +60,7 @@ fn nothing_is_dropped_before_it_is_added(engine: Engine) {
     bench.ends(7, "drop v2").says("not added yet");
     assert_eq!(columns(&bench), "id name");
     // Nothing to add: the earlier release comes first all the same.
-    bench.release("v3", "steps:\n  names:\n    drop: ALTER TABLE customer DROP COLUMN name\n");
+    bench.release("v3", "steps:\n  name:\n    drop: ALTER TABLE customer DROP COLUMN name\n");
     for line in ["drop v3", "simdrop v3"] {
         bench.ends(7, line).says("[G1]").says("earlier release `v2` is not finished");
     }
