@@ -69,7 +69,12 @@ pub(super) fn decide(
         }
         None => format!("{phase} of step `{id}` is recorded as {}", changed.state),
     };
-    let event = event(&id, &format!("{} {phase}", if done { "done" } else { "undone" }), statement.map(|k| k - 1), &repair.reason);
+    let event = event(
+        &id,
+        &format!("{} {phase}", if done { "done" } else { "undone" }),
+        statement.map(|k| k - 1),
+        &repair.reason,
+    );
     Ok((vec![Entry::Step { id, name: row.name, phase, row: changed, marks, keep, event }], note))
 }
 
