@@ -13,7 +13,7 @@ use crate::{
     ops::{Field, TableState},
     sql,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 /// Every name that a column of the tests has.
 const NAMES: [&str; 5] = ["id", "amount", "note", "price", "loud"];
@@ -99,8 +99,8 @@ async fn every_order(first: &str, second: &str) {
             if let Some((_, leads, _)) = met.get_mut(&from) {
                 leads.insert(to.clone());
             }
-            if !met.contains_key(&to) {
-                met.insert(to, (path, BTreeSet::new(), ended(&states(&fake))));
+            if let Entry::Vacant(new) = met.entry(to) {
+                new.insert((path, BTreeSet::new(), ended(&states(&fake))));
                 open.push(fake);
             }
         }
