@@ -225,7 +225,8 @@ fn how_it_ended_is_the_exit_code_in_a_word() {
     let mut codes: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/exits")).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let (_, object) = text.split_once("--- the last object of --json\n").unwrap();
+        // One that another room's test keeps may be of what a person sees alone.
+        let Some((_, object)) = text.split_once("--- the last object of --json\n") else { continue };
         let object: serde_json::Value = serde_json::from_str(object).unwrap();
         if object["type"] != "result" {
             continue;
