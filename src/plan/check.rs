@@ -80,6 +80,10 @@ pub fn advice(project: &Project, facts: &Facts, file: &Guards) -> String {
         return if known { "nothing is pending".into() } else { "triphase show".into() };
     };
     let version = &release.version;
+    // Nothing goes forward there before that is decided.
+    if !ff::edited(&played, &[release]).is_empty() || !drift::missing(project, &facts.ledger).is_empty() {
+        return "decide where files and ledger differ: triphase check".into();
+    }
     match verb {
         Verb::Add if !guards::in_order(&played, release, Phase::Add, &forward::todo(&played, release)).is_empty() => {
             format!("put it into a new release; or, if that order is meant: triphase add {version} --out-of-order")

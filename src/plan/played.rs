@@ -72,6 +72,7 @@ impl<'a> Played<'a> {
                 Way::Forward => {
                     phase.state = PhaseState::Done;
                     phase.empty = empty;
+                    phase.checksum = (!empty).then(|| task.handler.checksum.clone());
                     if task.verb == Verb::Simdrop && !empty {
                         self.fresh.insert(task.id.release.clone());
                     }

@@ -20,7 +20,7 @@ pub use golden::{golden, host, plain};
 pub use holder::Holder;
 pub use project::Project;
 pub use proxy::Proxy;
-pub use servers::{Url, bouncer, mariadb, mariadb_alone, postgres, tls};
+pub use servers::{Replica, Url, bouncer, mariadb, mariadb_alone, postgres, tls};
 
 /// Makes each named scenario, a `fn(Engine)` in this file, a test per engine: `…::sqlite::name`, `…::postgres::name`,
 /// `…::mariadb::name`.

@@ -2,9 +2,9 @@
 //! pipe to its standard input: it goes with the process, however that ends.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Lines, Write as _},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::OnceLock,
 };
 
@@ -76,24 +76,31 @@ impl Url {
 /// A running server, and what it said of itself.
 struct Server {
     child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
     said: Vec<(String, String)>,
 }
 
 impl Server {
     fn start(script: &str, args: &[String]) -> Self {
         let path = format!("{}/tests/servers/{script}", env!("CARGO_MANIFEST_DIR"));
-        let child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut server = Self { child, said: vec![] };
-        for line in BufReader::new(server.child.stdout.take().unwrap()).lines() {
+        let mut child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut server = Self { child, lines, said: vec![] };
+        server.listen();
+        server
+    }
+
+    /// Takes what it says, until it is ready.
+    fn listen(&mut self) {
+        for line in self.lines.by_ref() {
             let line = line.unwrap();
             if line == "READY" {
-                return server;
+                return;
             }
             let (name, value) = line.split_once('=').unwrap();
-            server.said.push((name.to_owned(), value.to_owned()));
+            self.said.push((name.to_owned(), value.to_owned()));
         }
-        let status = server.child.wait().unwrap();
-        panic!("tests/servers/{script} did not start ({status}): its reason is above");
+        panic!("a server of tests/servers/ did not start ({}): its reason is above", self.child.wait().unwrap());
     }
 
     fn value(&self, name: &str) -> &str {
@@ -144,6 +151,25 @@ pub fn mariadb() -> Url {
         (server, url.as_user("tri", "s3cret!@#"))
     });
     url.clone()
+}
+
+/// A PostgreSQL server of its own, which can be made a standby. It goes with this value.
+pub struct Replica(Server);
+
+impl Replica {
+    /// The server, and a database on it.
+    pub fn new() -> (Self, super::Db) {
+        let server = Server::start("postgres", &[]);
+        let url = Url::parse(server.value("URL"));
+        super::db::psql(&url, "CREATE DATABASE alone");
+        (Self(server), super::Db::Postgres { url: url.to_database("alone") })
+    }
+
+    /// From here on it is in recovery, and nobody writes to it.
+    pub fn stand_by(&mut self) {
+        self.0.child.stdin.as_mut().unwrap().write_all(b"standby\n").unwrap();
+        self.0.listen();
+    }
 }
 
 /// A database on a MariaDB server of its own, whose global settings a test may change. It goes with this process.

@@ -1,7 +1,7 @@
 //! Targets that can't be reached, and those that nobody named.
 
 use super::releases::{V1, sample};
-use crate::harness::{Bench, Db, Engine, Url, golden, plain};
+use crate::harness::{Bench, Db, Engine, Replica, Url, golden, plain};
 
 /// A role that may connect, and no more. Dropped with it.
 struct Role(Url, String);
@@ -86,6 +86,24 @@ fn a_server_that_lets_nobody_write_is_8() {
         bench.ends(8, line).says("the server is read-only (default_transaction_read_only)");
     }
     bench.ok("show");
+    assert!(before == bench.db.everything());
+}
+
+#[test]
+fn a_standby_is_looked_at_and_never_worked_on() {
+    let (mut replica, db) = Replica::new();
+    let bench = Bench::on(db);
+    bench.release("v1", V1);
+    bench.ok("add v1");
+    replica.stand_by();
+    assert_eq!(bench.db.value("SELECT pg_is_in_recovery()"), "t");
+    let before = bench.db.everything();
+    for line in ["ff", "rollback_add v1", "repair undone v1/ada add --reason so"] {
+        bench.ends(8, line).says("the server is a standby").says("connect to the primary");
+    }
+    for line in ["show", "plan ff", "history", "sql ff"] {
+        bench.ok(line);
+    }
     assert!(before == bench.db.everything());
 }
 

@@ -1,6 +1,6 @@
 //! Files and ledger that differ.
 
-use super::releases::{V1, V3, sample};
+use super::releases::{V1, V3, columns, sample};
 use crate::harness::{Bench, Engine, on_each_engine};
 
 on_each_engine!(
@@ -10,6 +10,7 @@ on_each_engine!(
     a_finished_release_may_leave,
     a_release_with_only_empty_phases_left_may_leave,
     a_respelt_version_is_the_same_release,
+    a_step_that_keeps_its_id_is_the_same_step,
     a_version_in_two_spellings_needs_a_decision,
     without_any_release_file,
     a_newer_release_is_no_drift,
@@ -48,6 +49,10 @@ fn an_edited_handler_is_drift_until_accepted(engine: Engine) {
     bench.run("repair accept v2/names --reason typo").exits(0);
     bench.ok("simdrop v2");
     assert_eq!(bench.db.value("SELECT count(*) FROM triphase_history WHERE detail LIKE '%typo%'"), "1");
+    // The way back is open all the same; what comes next is no command that is refused then.
+    sample(&bench);
+    bench.ok("rollback_simdrop v2").says("next: decide where files and ledger differ: triphase check");
+    bench.ends(6, "simdrop v2");
 }
 
 fn space_and_comments_are_no_drift(engine: Engine) {
@@ -137,6 +142,35 @@ fn a_respelt_version_is_the_same_release(engine: Engine) {
     assert_eq!(bench.db.query("SELECT * FROM customer").len(), 1);
     bench.ok("rollout v1");
     assert_eq!(bench.db.query("SELECT \"key\" FROM triphase_meta WHERE \"key\" LIKE 'rollout%'"), ["rollout/v001"]);
+}
+
+fn a_step_that_keeps_its_id_is_the_same_step(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", V1);
+    bench.release("v2", super::releases::V2);
+    bench.ok("ff v1");
+    bench.ok("add v2");
+    // Another name alone is another step: refused, for the one that was applied is gone.
+    bench.release("v2", &super::releases::V2.replace("names:\n", "split:\n").replace("[names]", "[split]"));
+    bench.ends(6, "simdrop v2").says("names");
+    bench.release(
+        "v2",
+        &super::releases::V2.replace("names:\n", "split:\n    id: names\n").replace("[names]", "[split]"),
+    );
+    bench.ok("plan simdrop v2").says("split");
+    bench.ok("simdrop v2/split");
+    assert_eq!(columns(&bench), "_simdrop_name first_name id");
+    assert_eq!(bench.states("v2", "names"), "done done pending");
+    bench.ok("rollback_simdrop v2");
+    assert_eq!(columns(&bench), "first_name id name");
+    bench.ok("simdrop v2");
+    bench.ok("ff");
+    bench.ok("check");
+    assert_eq!(columns(&bench), "first_name id");
+    assert_eq!(
+        bench.db.query("SELECT step FROM triphase_ledger WHERE \"release\" = 'v2' ORDER BY 1"),
+        ["names", "names_index"]
+    );
 }
 
 fn a_version_in_two_spellings_needs_a_decision(engine: Engine) {

@@ -269,3 +269,29 @@ fn an_invalid_index_of_another_is_neither_taken_nor_dropped() {
     bench.ok("ff");
     assert_eq!(bench.db.value(valid), "t");
 }
+
+#[test]
+fn who_builds_an_index_is_named_and_left_to_it() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.db.query("CREATE TABLE d (a integer)");
+    bench.release(
+        "v1",
+        "steps:\n  i:\n    add:\n      - CREATE INDEX CONCURRENTLY IF NOT EXISTS ix ON d (a)\n    rollback_add: []\n",
+    );
+    // The build has made its index, and waits for who writes to the table.
+    let writer = Holder::new(&bench.db, "d IN ROW EXCLUSIVE MODE");
+    let mut builder = std::process::Command::new("psql")
+        .args(["-Xqd", &bench.db.url(), "-c", "CREATE INDEX CONCURRENTLY ix ON d (a)"])
+        .spawn()
+        .unwrap();
+    let building = "SELECT pid FROM pg_stat_progress_create_index WHERE index_relid = to_regclass('ix')";
+    until("the build", || !bench.db.query(building).is_empty());
+    let session = bench.db.value(building);
+    bench.ends(1, "ff").says(&format!("session {session} is building it: wait for its end"));
+    assert_eq!(bench.db.value(building), session, "it goes on");
+    drop(writer);
+    assert!(builder.wait().unwrap().success());
+    bench.ok("ff");
+    assert_eq!(bench.db.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass"), "t");
+    assert_eq!(bench.states("v1", "i"), "done done done");
+}

@@ -16,6 +16,7 @@ on_each_engine!(
     a_statement_that_opens_a_transaction_is_refused,
     all_findings_of_the_files_come_at_once,
     a_deleted_step_is_not_pushed,
+    a_deleted_step_holds_nothing_up_and_goes_with_its_release,
     the_commands_end_with_what_to_run_next,
 );
 
@@ -175,6 +176,29 @@ fn a_deleted_step_is_not_pushed(engine: Engine) {
     bench.ok("ff");
     assert_eq!(bench.states("v1", "gone"), "");
     assert_eq!(bench.states("v1", "one"), "done done done");
+}
+
+fn a_deleted_step_holds_nothing_up_and_goes_with_its_release(engine: Engine) {
+    let bench = Bench::new(engine);
+    let one = "steps:\n  one: {add: CREATE TABLE one (id integer), rollback_add: DROP TABLE one}\n  two:";
+    let two = "{add: CREATE TABLE two (id integer), simdrop: DROP TABLE gone, drop: DROP TABLE gone, rollback_add: DROP TABLE two}";
+    bench.release("v1", &format!("{one} {two}\n"));
+    bench.release("v2", "steps:\n  three: {add: CREATE TABLE three (id integer), rollback_add: DROP TABLE three}\n");
+    bench.ok("add v1");
+    bench.ends(7, "add v2").says("[G1]");
+    bench.release("v1", &format!("{one} {{deleted: true}}\n"));
+    // It is no step for the guards, and its handlers don't run.
+    bench.ends(7, "simdrop v1/two").says("deleted: true");
+    bench.ok("simdrop v1");
+    bench.ok("ff");
+    bench.ok("check");
+    assert_eq!(bench.states("v1", "two"), "done pending pending");
+    assert!(bench.db.has_table("two") && bench.db.has_table("three"));
+    // What was applied is taken back, by what the ledger keeps.
+    bench.ok("rollback_add v2");
+    bench.ok("rollback_add v1");
+    assert_eq!(bench.states("v1", "two"), "rolled_back pending pending");
+    assert!(!bench.db.has_table("two") && !bench.db.has_table("one"));
 }
 
 fn the_commands_end_with_what_to_run_next(engine: Engine) {
