@@ -96,12 +96,23 @@ pub(super) fn todo<'a>(played: &Played<'_>, release: &'a Release) -> Vec<&'a Ste
     guards::counted(release).filter(waits).collect()
 }
 
+/// The handler that a step which has begun goes on with: an operation's is the one that the ledger keeps (O4).
+fn at_work<'a>(played: &'a Played<'_>, step: &'a Step, verb: Verb) -> Option<&'a Handler> {
+    let handlers = match &step.operation {
+        Some(_) => played.facts.stored.get(&step.id)?,
+        None => &step.handlers,
+    };
+    handlers.get(&verb)
+}
+
 /// What refuses a phase whatever the command: drift behind a resume, open decisions. No guard is asked.
 pub(super) fn unsound(played: &Played<'_>, release: &Release, phase: Phase) -> Vec<Finding> {
     let unsound = |step: &Step| {
         let at = played.row(&step.id)?.phase(phase);
         match next(at.state, Way::Forward, at.committed()) {
-            Next::Resume => resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())).err(),
+            Next::Resume => {
+                resume::resume(played, &step.id, phase.verb(), at, at_work(played, step, phase.verb())).err()
+            }
             Next::Run | Next::Nothing | Next::OnlyIfNamed | Next::FinishRollback => None,
             Next::MarkRolledBack | Next::RunAsking => None,
         }

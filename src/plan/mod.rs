@@ -43,7 +43,7 @@ pub use task::{Cut, Plan, Task, Wait, Wants};
 pub use unmade::leave_unmade;
 
 use crate::{
-    ledger::{Facts, Ledger, drift},
+    ledger::{Facts, Ledger, Row, drift},
     model::{Class, Finding, Guards, PhaseState, StepId, Way},
     release::Project,
 };
@@ -57,18 +57,19 @@ pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
         Ask::Verb { verb, .. } => verb.way() == Way::Back,
         Ask::Ff { .. } => false,
     };
-    let mut stored: BTreeSet<StepId> = ledger
-        .steps
-        .iter()
-        // What is applied in part goes back by what the ledger keeps: that is what a plan says of it.
-        .filter(|(_, row)| back || row.phases.iter().any(|phase| phase.committed() && phase.state != PhaseState::Done))
-        .map(|(id, _)| id.clone())
-        .collect();
+    let mut stored: BTreeSet<StepId> =
+        if back { ledger.steps.keys().cloned().collect() } else { half_way(ledger).cloned().collect() };
     let mut tables = BTreeMap::new();
     if !back {
         operations::wants(project, ledger, request, &mut stored, &mut tables);
     }
     Wants { stored: stored.into_iter().collect(), tables: tables.into_iter().collect() }
+}
+
+/// The steps that are applied in part. They go on or back by what the ledger keeps of them, and that is what is said of them.
+pub fn half_way(ledger: &Ledger) -> impl Iterator<Item = &StepId> {
+    let half = |row: &Row| row.phases.iter().any(|phase| phase.committed() && phase.state != PhaseState::Done);
+    ledger.steps.iter().filter(move |(_, row)| half(row)).map(|(id, _)| id)
 }
 
 /// Plans a request. Never fails: what refuses is in [`Plan::findings`]. `file`: the guards that the target file names.

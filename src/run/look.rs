@@ -296,13 +296,8 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
     let work = async {
         let session = driver.open(target, Access::Read).await?;
         let ledger = session.ledger().await?;
-        let open: Vec<_> = ledger
-            .steps
-            .iter()
-            .filter(|(_, row)| row.phases.iter().any(|phase| phase.trying.is_some()))
-            .map(|(id, _)| id.clone())
-            .collect();
-        Ok((session.place(), facts(session.as_ref(), ledger, &open).await?))
+        let begun: Vec<_> = plan::half_way(&ledger).cloned().collect();
+        Ok((session.place(), facts(session.as_ref(), ledger, &begun).await?))
     };
     work.await.map_err(at_once)
 }

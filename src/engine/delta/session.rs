@@ -27,7 +27,7 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 /// The session.
 pub struct LakeSession {
@@ -41,6 +41,8 @@ pub struct LakeSession {
     ahead: OnceCell<i64>,
     /// The epoch that the tables were fenced with last, where they were asked (D7): the lease's must be above it.
     fenced: AtomicI64,
+    /// A table that knows of a step, and which, where that was asked: there is no ledger.
+    known: OnceCell<Option<(String, StepId)>>,
     /// A lock or ledger that can't be read is put aside (`repair rebuild`).
     damaged: bool,
 }
@@ -80,13 +82,34 @@ impl LakeSession {
             writers,
             ahead: OnceCell::new(),
             fenced: AtomicI64::new(0),
+            known: OnceCell::new(),
             damaged,
         }
     }
 
-    async fn read_ledger(&self) -> Result<Ledger, Failure> {
+    /// The ledger as it is now.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] where there is none, and a table says that there was one: whatever is asked of it would be answered wrongly
+    /// (D7).
+    async fn journal(&self) -> Result<MutexGuard<'_, Journal>, Failure> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.lake).await?;
+        if journal.format.is_none() && !self.damaged {
+            let known = self.known.get_or_try_init(|| traces::known(&self.lake)).await?;
+            if let Some((table, id)) = known {
+                // A first run may have made it meanwhile, and committed.
+                journal.refresh(&self.lake).await?;
+                if journal.format.is_none() {
+                    return Err(traces::lost(table, id));
+                }
+            }
+        }
+        Ok(journal)
+    }
+
+    async fn read_ledger(&self) -> Result<Ledger, Failure> {
+        let journal = self.journal().await?;
         let revision = u64::try_from(journal.last()).unwrap_or_default();
         Ok(Ledger { now: journal.clock(), format: journal.format, revision, ..journal.fold.ledger.clone() })
     }
@@ -396,11 +419,7 @@ impl Session for LakeSession {
     }
 
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
-        Box::pin(async move {
-            let mut journal = self.journal.lock().await;
-            journal.refresh(&self.lake).await?;
-            Ok(journal.history(limit))
-        })
+        Box::pin(async move { Ok(self.journal().await?.history(limit)) })
     }
 
     fn traces<'a>(&'a self, steps: &'a [StepId], actions: &'a [Action]) -> Answer<'a, Traces> {

@@ -16,8 +16,13 @@ use crate::{
     model::{Class, Finding, StepId, Time, Verb, Version},
 };
 use deltalake::logstore::LogStoreRef;
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future,
+    pin::pin,
+};
 
 /// What was read.
 pub struct Found {
@@ -197,6 +202,34 @@ pub async fn lately(log: &LogStoreRef, newest: u64) -> Result<Option<StepId>, Tr
         }
     }
     Ok(None)
+}
+
+/// How many tables are looked at at the same time: a store answers slowly, and many at once.
+const TOGETHER: usize = 32;
+
+/// A table below the root that knows of a step, and which. One that can't be read says nothing.
+///
+/// # Errors
+/// [`Failure::Access`] where the lake can't be listed.
+pub async fn known(lake: &Lake) -> Result<Option<(String, StepId)>, Failure> {
+    let names = lake.tables().await.map_err(|trouble| trouble.access("the lake"))?;
+    let look = async |name: String| {
+        let looked = async {
+            let Ok(place) = lake.place(&name) else { return Ok(None) };
+            let Some(table) = lake.head(&place).await? else { return Ok(None) };
+            lately(&table.log, table.version()).await
+        };
+        match looked.await {
+            Ok(id) => id.map(|id| (name, id)),
+            Err(Trouble::Moved) => None,
+            Err(Trouble::Refused(error) | Trouble::Lost(error)) => {
+                tracing::info!(table = name, %error, "a table can't be asked for steps");
+                None
+            }
+        }
+    };
+    let looks = stream::iter(names).map(look).buffer_unordered(TOGETHER).filter_map(future::ready);
+    Ok(pin!(looks).next().await)
 }
 
 /// The refusal of a ledger that knows less than a table.
