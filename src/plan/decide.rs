@@ -23,6 +23,16 @@ pub(super) fn decide(
     done: bool,
 ) -> Word {
     let (id, before, filed) = meant(project, ledger, step)?;
+    let operation = filed.is_some_and(|step| step.operation.is_some());
+    if operation && done && statement.is_none() && before.stored.is_empty() {
+        // Without its handlers every phase to come would be taken for empty.
+        let message = format!(
+            "step `{id}` is an operation: its handlers are derived from its table, and nothing has derived them"
+        );
+        return Err(Finding::new(Class::Decision, "O4", message).way_out(format!(
+            "triphase stamp {id} --phase {phase} --reason …: it derives them from the table as it stands"
+        )));
+    }
     let mut row = before.clone();
     let at = &mut row.phases[phase.index()];
     match statement {

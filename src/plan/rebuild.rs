@@ -334,7 +334,9 @@ impl Rebuilt<'_> {
 
     /// What the rest of a step's life needs: of an operation all that was derived (O4), else what takes back or resumes what has begun (L2).
     fn keep(&self, id: &StepId, row: &Row) -> Handlers {
-        if !row.is_open() {
+        // Where the drop was empty there is a way back still.
+        let drop = row.phase(Phase::Drop);
+        if drop.state == PhaseState::Done && !drop.empty {
             return Handlers::new();
         }
         if let Some(derived) = self.derived.get(id) {

@@ -45,9 +45,6 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
         }
         facts.at_work = at_work(session.as_ref(), &facts).await?;
         plan::leave_to_who_is_at_work(&facts, &mut plan.findings);
-        if !plan.findings.is_empty() {
-            plan.tasks.clear();
-        }
         Ok(Look { place: session.place(), facts, plan, atomic: session.atomic(), dialect: session.dialect() })
     };
     work.await.map_err(at_once)

@@ -157,6 +157,45 @@ fn what_lies_between_add_and_drop_goes_on_from_a_rebuilt_ledger() {
     shore.ok("check");
 }
 
+/// A step of which only empty phases are left has its way back as before.
+#[test]
+fn a_rebuilt_ledger_has_every_way_back_that_the_lost_one_had() {
+    for operation in [
+        "add_column: {table: sales, column: extra, type: string}",
+        "set_comment: {table: sales, column: note, comment: theirs}",
+        "drop_not_null: {table: sales, column: id}",
+    ] {
+        let shore = Shore::new();
+        shore.target("writers: [spark]\n");
+        shore.release("v1", &V1.replace("{name: id, type: long}", "{name: id, type: long, nullable: false}"));
+        shore.release("v2", &format!("steps:\n  op:\n    {operation}\n"));
+        shore.ok("ff v1");
+        let before = shore.python.call("schema", json!([shore.table("sales")])).unwrap();
+        shore.ok("add v2");
+        lose(&shore);
+        shore.ok(REBUILD);
+        shore.ok("rollback_add v2");
+        assert_eq!(shore.states("v2", "op").split(' ').next(), Some("rolled_back"), "{operation}");
+        assert_eq!(shore.python.call("schema", json!([shore.table("sales")])).unwrap(), before, "{operation}");
+        shore.ok("add v2");
+    }
+}
+
+/// Nobody's word derives the handlers of an operation: without them every phase to come would be empty.
+#[test]
+fn an_operation_is_stamped_and_not_said_to_be_done() {
+    let shore = shore();
+    shore.release("v2", "steps:\n  nonote:\n    drop_column: {table: sales, column: note}\n");
+    shore.ok("ff v1");
+    let everything = shore.everything();
+    shore.ends(5, "repair done v2/nonote add --reason so").says("[O4]").says("triphase stamp v2/nonote --phase add");
+    assert!(everything == shore.everything());
+    shore.ok("stamp v2/nonote --phase add --reason so");
+    shore.ok("simdrop v2").says("v2/nonote").hides("(empty)");
+    shore.ok("drop v2");
+    assert_eq!(shore.columns("sales"), ["id", "amount"]);
+}
+
 #[test]
 fn without_its_ledger_no_statement_runs_a_second_time() {
     let shore = shore();
