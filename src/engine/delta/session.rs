@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     action::{Action, Handlers},
-    engine::{Access, Answer, Attempt, Failure, Held, Hold, Me, Object, Session, Where, holder},
+    engine::{Access, Answer, Attempt, Before, Failure, Held, Hold, Me, Object, Session, Where, holder},
     ledger::{HistoryRow, Ledger, Left, Traces, Verdict},
     model::{Class, Dialect, Finding, Phase, StepId, Verb},
     ops,
@@ -399,20 +399,16 @@ impl Session for LakeSession {
         })
     }
 
-    fn forbids<'a>(
-        &'a self,
-        action: &'a Action,
-        before: &'a BTreeSet<(StepId, Verb)>,
-    ) -> Answer<'a, Option<ops::Refusal>> {
+    fn forbids<'a>(&'a self, action: &'a Action, before: &'a Before) -> Answer<'a, Option<ops::Refusal>> {
         Box::pin(async move {
             match action {
                 Action::Operation { act, step, .. } => {
                     let mut undone = self.journal.lock().await.fold.undone();
-                    undone
-                        .extend(before.iter().filter(|(_, verb)| *verb == Verb::RollbackAdd).map(|(id, _)| id.clone()));
-                    acts::forbids(&self.lake, act, &Whose { id: step.clone(), undone }, before).await
+                    let back = before.handlers.iter().filter(|(_, verb)| *verb == Verb::RollbackAdd);
+                    undone.extend(back.map(|(id, _)| id.clone()));
+                    acts::forbids(&self.lake, act, &Whose { id: step.clone(), undone }, &before.handlers).await
                 }
-                Action::Sql { text, .. } => dml::forbids(&self.lake, text).await,
+                Action::Sql { text, .. } => dml::forbids(&self.lake, text, before).await,
                 Action::Expect { .. } | Action::Shell { .. } => Ok(None),
             }
         })
