@@ -274,7 +274,8 @@ pub trait Session: Send + Sync {
     fn alone<'a>(&'a self, actions: &'a [Action]) -> Answer<'a, Vec<bool>> {
         Box::pin(async { Ok(vec![false; actions.len()]) })
     }
-    /// What is known of the tables that operations name; a table that is not there is left out. Only engines that run operations say
+    /// What is known of the tables that operations name; a table that is not there is left out, and one that is only glanced at and can't be
+    /// read is no failure. Only engines that run operations say
     /// anything.
     fn lake<'a>(&'a self, _tables: &'a [(String, Detail)]) -> Answer<'a, Lake> {
         Box::pin(async { Ok(Lake::default()) })

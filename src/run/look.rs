@@ -123,6 +123,9 @@ pub(super) async fn plan_on(
         facts.lake = session.lake(&tables).await?;
     }
     let mut plan = plan::plan(project, &facts, &target.guards, request);
+    if let Some(why) = plan::unreadable(&plan, &facts) {
+        return Err(Failure::Access(anyhow::anyhow!("{why}")));
+    }
     if !session.atomic() {
         mark_alone(session, &mut plan).await?;
     }
