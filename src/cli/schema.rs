@@ -137,6 +137,7 @@ mod tests {
         "releases/file_missing",
         "releases/file_outside",
         "releases/id_twice",
+        "releases/name_is_an_id",
         "releases/number_as_key",
         "releases/only_a_comment_in_a_handler",
         "releases/operation",

@@ -310,6 +310,10 @@ pub trait Session: Send + Sync {
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
     /// (rule X2). `Err`: who has it, or whose session is still at work. The caller polls.
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>>;
+    /// Who has the lock now; `None`: nobody, as far as can be told. Takes nothing, and changes nothing.
+    fn held(&self) -> Answer<'_, Option<Held>> {
+        Box::pin(async { Ok(None) })
+    }
     /// `unlock`: ends the holder's session or lease. A live holder needs `force`. Says what it did.
     fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String>;
 }
@@ -358,6 +362,13 @@ pub struct Held {
     pub by: Option<RunRow>,
     /// What is waited for: `the lock`, or a dead run's session that is still at work.
     pub what: String,
+}
+
+impl Held {
+    /// Who it is, or what is known of it.
+    pub fn shown(&self) -> String {
+        self.by.as_ref().map_or_else(|| format!("whoever has {}", self.what), holder)
+    }
 }
 
 /// The lock, and with it the only way to write: nothing commits once it is lost.

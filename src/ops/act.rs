@@ -221,6 +221,17 @@ impl Act {
         matches!(self.does, Does::Check { .. } | Does::Nothing { .. })
     }
 
+    /// What its edits make of a table that is there, and stays.
+    ///
+    /// # Errors
+    /// Where the table is not as they need it.
+    pub fn edited(&self, state: &TableState) -> Result<TableState, Refusal> {
+        match &self.does {
+            Does::Rewrite { edits, .. } => apply::apply_all(edits, state),
+            _ => apply::apply_in_place(self.edits(), state),
+        }
+    }
+
     /// What it makes of its table; `None`: there is none.
     ///
     /// # Errors
@@ -231,7 +242,7 @@ impl Act {
             (Does::Create { .. }, Some(_)) => Err(Refusal::there(&self.table)),
             (Does::Delete, _) => Ok(None),
             (_, None) => Err(Refusal::missing(&self.table)),
-            (_, Some(state)) => apply::apply_all(self.edits(), state).map(Some),
+            (_, Some(state)) => self.edited(state).map(Some),
         }
     }
 

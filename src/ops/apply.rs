@@ -165,6 +165,35 @@ pub fn apply_all(edits: &[Edit], state: &TableState) -> Result<TableState, Refus
     edits.iter().try_fold(state.clone(), |state, edit| apply(edit, &state))
 }
 
+/// The same where the table's files stay as they are. They have a column's values under its physical name, which without column mapping
+/// is the name that the column has: under another one they would be read as NULL.
+///
+/// # Errors
+/// As [`apply_all`], and where a column would lose its values.
+pub fn apply_in_place(edits: &[Edit], state: &TableState) -> Result<TableState, Refusal> {
+    edits.iter().try_fold(state.clone(), |state, edit| {
+        let renamed = match edit {
+            Edit::RenameField { from: name, .. } | Edit::HideField { name, .. } => Some(name),
+            Edit::ShowField { hidden: name, .. } => Some(name),
+            Edit::ReattachField { field, .. } => field.id().is_some().then_some(&field.name),
+            Edit::AddField { .. } | Edit::RemoveField { .. } | Edit::MoveField { .. } => None,
+            Edit::SetNullable { .. } | Edit::SetGenerated { .. } | Edit::UnsetGenerated { .. } => None,
+            Edit::RenameInGenerated { .. } | Edit::RenameInConstraint { .. } => None,
+            Edit::SetProperty { .. } | Edit::UnsetProperty { .. } | Edit::RestoreProperty { .. } => None,
+            Edit::AddConstraint { .. } | Edit::RemoveConstraint { .. } | Edit::StashConstraint { .. } => None,
+            Edit::UnstashConstraint { .. } | Edit::ForgetConstraint { .. } | Edit::SetPartitioning { .. } => None,
+            Edit::UpgradeColumnMapping | Edit::SetComment { .. } | Edit::RestoreComment { .. } => None,
+            Edit::HideTable { .. } | Edit::ShowTable { .. } | Edit::Tombstone => None,
+        };
+        match renamed.filter(|_| !state.mapped()) {
+            Some(name) => Err(changed(format!(
+                "the table has no column mapping any more: the values of column `{name}` would be lost with its name"
+            ))),
+            None => apply(edit, &state),
+        }
+    })
+}
+
 /// Gives a column of a mapped table its id and its physical name, made from the id. Columns inside it get the next ids, and keep their own
 /// names: below a name that is new, nothing can come back.
 fn assign(field: &mut Field, id: &mut u64, physical: impl Fn(u64, &str) -> String) {

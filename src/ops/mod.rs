@@ -23,7 +23,7 @@ mod vet;
 mod vocabulary;
 
 pub use act::{Act, Check, Cost, Does};
-pub use apply::{apply, apply_all};
+pub use apply::{apply, apply_all, apply_in_place};
 pub use coherent::{coherent, coherent_among};
 pub use derive::{BY, Derived, Setting, derive};
 pub use edit::{Edit, Position};

@@ -1,6 +1,6 @@
 //! What a target still needs: all of it for `check`, the next of it for the hint behind a command.
 
-use super::{ff, forward, guards, no_releases, open, played::Played, repair, resume};
+use super::{ff, forward, guards, leave_to_who_is_at_work, no_releases, open, played::Played, repair, resume};
 use crate::{
     ledger::{Facts, Ledger, Verdict, drift},
     model::{Class, Finding, Guards, Phase, StepId, Verb},
@@ -55,6 +55,7 @@ pub fn check(project: &Project, facts: &Facts) -> Vec<Finding> {
             );
         }
     }
+    leave_to_who_is_at_work(facts, &mut findings);
     findings
 }
 

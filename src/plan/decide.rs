@@ -4,6 +4,7 @@ use super::{
     Scope,
     forward::marks,
     repair::{Repair, Word, event, readable, refuse, row},
+    verb::applied_step,
 };
 use crate::{
     ledger::{Entry, Ledger, PhaseRow, Row},
@@ -86,6 +87,9 @@ fn meant<'p>(project: &'p Project, ledger: &Ledger, step: &Scope) -> Result<(Ste
         }
         Scope::Auto | Scope::Release(_) => None,
     };
+    if let Scope::Step(version, name) = step {
+        applied_step(&ledger.steps, version, name)?;
+    }
     if let (Scope::Step(version, _), Some(_), Err(_)) = (step, filed, row(ledger, step)) {
         readable(project, version)?;
     }

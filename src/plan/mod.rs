@@ -33,7 +33,7 @@ pub use adopted::{Known, stamp_wants};
 pub use app_release::app_release;
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
-pub use open::{Open, cut_short, open};
+pub use open::{Open, cut_short, leave_to_who_is_at_work, open, unclear};
 pub use overlap::{tables, unreadable};
 pub use rebuild::{no_purge, no_rebuild};
 pub use repair::{About, Repair, RepairPlan, repair};

@@ -1,11 +1,11 @@
 //! Statements at which a phase stopped: those of which it is not known whether they were applied (rule L4), and those that may have left
 //! something (rule L3).
 
-use super::resume;
+use super::resume::{self, UNDECIDED};
 use crate::{
     action::Action,
-    ledger::Facts,
-    model::{Phase, PhaseState, StepId, Verb},
+    ledger::{Facts, Verdict},
+    model::{Class, Finding, Phase, PhaseState, StepId, Verb},
 };
 
 /// An action that stands open in the ledger, with the step it belongs to (L4).
@@ -39,6 +39,30 @@ pub fn open(facts: &Facts) -> Vec<Open> {
         }
     }
     open
+}
+
+/// What stands open and is not decided by what is there: its text may be at work, or may have been cut short.
+pub fn unclear(facts: &Facts) -> Vec<Open> {
+    let mut open = open(facts);
+    open.retain(|open| {
+        facts.verdict(&open.id, open.verb.phase()) == Verdict::Unknown || facts.left.contains_key(&open.id)
+    });
+    open
+}
+
+/// Puts off what only a person could decide, and what would be cleared away, to the end of the run that has the lock: what stands open is
+/// what it is at (X1).
+pub fn leave_to_who_is_at_work(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(who) = &facts.at_work else { return };
+    findings.retain(|finding| !(finding.class == Class::Decision && finding.rule == UNDECIDED));
+    for Open { id, verb, index, .. } in unclear(facts) {
+        let message =
+            format!("statement {} of {verb} of step `{id}` is at work, or was: {who} has the lock", index + 1);
+        findings.push(
+            Finding::new(Class::Busy, "X1", message)
+                .way_out("wait for the end of that run, then run the same command again"),
+        );
+    }
 }
 
 /// The statements by themselves at which a phase stopped, as far as their texts are stored: each may have left something.

@@ -7,6 +7,7 @@ use super::{
     purge, rebuild,
     stamp::{self, Mark},
     upgrade,
+    verb::applied_step,
 };
 use crate::{
     action::Handler,
@@ -211,10 +212,7 @@ pub(super) fn row(ledger: &Ledger, step: &Scope) -> Result<(StepId, Row), Findin
     let Scope::Step(version, name) = step else {
         return Err(refuse(Class::Usage, "a repair is about one step".into(), "name it: vN/step"));
     };
-    ledger
-        .steps
-        .iter()
-        .find(|(id, row)| id.release == *version && (id.step == *name || row.name == *name))
+    applied_step(&ledger.steps, version, name)?
         .map(|(id, row)| (id.clone(), row.clone()))
         .ok_or_else(|| refuse(Class::Usage, format!("the ledger has no step `{version}/{name}`"), "see: triphase show"))
 }

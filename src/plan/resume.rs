@@ -62,6 +62,9 @@ pub(super) fn ended_badly(row: &PhaseRow, index: u32, handler: Option<&Handler>)
     failed && matches!(handler.and_then(|h| h.actions.get(index as usize)), Some(Action::Shell { .. }))
 }
 
+/// The rule of a question that only a person can answer.
+pub(super) const UNDECIDED: &str = "L4";
+
 /// The question that only a person can answer, and the two commands that do.
 pub(super) fn undecided(played: &Played<'_>, id: &StepId, verb: Verb, index: u32) -> Finding {
     let text = played
@@ -74,7 +77,7 @@ pub(super) fn undecided(played: &Played<'_>, id: &StepId, verb: Verb, index: u32
     let (k, phase) = (index + 1, verb.phase());
     Finding::new(
         Class::Decision,
-        "L4",
+        UNDECIDED,
         format!("it is not known whether statement {k} of {verb} of step `{id}` was applied{text}"),
     )
     .way_out(format!(

@@ -4,7 +4,7 @@
 use crate::{
     ledger::Facts,
     model::{Finding, StepId, Verb},
-    ops::{Act, Does, Refusal, TableState, apply_all, coherent_among},
+    ops::{Act, Does, Refusal, TableState, coherent_among},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(super) fn refusal(
         let name = facts.lake.name(&act.table);
         // A table that is not there is refused where it is asked for.
         let Some(before) = states.get(name).or_else(|| tables.get(name)) else { continue };
-        let after = match apply_all(act.edits(), before) {
+        let after = match act.edited(before) {
             Ok(after) => after,
             Err(refusal) => return Some(refusal.way_out(String::new())),
         };
@@ -62,7 +62,7 @@ pub(super) fn fits(acts: &[Act], facts: &Facts) -> bool {
     acts.iter().filter(|act| edits_a_table(act)).all(|act| {
         let name = facts.lake.name(&act.table);
         let Some(before) = states.get(name).or_else(|| facts.lake.tables.get(name)) else { return true };
-        apply_all(act.edits(), before).map(|after| states.insert(name, after)).is_ok()
+        act.edited(before).map(|after| states.insert(name, after)).is_ok()
     })
 }
 

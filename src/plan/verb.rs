@@ -7,10 +7,11 @@ use super::{
     played::Played,
 };
 use crate::{
-    model::{Class, Finding, Phase, Verb, Version},
+    ledger::Row,
+    model::{Class, Finding, Phase, StepId, Verb, Version},
     release::{Project, Release, Step},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A phase of what the scope names: forward.
 pub(super) fn forward_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Request) {
@@ -130,11 +131,11 @@ pub(super) fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, requ
             back::back(played, version, verb, None, request)
         }
         Scope::Step(version, name) => {
-            let found =
-                played.steps.iter().find(|(id, row)| id.release == *version && (id.step == *name || row.name == *name));
-            match found.map(|(id, _)| id.clone()) {
-                Some(id) => back::back(played, version, verb, Some(&id), request),
-                None => match known(played.project, version).and_then(|r| known_step(r, name)) {
+            let found = applied_step(&played.steps, version, name).map(|found| found.map(|(id, _)| id.clone()));
+            match found {
+                Err(finding) => return played.plan.findings.push(finding),
+                Ok(Some(id)) => back::back(played, version, verb, Some(&id), request),
+                Ok(None) => match known(played.project, version).and_then(|r| known_step(r, name)) {
                     Ok(_) => Back::default(),
                     Err(finding) => return played.plan.findings.push(finding),
                 },
@@ -168,6 +169,29 @@ pub(super) fn known_step<'a>(release: &'a Release, name: &str) -> Result<&'a Ste
             nearest.map_or_else(String::new, |step| format!("did you mean `{}/{}`?", release.version, step.name)),
         )
     })
+}
+
+/// The step of that name or id in the ledger.
+///
+/// # Errors
+/// Where one has the name and another the id: nothing is done to either then (F5).
+pub(super) fn applied_step<'a>(
+    steps: &'a BTreeMap<StepId, Row>,
+    version: &Version,
+    name: &str,
+) -> Result<Option<(&'a StepId, &'a Row)>, Finding> {
+    let mut found = steps.iter().filter(|(id, row)| id.release == *version && (id.step == name || row.name == name));
+    match (found.next(), found.next()) {
+        (Some((one, row)), Some((other, others))) => {
+            let message = format!(
+                "`{version}/{name}` is two steps of the ledger: `{one}`, called {}, and `{other}`, called {}",
+                row.name, others.name
+            );
+            Err(Finding::new(Class::Usage, "F5", message)
+                .way_out("say which by the name or id that only one of them has"))
+        }
+        (one, _) => Ok(one),
+    }
 }
 
 fn near(a: &str, b: &str) -> f64 {

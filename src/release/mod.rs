@@ -210,7 +210,7 @@ pub fn project(files: &Files, dialect: Dialect) -> Project {
     project
 }
 
-/// Ids are unique in the project (rule F5).
+/// Ids are unique in the project, and `vN/step` is one step, whether it is called by its name or by its id (rule F5).
 fn unique(drafts: &[step::Draft<'_>], ids: &mut HashMap<String, StepId>, findings: &mut Vec<Finding>) {
     for draft in drafts {
         let id = &draft.step.id;
@@ -220,6 +220,12 @@ fn unique(drafts: &[step::Draft<'_>], ids: &mut HashMap<String, StepId>, finding
             findings.push(draft.id.refuse_key("F5", message, "give this step an `id` of its own, or rename it"));
         } else {
             ids.insert(id.step.clone(), name);
+        }
+        let named = drafts.iter().find(|other| other.step.id != *id && other.step.id.step == draft.step.name);
+        if let Some(other) = named {
+            let message =
+                format!("the name `{}` is the id of step `{}/{}`", draft.step.name, id.release, other.step.name);
+            findings.push(draft.id.refuse_key("F5", message, "give one of the two another name"));
         }
     }
 }

@@ -38,14 +38,25 @@ pub struct Look {
 pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, request: &Request) -> Result<Look, End> {
     let work = async {
         let session = driver.open(target, Access::Read).await?;
-        let (facts, mut plan) = self::plan(session.as_ref(), target, project, request).await?;
+        let (mut facts, mut plan) = self::plan(session.as_ref(), target, project, request).await?;
         ask_each(session.as_ref(), &facts.ledger, &mut plan).await?;
         if plan.findings.is_empty() {
             refused(session.as_ref(), &mut plan).await?;
         }
+        facts.at_work = at_work(session.as_ref(), &facts).await?;
+        plan::leave_to_who_is_at_work(&facts, &mut plan.findings);
+        if !plan.findings.is_empty() {
+            plan.tasks.clear();
+        }
         Ok(Look { place: session.place(), facts, plan, atomic: session.atomic(), dialect: session.dialect() })
     };
     work.await.map_err(at_once)
+}
+
+/// The run that has the lock, where it is not clear what became of a statement: it may be at work on it this moment.
+async fn at_work(session: &dyn Session, facts: &Facts) -> Result<Option<String>, Failure> {
+    let unclear = !plan::unclear(facts).is_empty();
+    Ok(if unclear { session.held().await?.map(|held| held.shown()) } else { None })
 }
 
 /// Asks each action of a step that is applied only in part, as a run will when it comes there: what is shown or scripted is what would
@@ -301,7 +312,9 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
         let session = driver.open(target, Access::Read).await?;
         let ledger = session.ledger().await?;
         let begun: Vec<_> = plan::half_way(&ledger).cloned().collect();
-        Ok((session.place(), facts(session.as_ref(), ledger, &begun).await?))
+        let mut facts = facts(session.as_ref(), ledger, &begun).await?;
+        facts.at_work = at_work(session.as_ref(), &facts).await?;
+        Ok((session.place(), facts))
     };
     work.await.map_err(at_once)
 }

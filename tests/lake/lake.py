@@ -189,6 +189,10 @@ def set_properties(path, properties):
     DeltaTable(path).alter.set_table_properties(properties, raise_if_not_exists=False)
 
 
+def restore(path, version):
+    DeltaTable(path).restore(version)
+
+
 def configuration(path):
     return dict(sorted(DeltaTable(path).metadata().configuration.items()))
 
@@ -224,7 +228,7 @@ def comments(path):
     return [delta.metadata().description, [[field.name, field.metadata.get("comment")] for field in delta.schema().fields]]
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, comments, constrain, never_null, put, add_row, hold, held_append, held_update, look, hidden, files, field_ids, forget_log, set_properties)}
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, comments, constrain, never_null, put, add_row, hold, held_append, held_update, look, hidden, files, field_ids, forget_log, set_properties, restore)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -439,6 +439,14 @@ impl Session for LakeSession {
         Box::pin(leavings::all(&self.lake))
     }
 
+    fn held(&self) -> Answer<'_, Option<Held>> {
+        Box::pin(async move {
+            // By this host's clock: to ask the store for its own, something would have to be written.
+            let lease = Lease::read(&self.lake).await?.filter(|lease| lease.is_live(0));
+            Ok(lease.map(|lease| Held { by: lease.state.run, what: "the lock (a lease)".to_owned() }))
+        })
+    }
+
     fn objects(&self) -> Answer<'_, Vec<Object>> {
         Box::pin(async {
             let mut journal = self.journal.lock().await;

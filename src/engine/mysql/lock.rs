@@ -62,20 +62,35 @@ pub(super) async fn take(wire: &mut Wire, open: &Open, me: &Me) -> Result<Result
     }
 }
 
+/// Who has the lock.
+pub(super) async fn had(wire: &mut Wire, open: &Open) -> Result<Option<Held>, Failure> {
+    let id = holder(wire, &open.lock_name).await.map_err(|b| b.access("cannot read who holds the lock"))?;
+    Ok(match id {
+        Some(id) => Some(told(wire, open, Some(id)).await?),
+        None => None,
+    })
+}
+
 /// Who has the lock, as far as it says so. A session by which this very run held it before its connection was lost is ended: of that the
 /// server need not have heard yet.
 async fn held(wire: &mut Wire, open: &Open, me: &Me) -> Result<Held, Failure> {
     let id = holder(wire, &open.lock_name).await.map_err(|b| b.access("cannot read who holds the lock"))?;
+    let told = told(wire, open, id.clone()).await?;
+    if let (Some(id), Some(_)) = (&id, told.by.as_ref().filter(|run| run.run == me.run)) {
+        tracing::info!(run = me.run, id, "ending this run's own session that was lost");
+        kill(wire, id).await.map_err(|b| b.access("cannot end this run's own session that was lost"))?;
+    }
+    Ok(told)
+}
+
+/// What is known of the connection that has the lock.
+async fn told(wire: &mut Wire, open: &Open, id: Option<String>) -> Result<Held, Failure> {
     let last = last(wire, &open.rows).await?;
     // The row is the holder's only once it has begun.
     let by = match last.filter(|last| id.as_deref() == Some(last.holder.as_str())) {
         Some(last) => Some(RunRow { at: at(wire, &last.work).await?, ..last.run }),
         None => None,
     };
-    if let (Some(id), Some(_)) = (&id, by.as_ref().filter(|run| run.run == me.run)) {
-        tracing::info!(run = me.run, id, "ending this run's own session that was lost");
-        kill(wire, id).await.map_err(|b| b.access("cannot end this run's own session that was lost"))?;
-    }
     let what = match (id, &by) {
         // It was given back this moment, or the run's row says more.
         (None, _) | (Some(_), Some(_)) => "the lock".to_owned(),

@@ -344,6 +344,10 @@ impl Session for Open {
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
         Box::pin(self.try_for_lock(me))
     }
+    fn held(&self) -> Answer<'_, Option<Held>> {
+        Box::pin(async move { lock::had(&mut *self.lock.lock().await, self).await })
+    }
+
     fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String> {
         Box::pin(evict::evict(self, me, force))
     }

@@ -126,6 +126,15 @@ pub(super) async fn holder(wire: &mut Wire, key: Key) -> Result<Option<Holder>, 
     }))
 }
 
+/// Who has the lock, by a session or by a lease.
+pub(super) async fn had(wire: &mut Wire, rows: &Rows, key: Key, wait: &str) -> Result<Option<Held>, Failure> {
+    if holder(wire, key).await?.is_some() {
+        return held(wire, rows, key, wait).await.map(Some);
+    }
+    let leased = last(wire, rows, wait).await?.filter(|last| last.live);
+    Ok(leased.map(|last| Held { by: Some(last.run), what: "the lock (a lease)".to_owned() }))
+}
+
 /// Who has the session's lock, as far as it says so.
 pub(super) async fn held(wire: &mut Wire, rows: &Rows, key: Key, wait: &str) -> Result<Held, Failure> {
     let holder = holder(wire, key).await?;

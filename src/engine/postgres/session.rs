@@ -355,6 +355,12 @@ impl Session for Pg {
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>> {
         Box::pin(self.try_for_lock(me))
     }
+    fn held(&self) -> Answer<'_, Option<Held>> {
+        Box::pin(async move {
+            let mut wire = self.lock.lock().await;
+            lock::had(&mut wire, &self.rows, self.key, &millis(&self.target.lock_timeout)).await
+        })
+    }
     fn evict<'a>(&'a self, me: &'a Me, force: bool) -> Answer<'a, String> {
         Box::pin(evict::evict(self, me, force))
     }

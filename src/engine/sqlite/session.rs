@@ -278,6 +278,13 @@ impl Session for FileSession {
         })
     }
 
+    fn held(&self) -> Answer<'_, Option<Held>> {
+        Box::pin(async move {
+            let held = FileLock::holder(&self.settings.file)?;
+            Ok(held.map(|by| Held { by, what: "the lock".to_owned() }))
+        })
+    }
+
     fn evict<'a>(&'a self, _me: &'a Me, _force: bool) -> Answer<'a, String> {
         Box::pin(async move {
             Ok(match FileLock::holder(&self.settings.file)? {

@@ -114,7 +114,9 @@ fn after(derived: &Derived, verb: Verb, state: &TableState, some: bool) -> Table
             Does::Choose { some: edits, .. } if some => edits,
             _ => act.edits(),
         };
-        apply_all(edits, &state).unwrap_or_else(|refusal| panic!("{verb}: {}\n{refusal:?}\n{state:#?}", act.text()))
+        let anew = matches!(act.does, Does::Rewrite { .. });
+        let next = if anew { apply_all(edits, &state) } else { apply_in_place(edits, &state) };
+        next.unwrap_or_else(|refusal| panic!("{verb}: {}\n{refusal:?}\n{state:#?}", act.text()))
     })
 }
 

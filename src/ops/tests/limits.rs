@@ -220,3 +220,26 @@ fn an_act_leaves_a_table_that_can_be_written() {
     let refused = coherent(&by, &apply_all(&hide, &by).unwrap()).unwrap_err();
     assert!(refused.message.contains("partitioned by column `note`"), "{}", refused.message);
 }
+
+/// Where files stay, a column's values are where its physical name says: a table that has lost its column mapping since would lose them.
+#[test]
+fn no_column_is_renamed_beside_files_that_know_it_by_its_name() {
+    let column = |name: &str| mapped().field(name).unwrap().clone();
+    let at = Position { index: 0, after: None };
+    let renames = [
+        Edit::RenameField { from: "note".into(), to: "remark".into() },
+        Edit::HideField { name: "note".into(), hidden: "_tp_0a_note".into() },
+    ];
+    for edit in renames {
+        assert!(apply_in_place(std::slice::from_ref(&edit), &mapped()).is_ok());
+        let refused = apply_in_place(std::slice::from_ref(&edit), &plain()).unwrap_err();
+        assert!(refused.message.contains("no column mapping any more"), "{refused:?}");
+        // Files that are written anew know it by its new name, and what maps the columns first keeps the old one.
+        assert!(apply_all(std::slice::from_ref(&edit), &plain()).is_ok());
+        assert!(apply_in_place(&[Edit::UpgradeColumnMapping, edit], &plain()).is_ok());
+    }
+    let mut lost = plain();
+    lost.fields.retain(|field| field.name != "note");
+    let back = Edit::ReattachField { field: column("note"), at };
+    assert!(apply_in_place(&[back], &lost).unwrap_err().message.contains("`note`"));
+}

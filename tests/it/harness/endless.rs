@@ -22,11 +22,30 @@ steps:
     rollback_add: DELETE FROM log
 ";
 
+/// The same without the row, where it commits by itself: it is announced before.
+pub const ENDLESS_ALONE: &str = "
+steps:
+  endless:
+    add:
+      postgres: [{sql: SELECT pg_sleep(3600), transaction: false}]
+      mysql: [{sql: SELECT sleep(3600), transaction: false}]
+      sqlite:
+        - sql: |
+            CREATE TABLE endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c
+          transaction: false
+    rollback_add: DELETE FROM log
+";
+
 /// The command that runs [`ENDLESS`], the release `v2` behind [`LOG`], once that is at work.
 pub fn endless(bench: &Bench, line: &str) -> (Command, Running) {
+    without_end(bench, line, ENDLESS)
+}
+
+/// The same of another release.
+pub fn without_end(bench: &Bench, line: &str, v2: &str) -> (Command, Running) {
     bench.release("v1", LOG);
     bench.ok("ff");
-    bench.release("v2", ENDLESS);
+    bench.release("v2", v2);
     let command = bench.command(line);
     let child = command.spawn();
     until("the endless statement", || at_work(bench));

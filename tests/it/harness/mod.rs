@@ -13,7 +13,7 @@ mod servers;
 pub use bench::Bench;
 pub use bin::{Command, Run, Running, signal, until};
 pub use db::{Db, Engine, mariadb_client};
-pub use endless::{LOG, begun, endless};
+pub use endless::{ENDLESS_ALONE, LOG, begun, endless, without_end};
 #[cfg(feature = "failpoints")]
 pub use golden::table;
 pub use golden::{golden, host, plain};

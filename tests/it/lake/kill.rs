@@ -75,6 +75,40 @@ fn at_every_point() {
     assert!(killed > 30, "{killed}");
 }
 
+/// An operation that was cut short is to be finished. Its handlers are the ledger's (O4): no file was edited.
+#[test]
+fn what_is_half_way_is_pending_and_no_drift() {
+    let retype = "change_type: {table: sales, column: amount, type: long, down: CAST(amount AS string)}";
+    let ways: [(&str, &[&str], &str); 4] = [
+        (retype, &[], "add"),
+        (retype, &["add v2"], "simdrop"),
+        ("add_column: {table: sales, column: colour, type: string, default: \"'red'\"}", &[], "add"),
+        ("set_not_null: {table: sales, column: amount, up: \"'0'\"}", &["add v2"], "simdrop"),
+    ];
+    for (operation, before, verb) in ways {
+        let shore = Shore::new();
+        shore.target("writers: [spark]\n");
+        shore.create("sales", &[("id", "long"), ("amount", "string")], json!([[1, "1"], [2, null]]));
+        shore.release("v1", "steps:\n  map:\n    upgrade_column_mapping: {table: sales}\n");
+        shore.release("v2", &format!("steps:\n  op:\n    {operation}\n"));
+        shore.ok("ff v1 --yes");
+        for line in before {
+            shore.ok(line);
+        }
+        let (line, ready, log) = (format!("{verb} v2"), shore.keep(), shore.path("points"));
+        shore.command(&line).var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).run().exits(0);
+        let points = std::fs::read_to_string(&log).unwrap();
+        // Before its second statement.
+        let second = points.lines().filter(|point| point.ends_with(" before a statement")).nth(1);
+        let number = second.unwrap_or_else(|| panic!("{operation}: {points}")).split(' ').next().unwrap();
+        shore.restore(&ready);
+        assert_eq!(shore.command(&line).var("TRIPHASE_FAILPOINT", number).run().code, -9);
+        shore.ends(3, "check").says(&format!("triphase {verb} v2")).hides("L6");
+        shore.ok("unlock --force");
+        shore.ok(&line);
+    }
+}
+
 /// A lake with one of each that a purge removes: a hidden column, files of a rewrite, a folder put aside.
 fn left_behind() -> Shore {
     let shore = Shore::new();

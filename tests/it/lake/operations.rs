@@ -260,6 +260,27 @@ fn what_a_column_does_not_hold_to_the_letter_is_not_generated() {
     assert_eq!(amounts(&shore, "CAST(price AS varchar)"), ["1 10.76", "2 21.51", "3 null"]);
 }
 
+/// Another tool takes the table back to before its columns were mapped: a name is where the values are then, and keeps them.
+#[test]
+fn a_table_whose_mapping_is_gone_loses_no_values() {
+    for operation in [
+        "rename_column: {table: sales, column: amount, to: price, strategy: instant}",
+        "drop_column: {table: sales, column: amount}",
+    ] {
+        let shore = lake(Kind::Mapped, operation);
+        shore.ok("add v2");
+        shore.python.call("restore", json!([shore.table("sales"), 0])).unwrap();
+        let version = shore.version("sales");
+        let run = shore.run("simdrop v2").says("no column mapping any more");
+        assert!([1, 7].contains(&run.code), "{run:?}");
+        assert_eq!(shore.version("sales"), version, "{operation}");
+        assert_eq!(shore.query("sales", "SELECT amount FROM t ORDER BY id"), ["10", "20", "null"]);
+        shore.ok("rollback_simdrop v2");
+        shore.ok("rollback_add v2");
+        assert_eq!(shore.query("sales", "SELECT amount FROM t ORDER BY id"), ["10", "20", "null"]);
+    }
+}
+
 /// A table whose rows may not be changed refuses what would change them, before anything is committed.
 #[test]
 fn a_table_that_is_append_only_refuses_what_changes_rows() {

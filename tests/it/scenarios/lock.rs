@@ -1,7 +1,10 @@
 //! One run at a time.
 
 use super::releases::{V1, sample};
-use crate::harness::{Bench, Db, Engine, Holder, LOG, Running, begun, endless, host, on_each_engine, signal, until};
+use crate::harness::{
+    Bench, Db, ENDLESS_ALONE, Engine, Holder, LOG, Running, begun, endless, host, on_each_engine, signal, until,
+    without_end,
+};
 use std::io::{BufRead as _, BufReader};
 
 on_each_engine!(
@@ -9,6 +12,7 @@ on_each_engine!(
     a_busy_lock_is_told_after_a_bounded_wait,
     who_holds_the_lock_is_named,
     a_live_holder_is_named_and_a_dead_one_is_not_in_the_way,
+    what_is_at_work_is_no_question,
     a_lock_is_given_back_on_every_path,
     a_ledger_that_is_locked_is_waited_for
 );
@@ -116,6 +120,22 @@ fn who_holds_the_lock_is_named(engine: Engine) {
     bench.release("v2", "steps:\n  endless:\n    add: INSERT INTO log VALUES (1)\n");
     bench.ok("ff --wait-lock 0s");
     assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
+}
+
+/// Whoever looks while a statement that commits by itself is at work is told to wait for it, and asked nothing.
+fn what_is_at_work_is_no_question(engine: Engine) {
+    let bench = Bench::new(engine);
+    let (command, child) = without_end(&bench, "add v2", ENDLESS_ALONE);
+    until("the announcement", || {
+        bench.db.value("SELECT count(*) FROM triphase_history WHERE outcome = 'attempting'") != "0"
+    });
+    let run = bench.db.value("SELECT run_id FROM triphase_run");
+    for line in ["check", "plan ff", "plan rollback_add v2", "sql ff"] {
+        bench.ends(4, line).says("statement 1 of add of step `v2/endless` is at work").says(&run).hides("repair");
+    }
+    signal(&child, "INT");
+    command.end(child).exits(130);
+    assert_ne!(bench.run("check").code, 4, "nobody is at work");
 }
 
 /// `unlock` while a run is at work, and once it was killed.

@@ -42,7 +42,7 @@ use crate::{
     engine::{Failure, Stop},
     failpoint,
     model::{Class, StepId, Verb, Way},
-    ops::{Act, Check, Does, Edit, Refusal, TableState},
+    ops::{Act, Check, Does, Edit, Refusal, TableState, apply_all, apply_in_place, coherent},
 };
 use anyhow::anyhow;
 use backfill::Round;
@@ -285,14 +285,26 @@ async fn put(table: &DeltaTable, actions: Vec<Action>, put: &Put) -> Result<(), 
     Ok(())
 }
 
-/// What edits make of a table that this library can write.
+/// What edits make of a table that this library can write, and whose files stay as they are.
 ///
 /// # Errors
 /// Where it can't, or where they do not fit.
 pub fn edited(state: &TableState, edits: &[Edit]) -> Result<TableState, Trouble> {
+    sound(state, apply_in_place(edits, state))
+}
+
+/// The same where all its files are written anew.
+///
+/// # Errors
+/// As [`edited`].
+fn rewritten(state: &TableState, edits: &[Edit]) -> Result<TableState, Trouble> {
+    sound(state, apply_all(edits, state))
+}
+
+fn sound(state: &TableState, next: Result<TableState, Refusal>) -> Result<TableState, Trouble> {
     writable(state)?;
-    let next = crate::ops::apply_all(edits, state).map_err(words)?;
-    crate::ops::coherent(state, &next).map_err(words)?;
+    let next = next.map_err(words)?;
+    coherent(state, &next).map_err(words)?;
     Ok(next)
 }
 
@@ -386,8 +398,8 @@ pub async fn forbids(
 /// Whether a table stays in order after an act. Whether the act fits it at all is for the run to see: some of it may be there already.
 fn stands(table: &DeltaTable, act: &Act) -> Result<(), Trouble> {
     let state = table::state(table)?;
-    match crate::ops::apply_all(act.edits(), &state) {
-        Ok(next) => crate::ops::coherent(&state, &next).map_err(words),
+    match act.edited(&state) {
+        Ok(next) => coherent(&state, &next).map_err(words),
         Err(_) => Ok(()),
     }
 }

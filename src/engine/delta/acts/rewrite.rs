@@ -32,7 +32,7 @@ pub async fn run(
     looked: &mut Looked,
 ) -> Result<(), Trouble> {
     let state = super::table::state(table)?;
-    let next = super::edited(&state, edits)?;
+    let next = super::rewritten(&state, edits)?;
     adopt::may_replace(&state, !columns.is_empty())?;
     checks::all(&run.evidence.whose, table, checks, looked).await?;
     let live = files::live(table, None)?;
