@@ -23,7 +23,7 @@ use crate::{
     action::{Action, Handlers},
     ledger::{Begin, HistoryRow, Ledger, Left, Leftover, RunRow, Traces, Unit, Verdict},
     model::{Dialect, Finding, StepId, Time, Verb},
-    ops::{Detail, Lake, Refusal},
+    ops::{Detail, Does, Lake, Refusal},
     shell,
     target::Target,
 };
@@ -274,7 +274,8 @@ pub trait Session: Send + Sync {
     fn alone<'a>(&'a self, actions: &'a [Action]) -> Answer<'a, Vec<bool>> {
         Box::pin(async { Ok(vec![false; actions.len()]) })
     }
-    /// What is known of the tables that operations name; a table that is not there is left out. Only engines that run operations say
+    /// What is known of the tables that operations name; a table that is not there is left out, and one that is only glanced at and can't be
+    /// read is no failure. Only engines that run operations say
     /// anything.
     fn lake<'a>(&'a self, _tables: &'a [(String, Detail)]) -> Answer<'a, Lake> {
         Box::pin(async { Ok(Lake::default()) })
@@ -284,14 +285,9 @@ pub trait Session: Send + Sync {
     fn refuses<'a>(&'a self, _action: &'a Action) -> Answer<'a, Option<String>> {
         Box::pin(async { Ok(None) })
     }
-    /// What keeps an action from being run whatever its plan does before it, where that is seen without reading rows: a table that can't be
-    /// written, commits of others on one that would be deleted. `before`: the handlers that the plan runs before it. `None`: nothing, or not
-    /// known.
-    fn forbids<'a>(
-        &'a self,
-        _action: &'a Action,
-        _before: &'a BTreeSet<(StepId, Verb)>,
-    ) -> Answer<'a, Option<Refusal>> {
+    /// What keeps an action from being run whatever its plan does before it, where that is seen without reading rows: a name that is no
+    /// table's, a table that is not there or can't be written, commits of others on one that would be deleted. `None`: nothing, or not known.
+    fn forbids<'a>(&'a self, _action: &'a Action, _before: &'a Before) -> Answer<'a, Option<Refusal>> {
         Box::pin(async { Ok(None) })
     }
     /// What the target's own tables say of steps, whatever the ledger says (rule D7): of these, where a table has kept no more than the
@@ -333,6 +329,30 @@ pub struct Attempt<'a> {
     pub index: u32,
     /// The action, as stored.
     pub action: &'a Action,
+}
+
+/// What a plan runs before an action.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// The handlers.
+    pub handlers: BTreeSet<(StepId, Verb)>,
+    /// The tables that they make.
+    pub made: BTreeSet<String>,
+    /// Files for a client are among it, which may make anything.
+    pub shell: bool,
+}
+
+impl Before {
+    /// An action is run too.
+    pub fn runs(&mut self, action: &Action) {
+        match action {
+            Action::Operation { act, .. } if matches!(act.does, Does::Create { .. }) => {
+                self.made.insert(act.table.clone());
+            }
+            Action::Shell { .. } => self.shell = true,
+            Action::Operation { .. } | Action::Sql { .. } | Action::Expect { .. } => {}
+        }
+    }
 }
 
 /// Why the lock was not to be had.

@@ -113,6 +113,15 @@ impl PhaseRow {
             PhaseState::Pending | PhaseState::RolledBack => false,
         }
     }
+
+    /// Whether it stands at its beginning or its end: nothing of it is done in part, or undone.
+    pub const fn stands(&self) -> bool {
+        match self.state {
+            PhaseState::Pending | PhaseState::Done | PhaseState::RolledBack => true,
+            PhaseState::Running | PhaseState::Failed => !self.committed(),
+            PhaseState::RollingBack | PhaseState::RollbackFailed => self.upto == 0 && self.trying.is_none(),
+        }
+    }
 }
 
 /// One step.
@@ -150,6 +159,21 @@ impl Row {
     /// Whether it has begun and is not dropped: what it has hidden may still be brought back, or is yet to be removed by its own drop.
     pub fn is_open(&self) -> bool {
         self.has_progress() && self.phase(Phase::Drop).state != PhaseState::Done
+    }
+
+    /// Whether all its phases are done.
+    pub fn is_finished(&self) -> bool {
+        self.phases.iter().all(|phase| phase.state == PhaseState::Done)
+    }
+
+    /// Whether each of its phases stands at its beginning or its end, so that its table is what the handlers make of it.
+    pub fn stands(&self) -> bool {
+        self.phases.iter().all(PhaseRow::stands)
+    }
+
+    /// The first phase that is not done.
+    pub fn next(&self) -> Option<Phase> {
+        Phase::ALL.iter().copied().find(|phase| self.phase(*phase).state != PhaseState::Done)
     }
 
     /// The rollbacks that have begun and are not done.

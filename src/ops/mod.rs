@@ -57,6 +57,8 @@ named! {
 /// How much is asked of a table: what asks for less takes no longer for many files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
+    /// All but its size, if it can be read: nothing that is asked for is done to the table.
+    Glance,
     /// All but its size.
     Shape,
     /// Whether it has rows, too.
@@ -93,6 +95,8 @@ pub struct Lake {
     pub tables: BTreeMap<String, TableState>,
     /// Names of the same table, and the one that counts: a path, and a full URL of the same place.
     pub same: BTreeMap<String, String>,
+    /// Those that were only glanced at and can't be read, and why.
+    pub unread: BTreeMap<String, String>,
     /// Who else writes them, where the target file says so.
     pub writers: Option<BTreeSet<Writer>>,
 }

@@ -34,7 +34,7 @@ pub use app_release::app_release;
 pub use check::{advice, check};
 pub use cut::{Broken, broken, cut};
 pub use open::{Open, cut_short, leave_to_who_is_at_work, open, unclear};
-pub use overlap::tables;
+pub use overlap::{tables, unreadable};
 pub use rebuild::{no_purge, no_rebuild};
 pub use repair::{About, Repair, RepairPlan, repair};
 pub use request::{Ask, FfTo, Request, Scope};
@@ -104,6 +104,7 @@ pub fn plan(project: &Project, facts: &Facts, file: &Guards, request: &Request) 
     resolved.say(&mut plan);
     if plan.findings.is_empty() {
         plan.findings = overlap::refusals(&plan, facts, &resolved.columns);
+        plan.warnings.extend(overlap::unread(&plan, facts));
     }
     if plan.findings.is_empty() && plan.tasks.is_empty() && plan.waits.is_empty() && plan.notes.is_empty() {
         let back = matches!(&request.ask, Ask::Verb { verb, .. } if verb.way() == Way::Back);

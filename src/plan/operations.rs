@@ -59,9 +59,18 @@ pub(super) fn unfinished<'a>(
     release.steps.iter().filter_map(|step| {
         let declared = step.operation.as_ref().filter(|_| !step.deleted)?;
         let row = ledger.steps.get(&step.id);
-        let done = row.is_some_and(|row| row.phases.iter().all(|phase| phase.state == PhaseState::Done));
+        let done = row.is_some_and(Row::is_finished);
         (!done).then_some((step, declared, row))
     })
+}
+
+/// The steps that have left anything behind, from the first release on that is not finished: what is known of all other steps when one is
+/// looked at. It is the ledger that knows them: files may have left one out, or say that it is deleted.
+fn others(ledger: &Ledger) -> impl Iterator<Item = &StepId> {
+    let first =
+        ledger.steps.iter().find(|(_, row)| row.has_progress() && !row.is_finished()).map(|(id, _)| &id.release);
+    let since = ledger.steps.iter().filter(move |(id, _)| first.is_some_and(|first| *first <= id.release));
+    since.filter(|(_, row)| row.has_progress()).map(|(id, _)| id)
 }
 
 /// What a request forward wants of its operations: the handlers of those that have begun, the tables of all.
@@ -78,10 +87,10 @@ pub(super) fn wants(
         Ask::Verb { scope: Scope::Auto, .. } | Ask::Ff { to: FfTo::All | FfTo::Next, .. } => None,
     };
     let releases = project.releases.iter().filter(|release| last.is_none_or(|last| release.version <= *last));
-    // What has begun of other releases is looked at too: nothing of this may take its way on and back.
-    let others = project.releases.iter().flat_map(|release| unfinished(release, ledger));
-    let others = others.filter(|(_, _, row)| row.is_some_and(begun));
-    stored.extend(others.map(|(step, _, _)| ledger.spelt_step(&step.id)));
+    // What has begun of other releases is looked at too: no operation may take its way on and back.
+    if project.releases.iter().flat_map(|release| &release.steps).any(|step| step.operation.is_some()) {
+        stored.extend(others(ledger).cloned());
+    }
     for (step, declared, row) in releases.flat_map(|release| unfinished(release, ledger)) {
         let begun = row.is_some_and(begun);
         stored.extend(begun.then(|| ledger.spelt_step(&step.id)));
@@ -105,20 +114,9 @@ fn begun(row: &Row) -> bool {
     }
 }
 
-/// Whether each phase of a step stands at its beginning or end, so that its table is what the handlers make of it.
+/// Whether a step's table is what its handlers make of it.
 fn whole(row: &Row) -> bool {
-    let still = |phase: &Phase| match row.phase(*phase).state {
-        PhaseState::Pending | PhaseState::Done | PhaseState::RolledBack => true,
-        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => false,
-    };
-    Phase::ALL.iter().all(still) && (!begun(row) || row.phase(Phase::Add).state == PhaseState::Done)
-}
-
-/// What comes next of a step that is added.
-fn next(row: &Row) -> Option<Verb> {
-    let is = |phase: Phase, state: PhaseState| row.phase(phase).state == state;
-    let phase = [Phase::Simdrop, Phase::Drop].into_iter().find(|phase| !is(*phase, PhaseState::Done));
-    phase.filter(|_| is(Phase::Add, PhaseState::Done)).map(Phase::verb)
+    row.stands() && (!begun(row) || row.phase(Phase::Add).state == PhaseState::Done)
 }
 
 /// Gives every operation its handlers.
@@ -168,7 +166,8 @@ impl<'a: 'f, 'f> Playing<'a, 'f> {
                 (Some(kept), _) => Ok(kept.clone()),
                 (None, Some(_)) => Err(not_kept(&step.id)),
                 (None, None) => derived(step, declared, &self.tables, facts).map(|derived| {
-                    play(derived.handlers.get(&Verb::Add), facts, &mut self.tables);
+                    let add = derived.handlers.get(&Verb::Add).map(Vec::as_slice);
+                    play(add.unwrap_or_default(), facts, &mut self.tables);
                     let warnings = derived.warnings.iter().map(|text| format!("step `{}`: {text}", step.id));
                     self.resolved.warnings.insert(step.id.clone(), warnings.collect());
                     of_derived(&derived, declared, &step.id)
@@ -189,7 +188,8 @@ impl<'a: 'f, 'f> Playing<'a, 'f> {
     fn is_sure(&self, release: &Release, later: &[(&Step, Option<&Row>)]) -> bool {
         // Where a phase stands half-way they are not, nor where what comes next does not fit the table as it stands.
         let fits = |(step, row): &(&Step, Option<&Row>)| {
-            let kept = row.and_then(next).and_then(|verb| self.handlers.get(&step.id)?.get(&verb));
+            let next = row.and_then(Row::next).filter(|next| *next != Phase::Add);
+            let kept = next.and_then(|next| self.handlers.get(&step.id)?.get(&next.verb()));
             row.is_none_or(whole) && kept.is_none_or(|handler| together::fits(&acts(handler), self.facts))
         };
         release.steps.iter().all(|step| !self.resolved.refused.contains_key(&step.id)) && later.iter().all(fits)
@@ -207,7 +207,7 @@ impl<'a: 'f, 'f> Playing<'a, 'f> {
                     self.sure = false;
                     self.resolved.refused.insert(step.id.clone(), together::finding(refusal, verb, &step.id));
                 }
-                play(Some(&acts), self.facts, &mut self.tables);
+                play(&acts, self.facts, &mut self.tables);
             }
         }
     }
@@ -265,8 +265,8 @@ pub(super) fn acts(handler: &Handler) -> Vec<Act> {
 }
 
 /// The tables as acts leave them. One that does not fit will say so when it runs; what is derived behind it goes by what is known.
-pub(super) fn play(acts: Option<&Vec<Act>>, facts: &Facts, tables: &mut BTreeMap<String, TableState>) {
-    for act in acts.into_iter().flatten() {
+pub(super) fn play(acts: &[Act], facts: &Facts, tables: &mut BTreeMap<String, TableState>) {
+    for act in acts {
         let name = facts.lake.name(&act.table);
         match act.apply(tables.get(name)) {
             Ok(Some(state)) => {

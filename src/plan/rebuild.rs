@@ -419,8 +419,12 @@ impl Rebuilt<'_> {
         }
         let newest = self.rows.keys().map(|id| &id.release).max();
         for release in self.project.releases.iter().filter(|release| Some(&release.version) == newest) {
-            let missing = guards::counted(release)
-                .filter(|step| !self.rows.contains_key(&step.id) && self.has(&step.id, Verb::Add));
+            // An older ledger knows what it knows.
+            let known = |id: &StepId| {
+                let kept = ledger.steps.get(id);
+                self.rows.contains_key(id) || kept.is_some_and(|row| row.phase(Phase::Add).state != PhaseState::Pending)
+            };
+            let missing = guards::counted(release).filter(|step| !known(&step.id) && self.has(&step.id, Verb::Add));
             notes.extend(missing.map(|step| {
                 format!(
                     "step `{0}` left no commit, and counts as not run; if it was: triphase stamp {0} --phase add",

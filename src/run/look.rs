@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     action::Action,
-    engine::{Access, Attempt, Driver, Failure, Object, Session, Where, rows::TextRow},
+    engine::{Access, Attempt, Before, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
     ledger::{Facts, HistoryRow, Ledger, Verdict},
-    model::{Class, Dialect, Finding, PhaseState, StepId, Verb},
+    model::{Class, Dialect, Finding, PhaseState, StepId},
     plan::{self, About, Plan, Repair, RepairPlan, Request},
     release::Project,
     target::Target,
@@ -131,6 +131,9 @@ pub(super) async fn plan_on(
         facts.lake = session.lake(&tables).await?;
     }
     let mut plan = plan::plan(project, &facts, &target.guards, request);
+    if let Some(why) = plan::unreadable(&plan, &facts) {
+        return Err(Failure::Access(anyhow::anyhow!("{why}")));
+    }
     if !session.atomic() {
         mark_alone(session, &mut plan).await?;
     }
@@ -143,17 +146,18 @@ pub(super) async fn plan_on(
 /// Asks what keeps the actions that come from being run, whatever comes before them (O12, D4): a run refuses for it too, before it has
 /// changed anything.
 async fn forbidden(session: &dyn Session, plan: &mut Plan) -> Result<(), Failure> {
-    let mut before: BTreeSet<(StepId, Verb)> = BTreeSet::new();
+    let mut before = Before::default();
     let mut findings = vec![];
     for task in &plan.tasks {
         for action in &task.handler.actions[task.from as usize..] {
             if let Some(refusal) = session.forbids(action, &before).await? {
                 findings.push(refusal.finding(&task.id));
             }
+            before.runs(action);
         }
-        before.insert((task.id.clone(), task.verb));
+        before.handlers.insert((task.id.clone(), task.verb));
         // An operation's commits are its step's as it was called when it was derived.
-        before.extend(task.handler.actions.iter().filter_map(|action| match action {
+        before.handlers.extend(task.handler.actions.iter().filter_map(|action| match action {
             Action::Operation { step, .. } => Some((step.clone(), task.verb)),
             Action::Sql { .. } | Action::Expect { .. } | Action::Shell { .. } => None,
         }));

@@ -9,8 +9,9 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    engine::{Failure, Stop},
+    engine::{Before, Failure, Stop},
     failpoint,
+    model::Class,
     ops::{Refusal, TOMBSTONE},
     sql::{
         self,
@@ -62,17 +63,27 @@ pub async fn run(lake: &Lake, dml: &Dml, evidence: &Evidence, patience: Duration
     }
 }
 
-/// What keeps a statement from its table whatever its rows are: table features that can't be written. `None`: nothing, or no such table is
-/// there yet.
+/// What keeps a statement from its table whatever its rows are: a name that is no table's, no such table, features that can't be written.
 ///
 /// # Errors
 /// Where the table can't be read.
-pub async fn forbids(lake: &Lake, text: &str) -> Result<Option<Refusal>, Failure> {
+pub async fn forbids(lake: &Lake, text: &str, before: &Before) -> Result<Option<Refusal>, Failure> {
     let Ok(dml) = sql::lake::read(text) else { return Ok(None) };
     let name = &dml.table().path;
     let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
-    let Ok(place) = lake.place(name) else { return Ok(None) };
-    let Some(table) = lake.head(&place).await.map_err(access)? else { return Ok(None) };
+    let place = match lake.place(name) {
+        Ok(place) => place,
+        Err(why) => {
+            return Ok(Some(Refusal::new(Class::Usage, "O12", format!("{why:#}")).way_out("name another table")));
+        }
+    };
+    let Some(table) = lake.head(&place).await.map_err(access)? else {
+        let made = before.shell || before.made.iter().any(|name| lake.place(name).is_ok_and(|made| made == place));
+        let missing =
+            || Refusal::new(Class::Guard, "O12", format!("there is no table `{name}` in the lake {}", lake.shown));
+        return Ok((!made)
+            .then(|| missing().way_out("correct its name, or make it in a step before this one: `create_table`")));
+    };
     let protocol = acts::state(&table).map_err(access)?.protocol;
     // One that is being deleted is none, and another may be made in its place before this.
     if protocol.features().contains(TOMBSTONE) {

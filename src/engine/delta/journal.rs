@@ -88,8 +88,11 @@ impl Journal {
     /// [`Failure::Access`] where it can't be read, [`Failure::Refused`] where this binary can't work on it (L8).
     pub async fn read(lake: &Lake) -> Result<Self, Failure> {
         let mut journal = Self::none(None);
-        journal.refresh(lake).await?;
-        Ok(journal)
+        match journal.refreshed(lake).await {
+            Ok(read) => read.map(|()| journal),
+            Err(Trouble::Refused(why)) => Err(unreadable(&why)),
+            Err(trouble @ (Trouble::Moved | Trouble::Lost(_))) => Err(trouble.access("the ledger")),
+        }
     }
 
     /// The same where a ledger that is damaged is taken for none.
@@ -348,6 +351,13 @@ pub async fn create_table(
     let protocol = serde_json::from_value(serde_json::json!({"minReaderVersion": 1, "minWriterVersion": 2}))
         .map_err(|error| Trouble::Refused(error.into()))?;
     commit::create(&handle, vec![Action::Protocol(protocol), Action::Metadata(metadata)], put).await
+}
+
+/// The store has answered, and what it has is no ledger.
+fn unreadable(why: &anyhow::Error) -> Failure {
+    let finding = Finding::new(Class::Access, "D7", format!("the ledger can't be read: {why:#}"));
+    let way_out = "see that the store is whole; where the ledger is damaged, rebuild it from the tables: triphase repair rebuild --reason …";
+    Failure::Refused(Box::new(finding.way_out(way_out)))
 }
 
 fn format(text: Option<&str>) -> Result<Format, Failure> {

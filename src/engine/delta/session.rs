@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     action::{Action, Handlers},
-    engine::{Access, Answer, Attempt, Failure, Held, Hold, Me, Object, Session, Where, holder},
+    engine::{Access, Answer, Attempt, Before, Failure, Held, Hold, Me, Object, Session, Where, holder},
     ledger::{HistoryRow, Ledger, Left, Traces, Verdict},
     model::{Class, Dialect, Finding, Phase, StepId, Verb},
-    ops,
+    ops::{self, Detail, TableState},
     target::Target,
 };
 use std::{
@@ -283,39 +283,52 @@ impl LakeSession {
         Ok(if newest.is_some_and(|newest| newest >= txn) { Verdict::Applied } else { Verdict::Not })
     }
 
-    /// What operations are derived from.
-    async fn tables(&self, asked: &[(String, ops::Detail)]) -> Result<ops::Lake, Failure> {
+    /// What operations are derived from. Of several names of one table the first counts, and the most that is asked by any.
+    async fn tables(&self, asked: &[(String, Detail)]) -> Result<ops::Lake, Failure> {
         let mut lake = ops::Lake { writers: self.writers.clone(), ..ops::Lake::default() };
-        let none = self.journal.lock().await.format.is_none();
-        let mut places: BTreeMap<url::Url, &String> = BTreeMap::new();
+        let mut places: BTreeMap<url::Url, (&String, Detail)> = BTreeMap::new();
         for (name, detail) in asked {
-            let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
             let Ok(place) = self.lake.place(name) else { continue };
-            if let Some(first) = places.get(&place) {
+            let (first, most) = places.entry(place).or_insert((name, *detail));
+            if *first != name {
                 lake.same.insert(name.clone(), String::clone(first));
-                continue;
+                *most = (*most).max(*detail);
             }
-            places.insert(place.clone(), name);
-            if let Some(table) = self.lake.head(&place).await.map_err(access)? {
-                // What would be derived is what was derived once already.
-                if none && let Some(id) = traces::lately(&table.log, table.version()).await.map_err(access)? {
-                    return Err(traces::lost(name, &id));
+        }
+        for (place, (name, detail)) in places {
+            match self.table(&place, name, detail).await {
+                Ok(Some(state)) => drop(lake.tables.insert(name.clone(), state)),
+                Ok(None) => {}
+                Err(Failure::Access(why)) if detail == Detail::Glance => {
+                    lake.unread.insert(name.clone(), format!("{why:#}"));
                 }
-                let mut state = acts::state(&table).map_err(access)?;
-                let sized = match detail {
-                    ops::Detail::Shape | ops::Detail::Rows => false,
-                    ops::Detail::SizeUnlessMapped => !state.mapped(),
-                    ops::Detail::Size => true,
-                };
-                if sized {
-                    state = acts::sized(&table.whole(table.version()).await.map_err(access)?).map_err(access)?;
-                } else if *detail > ops::Detail::Shape && !table.has_files().await.map_err(access)? {
-                    state.rows = Some(0);
-                }
-                lake.tables.insert(name.clone(), state);
+                Err(failure) => return Err(failure),
             }
         }
         Ok(lake)
+    }
+
+    async fn table(&self, place: &url::Url, name: &str, detail: Detail) -> Result<Option<TableState>, Failure> {
+        let access = |trouble: Trouble| trouble.access(&format!("table `{name}`"));
+        let Some(table) = self.lake.head(place).await.map_err(access)? else { return Ok(None) };
+        // What would be derived is what was derived once already.
+        if self.journal.lock().await.format.is_none()
+            && let Some(id) = traces::lately(&table.log, table.version()).await.map_err(access)?
+        {
+            return Err(traces::lost(name, &id));
+        }
+        let mut state = acts::state(&table).map_err(access)?;
+        let sized = match detail {
+            Detail::Glance | Detail::Shape | Detail::Rows => false,
+            Detail::SizeUnlessMapped => !state.mapped(),
+            Detail::Size => true,
+        };
+        if sized {
+            state = acts::sized(&table.whole(table.version()).await.map_err(access)?).map_err(access)?;
+        } else if detail > Detail::Shape && !table.has_files().await.map_err(access)? {
+            state.rows = Some(0);
+        }
+        Ok(Some(state))
     }
 
     /// Reads what the tables say, and holds the next ledger and lease to it.
@@ -386,7 +399,7 @@ impl Session for LakeSession {
         Box::pin(async move { self.attempted_of(&attempt).await })
     }
 
-    fn lake<'a>(&'a self, tables: &'a [(String, ops::Detail)]) -> Answer<'a, ops::Lake> {
+    fn lake<'a>(&'a self, tables: &'a [(String, Detail)]) -> Answer<'a, ops::Lake> {
         Box::pin(self.tables(tables))
     }
 
@@ -399,20 +412,16 @@ impl Session for LakeSession {
         })
     }
 
-    fn forbids<'a>(
-        &'a self,
-        action: &'a Action,
-        before: &'a BTreeSet<(StepId, Verb)>,
-    ) -> Answer<'a, Option<ops::Refusal>> {
+    fn forbids<'a>(&'a self, action: &'a Action, before: &'a Before) -> Answer<'a, Option<ops::Refusal>> {
         Box::pin(async move {
             match action {
                 Action::Operation { act, step, .. } => {
                     let mut undone = self.journal.lock().await.fold.undone();
-                    undone
-                        .extend(before.iter().filter(|(_, verb)| *verb == Verb::RollbackAdd).map(|(id, _)| id.clone()));
-                    acts::forbids(&self.lake, act, &Whose { id: step.clone(), undone }, before).await
+                    let back = before.handlers.iter().filter(|(_, verb)| *verb == Verb::RollbackAdd);
+                    undone.extend(back.map(|(id, _)| id.clone()));
+                    acts::forbids(&self.lake, act, &Whose { id: step.clone(), undone }, &before.handlers).await
                 }
-                Action::Sql { text, .. } => dml::forbids(&self.lake, text).await,
+                Action::Sql { text, .. } => dml::forbids(&self.lake, text, before).await,
                 Action::Expect { .. } | Action::Shell { .. } => Ok(None),
             }
         })

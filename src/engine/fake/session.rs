@@ -52,7 +52,12 @@ impl Session for Open {
         Box::pin(async {
             self.call(|state| {
                 let mut lake = state.lake.clone();
-                lake.tables.retain(|name, _| tables.iter().any(|(asked, _)| asked == name));
+                let asked = |name: &String| tables.iter().find(|(asked, _)| asked == name).map(|(_, detail)| *detail);
+                lake.tables.retain(|name, _| asked(name).is_some() && !state.lake.unread.contains_key(name));
+                lake.unread.retain(|name, _| asked(name).is_some());
+                if let Some((_, why)) = lake.unread.iter().find(|(name, _)| asked(name) > Some(Detail::Glance)) {
+                    return Err(Failure::Access(anyhow!("{why}")));
+                }
                 Ok(lake)
             })
         })

@@ -4,13 +4,15 @@
 use super::{
     command,
     operations::{lake, project},
-    states,
+    states, with,
 };
 use crate::{
     engine::fake::Fake,
     event::End,
-    model::{Class, Dialect, Guards, PhaseState, Reach},
+    model::{Class, Dialect, Finding, Guards, PhaseState, Reach},
     ops::{Field, TableState},
+    plan::tests::fixture,
+    release::Project,
     sql,
 };
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
@@ -21,13 +23,14 @@ const NAMES: [&str; 5] = ["id", "amount", "note", "price", "loud"];
 /// The first release's operation, and the second's.
 const PAIRS: [(&str, &str); 4] = [
     (RENAME, "drop_column: {table: sales, column: price}"),
-    (RENAME, "change_type: {table: sales, column: price, type: long, down: CAST(price AS string)}"),
+    (NEVER_NULL, RENAME),
     (CHANGE, "drop_column: {table: sales, column: amount}"),
     (GONE, "add_column: {table: sales, column: amount, type: long}"),
 ];
 
 const RENAME: &str = "rename_column: {table: sales, column: amount, to: price}";
 const CHANGE: &str = "change_type: {table: sales, column: amount, type: long, down: CAST(amount AS string)}";
+const NEVER_NULL: &str = "set_not_null: {table: sales, column: amount, up: note}";
 const GONE: &str = "drop_column: {table: sales, column: amount}";
 
 /// What keeps everybody from writing a table: a constraint or generated column over one that is not there.
@@ -65,10 +68,14 @@ fn ended(states: &BTreeMap<String, PhaseState>) -> bool {
     })
 }
 
+fn overlapping() -> Guards {
+    Guards { require_previous: Some(Reach::Added), ..Guards::default() }
+}
+
 async fn every_order(first: &str, second: &str) {
     let releases =
         project(&[("v1", &format!("steps:\n  a:\n    {first}\n")), ("v2", &format!("steps:\n  b:\n    {second}\n"))]);
-    let guards = Guards { require_previous: Some(Reach::Added), ..Guards::default() };
+    let guards = overlapping();
     let verbs = ["add", "simdrop", "drop", "rollback_simdrop", "rollback_add"];
     let commands: Vec<String> =
         ["v1", "v2"].iter().flat_map(|release| verbs.map(|verb| format!("{verb} {release} --accept-loss"))).collect();
@@ -123,4 +130,112 @@ async fn releases_that_overlap_on_one_column() {
     for (first, second) in PAIRS {
         every_order(first, second).await;
     }
+}
+
+/// Releases `v1`, `v2`, … of the steps `a`, `b`, …, each an operation.
+fn releases(steps: &[&str]) -> Project {
+    let named = steps.iter().zip('a'..).enumerate();
+    let texts: Vec<_> =
+        named.map(|(at, (step, name))| (format!("v{}", at + 1), format!("steps:\n  {name}:\n    {step}\n"))).collect();
+    project(&texts.iter().map(|(version, text)| (version.as_str(), text.as_str())).collect::<Vec<_>>())
+}
+
+async fn done(fake: &Fake, project: &Project, commands: &[&str]) {
+    for text in commands {
+        let end = command(fake, &overlapping(), project, text).await.end;
+        assert!(matches!(end, End::Done), "{text}: {end:?}");
+    }
+}
+
+async fn refused(fake: &Fake, project: &Project, text: &str) -> Vec<Finding> {
+    match command(fake, &overlapping(), project, text).await.end {
+        End::Refused(findings) => findings,
+        end => panic!("{text}: {end:?}"),
+    }
+}
+
+/// Another table, as the first.
+fn with_another(name: &str) -> Fake {
+    let fake = lake();
+    let sales = fake.state().lake.tables["sales"].clone();
+    fake.state().lake.tables.insert(name.to_owned(), sales);
+    fake
+}
+
+/// A step forward names a later step that is in its way, as one back does: the last, not one that happens to be about the table.
+#[tokio::test]
+async fn the_step_in_the_way_is_named() {
+    let comment = "set_comment: {table: sales, comment: harmless}";
+    let (fake, files) = (lake(), releases(&[NEVER_NULL, comment, RENAME]));
+    done(&fake, &files, &["add v1", "add v2", "add v3", "simdrop v3"]).await;
+    let [finding] = &refused(&fake, &files, "simdrop v1").await[..] else { panic!() };
+    assert!(
+        finding.way_out.starts_with(
+            "step `v3/c` is about the same table, and is simdropped: take it back first: triphase rollback_simdrop v3"
+        ),
+        "{finding:?}"
+    );
+    done(&fake, &files, &["rollback_simdrop v3", "simdrop v1"]).await;
+
+    let again = "add_column: {table: sales, column: amount, type: long}";
+    let (fake, files) = (lake(), releases(&[RENAME, comment, again]));
+    done(&fake, &files, &["add v1", "simdrop v1", "add v2", "add v3"]).await;
+    let [finding] = &refused(&fake, &files, "rollback_simdrop v1").await[..] else { panic!() };
+    assert!(
+        finding.way_out.starts_with(
+            "step `v3/c` is about the same table, and is added: take it back first: triphase rollback_add v3"
+        ),
+        "{finding:?}"
+    );
+    done(&fake, &files, &["rollback_add v3", "rollback_add v2", "rollback_simdrop v1"]).await;
+}
+
+#[tokio::test]
+async fn all_that_does_not_fit_is_said_at_once() {
+    let two = |operation: &str, more: &str| {
+        let one = |name: &str, table: &str| {
+            format!("  {name}_{operation}:\n    {operation}: {{table: {table}, column: amount{more}}}\n")
+        };
+        format!("steps:\n{}{}", one("a", "sales"), one("b", "other"))
+    };
+    let (first, second) = (two("set_not_null", ", up: note"), two("rename_column", ", to: price"));
+    let (fake, files) = (with_another("other"), project(&[("v1", &first), ("v2", &second)]));
+    done(&fake, &files, &["add v1", "add v2", "simdrop v2"]).await;
+    let findings = refused(&fake, &files, "simdrop v1").await;
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    let findings = refused(&fake, &files, "drop v2").await;
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    for finding in findings {
+        let way_out = "take `v2` back first: triphase rollback_simdrop v2; then finish that one: triphase simdrop v1";
+        assert_eq!(finding.way_out, way_out, "{finding:?}");
+    }
+}
+
+/// A step that the files say is deleted is as good as any other: its release can be taken back still.
+#[tokio::test]
+async fn a_deleted_step_keeps_its_way() {
+    let files = releases(&[RENAME, "drop_column: {table: sales, column: price}"]);
+    let fake = lake();
+    done(&fake, &files, &["add v1"]).await;
+    let deleted = format!("steps:\n  a:\n    deleted: true\n    {RENAME}\n");
+    let second = "steps:\n  b:\n    drop_column: {table: sales, column: price}\n";
+    let files = project(&[("v1", &deleted), ("v2", second)]);
+    done(&fake, &files, &["add v2"]).await;
+    let [finding] = &refused(&fake, &files, "simdrop v2").await[..] else { panic!() };
+    assert!(finding.message.contains("would leave step `v1/a`, which is added, no way on"), "{finding:?}");
+}
+
+/// A table that can't be read keeps the steps on other tables from nothing; its own do not begin.
+#[tokio::test]
+async fn a_table_that_can_not_be_read_is_in_nobody_elses_way() {
+    let (fake, files) = (with_another("other"), releases(&["drop_column: {table: other, column: note}", GONE]));
+    done(&fake, &files, &["add v1", "simdrop v1", "add v2", "simdrop v2"]).await;
+    let why = "table `other` can't be read: its log is damaged";
+    fake.state().lake.unread.insert("other".to_owned(), why.to_owned());
+    let target = fixture::target(overlapping());
+    let look = super::super::look(&target, &fake, &files, &fixture::request("rollback_simdrop v2")).await.unwrap();
+    assert!(look.plan.warnings.iter().any(|warning| warning.starts_with(why)), "{:?}", look.plan.warnings);
+    done(&fake, &files, &["rollback_simdrop v2"]).await;
+    let end = super::run(&with(&fake, &target), &files, &fixture::request("rollback_simdrop v1")).await.end;
+    assert_eq!(end, End::Access(why.to_owned()));
 }

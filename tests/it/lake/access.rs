@@ -181,11 +181,9 @@ fn a_url_leads_nowhere_else() {
     let ledger = shore.version("_triphase/ledger");
     for own in ["_triphase/ledger", "%5Ftriphase/ledger", "sales/../_triphase/ledger", "_triphase//ledger/"] {
         shore.release("v2", &format!("steps:\n  t:\n    add: DELETE FROM delta.`{root}/{own}`\n"));
-        shore.ends(1, "add v2").says("is triphase's own");
-        assert_eq!(shore.query("_triphase/ledger", "SELECT count(*) FROM t WHERE id <= 2"), ["2"], "{own}");
+        shore.ends(2, "add v2").says("is triphase's own");
+        assert_eq!(shore.version("_triphase/ledger"), ledger, "{own}");
     }
-    assert!(shore.version("_triphase/ledger") > ledger);
-    shore.ok("repair forget v2/t --reason test --yes");
     let gone = |table: &str| format!("steps:\n  gone:\n    drop_table: {{table: \"{table}\"}}\n");
     for own in ["_triphase/ledger".to_owned(), format!("{root}/_triphase/ledger")] {
         shore.release("v2", &gone(&own));

@@ -5,7 +5,7 @@ use super::{
     Shore,
     cases::{Case, Kind, Row, cases},
     python::Python,
-    tables::{first_rows, lake_of, seen, ways},
+    tables::{first_rows, lake_of, row, seen, ways},
 };
 use serde_json::{Value, json};
 use std::sync::{
@@ -24,16 +24,8 @@ impl Told {
     /// One row, one change, one deletion. What is refused (the run was first) is not in the table.
     fn round(&mut self, python: &Python, id: i64, new: bool) -> u32 {
         let mut done = 0;
-        let row = Row {
-            id,
-            region: Some(format!("r{}", id % 3)),
-            amount: Some((id * 10).to_string()),
-            note: format!("n{id}"),
-            size: Some(id),
-            late: false,
-            // On a table without column mapping, a value in the new column before simdrop would refuse the way back (D3).
-            new,
-        };
+        // On a table without column mapping, a value in the new column before simdrop would refuse the way back (D3).
+        let row = Row { new, ..row(id) };
         if python.call("put", json!([self.table, ways(&self.case, std::slice::from_ref(&row))])).is_ok() {
             self.rows.push(row);
             done += 1;

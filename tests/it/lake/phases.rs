@@ -137,17 +137,36 @@ fn a_failing_statement_is_recorded_and_goes_on_where_it_stopped() {
 fn what_a_table_refuses_is_a_failed_handler() {
     let shore = Shore::with_sales();
     for (statement, says) in [
-        ("UPDATE nowhere SET a = 1", "there is no table `nowhere` in the lake"),
         ("UPDATE sales SET colour = 1", "has no column `colour`: it has id, kind, amount"),
         ("INSERT INTO sales SELECT 1", "names 3 columns, and its query gives 1"),
         ("UPDATE sales SET amount = CAST('x' AS bigint)", "Cannot cast string 'x'"),
-        ("DELETE FROM _triphase.ledger", "triphase's own"),
     ] {
         shore.release("v1", &format!("steps:\n  s:\n    add: {statement}\n"));
         let version = shore.version("sales");
         shore.ends(1, "add v1").says(says).hides("the server says");
         assert_eq!(shore.version("sales"), version, "{statement}");
     }
+}
+
+/// A name that no table may have is as good as a mistake in the file; a table may still be made by a step before.
+#[test]
+fn a_statement_without_its_table_is_refused_by_the_plan() {
+    let shore = Shore::with_sales();
+    for (statement, code, says) in [
+        ("UPDATE nowhere SET a = 1", 7, "there is no table `nowhere` in the lake"),
+        ("DELETE FROM _triphase.ledger", 2, "triphase's own"),
+        ("DELETE FROM delta.`../other`", 2, "is no table's name"),
+    ] {
+        shore.release("v1", &format!("steps:\n  s:\n    add: {statement}\n"));
+        let everything = shore.everything();
+        shore.ends(code, "plan add v1").says(says).says("step `v1/s`");
+        shore.ends(code, "add v1").says(says);
+        assert!(shore.everything() == everything, "{statement}: refused, and something is changed");
+    }
+    let made = "  made:\n    create_table: {table: nowhere, columns: [{name: a, type: long}]}\n";
+    shore.release("v1", &format!("steps:\n{made}  s:\n    add: INSERT INTO nowhere VALUES (1)\n"));
+    shore.ok("add v1");
+    assert_eq!(shore.query("nowhere", "SELECT a FROM t"), ["1"]);
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn an_older_ledger_learns_what_has_happened_since() {
     for _ in 0..6 {
         shore.ends(5, "simdrop v2").says("D7");
     }
-    shore.ok(REBUILD).says("step `v2/nonote`");
+    shore.ok(REBUILD).says("step `v2/nonote`").hides("left no commit");
     // Of what left no commit this ledger goes on knowing what it knew.
     let said =
         |states: Vec<String>| states.into_iter().filter(|state| !state.starts_with("v2/fill")).collect::<Vec<_>>();
@@ -243,7 +243,8 @@ fn a_damaged_ledger_is_put_aside_and_purged_on_request() {
     for file in files(&own(&shore).join("ledger"), ".parquet") {
         std::fs::write(file, "no parquet").unwrap();
     }
-    shore.ends(8, "show");
+    shore.ends(8, "show").says("triphase repair rebuild --reason");
+    shore.ends(8, "ff").says("see that the store is whole; where the ledger is damaged, rebuild it");
     let everything = shore.everything();
     shore.ok("repair rebuild --noop --reason lost").says("the ledger can't be read");
     assert!(everything == shore.everything());

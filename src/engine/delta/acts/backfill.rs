@@ -31,7 +31,7 @@ pub struct Fill<'a> {
     /// The table's name.
     pub name: &'a str,
     pub set: &'a IndexMap<String, String>,
-    /// The rows that want it.
+    /// The rows that want it; over those beside them too, where there is a table beside.
     pub rows: &'a str,
     pub batch: Option<u64>,
     pub key: Option<&'a str>,
@@ -150,7 +150,10 @@ impl Fill<'_> {
         let refused = |trouble: Trouble| trouble.action(0);
         let state = super::table::state(table).map_err(refused)?;
         super::writable(&state).map_err(refused)?;
-        let wanting = looked.wanting(table, self.rows).await.map_err(refused)?;
+        if let Some(beside) = self.beside {
+            looked.fill(self.rows, beside.held(table).map_err(refused)?);
+        }
+        let wanting = looked.wanting(table, self.rows, self.beside).await.map_err(refused)?;
         let by = self.key.map(|key| state.field(key).map_or(key, |field| field.physical()));
         let all = files::live(table, by).map_err(refused)?;
         let files: Vec<Source> = all.into_iter().filter(|file| wanting.contains(&file.path)).collect();
@@ -181,19 +184,9 @@ impl Fill<'_> {
         Ok(if self.once { Round::Ended } else { Round::Filled })
     }
 
-    /// Fills one group; `false`: others have changed what it was made of.
-    async fn group(
-        &self,
-        run: &Run<'_>,
-        place: &Url,
-        order: Order<'_>,
-        making: &Making,
-        stage: &mut Stage,
-        looked: &mut Looked,
-    ) -> Result<bool, Failure> {
+    /// Sees that everything is produced that a group comes to; `false`: another run is at work.
+    async fn made(&self, run: &Run<'_>, order: Order<'_>, stage: &mut Stage) -> Result<bool, Failure> {
         let refused = |trouble: Trouble| trouble.action(0);
-        let mut patience = Patience::new(run.patience);
-        let put = if self.once { run.evidence.put("BACKFILL") } else { run.evidence.part("BACKFILL") };
         let covered: BTreeSet<&String> = stage.usable(order.files).iter().flat_map(|group| &group.sources).collect();
         let missing = order.files.iter().filter(|file| !covered.contains(&file.key));
         let missing: Vec<Source> = missing.cloned().collect();
@@ -219,6 +212,25 @@ impl Fill<'_> {
                 Err(Trouble::Moved) => return Ok(false),
                 Err(trouble) => return Err(refused(trouble)),
             }
+        }
+        Ok(true)
+    }
+
+    /// Fills one group; `false`: others have changed what it was made of.
+    async fn group(
+        &self,
+        run: &Run<'_>,
+        place: &Url,
+        order: Order<'_>,
+        making: &Making,
+        stage: &mut Stage,
+        looked: &mut Looked,
+    ) -> Result<bool, Failure> {
+        let refused = |trouble: Trouble| trouble.action(0);
+        let mut patience = Patience::new(run.patience);
+        let put = if self.once { run.evidence.put("BACKFILL") } else { run.evidence.part("BACKFILL") };
+        if !self.made(run, order, stage).await? {
+            return Ok(false);
         }
         let groups = stage.usable(order.files);
         validate::validate(stage, &groups, order, looked).await.map_err(refused)?;
@@ -265,7 +277,7 @@ impl Fill<'_> {
         self.set.iter().map(value).collect()
     }
 
-    /// Fills the few rows that came since they were filled; `false`: there are none.
+    /// Fills the few rows that came since they were filled.
     ///
     /// # Errors
     /// The action's.
@@ -275,13 +287,16 @@ impl Fill<'_> {
         place: &Url,
         table: &DeltaTable,
         looked: &mut Looked,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Round, Failure> {
         if !fed(table) {
-            return Ok(self.round(run, place, table, looked).await? != Round::Nothing);
+            return self.round(run, place, table, looked).await;
         }
         match self.update(table.clone(), &run.evidence.part("BACKFILL"), false).await {
-            Ok(()) => Ok(checks::count(table, self.rows).await.map_err(|trouble| trouble.action(0))? != 0),
-            Err(Trouble::Moved) => Ok(true),
+            Ok(()) => match checks::count(table, self.rows).await.map_err(|trouble| trouble.action(0))? {
+                0 => Ok(Round::Nothing),
+                _ => Ok(Round::Filled),
+            },
+            Err(Trouble::Moved) => Ok(Round::Moved),
             Err(trouble) => Err(trouble.action(0)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     super::{evidence::Whose, memory, trouble::Trouble},
+    beside::Beside,
     files,
     looked::Looked,
 };
@@ -57,7 +58,7 @@ pub async fn all(whose: &Whose, table: &DeltaTable, checks: &[Check], looked: &m
             }
             // Whoever runs the act has filled what there was; what came since is filled before the next try.
             Check::Filled { set: _, rows } => {
-                if !looked.wanting(table, rows).await?.is_empty() {
+                if !looked.wanting(table, rows, None).await?.is_empty() {
                     return Err(Trouble::Moved);
                 }
             }
@@ -104,16 +105,25 @@ pub async fn count_in(table: &DeltaTable, files: Option<&BTreeSet<String>>, cond
     counted(over(table, files, &format!("SELECT count(*) FROM t WHERE {condition}")).await?).await
 }
 
-/// Those of some files that have rows that meet a condition, and how many.
+/// Those of some files that have rows that meet a condition, and how many. `beside`: it is over that too.
 ///
 /// # Errors
 /// As [`count`].
-pub async fn among(table: &DeltaTable, rows: &str, files: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, Trouble> {
+pub async fn among(
+    table: &DeltaTable,
+    rows: &str,
+    files: &BTreeSet<String>,
+    beside: Option<&Beside>,
+) -> Result<BTreeMap<String, u64>, Trouble> {
     let context = memory::session();
     let provider = table.table_provider().with_session(Arc::new(context.state())).with_file_column(FILE);
     table.update_datafusion_session(&context.state())?;
     context.register_table("t", provider.with_file_paths(files.iter().map(String::as_str).map(escaped)).await?)?;
-    let query = format!("SELECT CAST({FILE} AS string), count(*) FROM t WHERE {rows} GROUP BY {FILE}");
+    let from = match beside {
+        Some(beside) => beside.register(&context, table).await?,
+        None => "t".to_owned(),
+    };
+    let query = format!("SELECT CAST({FILE} AS string), count(*) FROM {from} WHERE {rows} GROUP BY {FILE}");
     let batches = context.sql(&query).await?.collect().await?;
     let root = table.table_url().as_str().trim_end_matches('/');
     let mut met = BTreeMap::new();
@@ -175,7 +185,7 @@ pub async fn register(
 
 /// A file's path as the library's selection takes it: the paths that it gives are without escapes, and those that it takes are joined to
 /// the table's URL as they are.
-fn escaped(path: &str) -> String {
+pub(super) fn escaped(path: &str) -> String {
     if path.contains("://") { path.to_owned() } else { Path::from(path).to_string() }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     super::trouble::Trouble,
+    beside::Beside,
     checks::{self, among, counted, over},
     files::{self, Source},
     rewrite::Staged,
@@ -133,27 +134,35 @@ impl Looked {
         let fresh = Fresh::of(table, |key| seen.contains_key(key))?;
         if !fresh.files.is_empty() {
             self.now += fresh.files.len() as u64;
-            let found = among(table, rows, &fresh.paths()).await?;
+            let found = among(table, rows, &fresh.paths(), None).await?;
             seen.extend(fresh.files.into_iter().map(|(key, path)| (key, found.get(&path).copied().unwrap_or(0))));
         }
         let live = live(table)?;
         Ok(seen.iter().filter(|(key, _)| live.contains_key(*key)).map(|(_, count)| count).sum())
     }
 
-    /// The files that have rows that meet a condition, by their paths. A large file is read up to its first such row, small ones together.
+    /// The files that have rows that meet a condition, by their paths. A large file is read up to its first such row, small ones together,
+    /// and so are all where the condition is over another table beside.
     ///
     /// # Errors
     /// As [`Looked::met`].
-    pub async fn wanting(&mut self, table: &DeltaTable, rows: &str) -> Result<BTreeSet<String>, Trouble> {
+    pub async fn wanting(
+        &mut self,
+        table: &DeltaTable,
+        rows: &str,
+        beside: Option<&Beside>,
+    ) -> Result<BTreeSet<String>, Trouble> {
         let seen = self.wants.entry(rows.to_owned()).or_default();
         let live = files::live(table, None)?;
-        let (large, small): (Vec<&Source>, Vec<&Source>) =
-            live.iter().filter(|file| !seen.contains_key(&file.key)).partition(|file| file.bytes >= LARGE);
+        let (large, small): (Vec<&Source>, Vec<&Source>) = live
+            .iter()
+            .filter(|file| !seen.contains_key(&file.key))
+            .partition(|file| beside.is_none() && file.bytes >= LARGE);
         self.now += (large.len() + small.len()) as u64;
         let mut found = BTreeSet::new();
         if !small.is_empty() {
             let paths = small.iter().map(|file| file.path.clone()).collect();
-            found.extend(among(table, rows, &paths).await?.into_keys());
+            found.extend(among(table, rows, &paths, beside).await?.into_keys());
         }
         for file in &large {
             let query = format!("SELECT 1 FROM t WHERE {rows} LIMIT 1");

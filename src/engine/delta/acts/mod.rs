@@ -45,6 +45,7 @@ use crate::{
     ops::{Act, Check, Does, Edit, Refusal, TableState, apply_all, apply_in_place, coherent},
 };
 use anyhow::anyhow;
+use backfill::Round;
 use deltalake::{DeltaTable, kernel::Action};
 use looked::Looked;
 use std::{collections::BTreeSet, time::Duration};
@@ -85,23 +86,26 @@ impl Run<'_> {
             Does::Backfill { .. } | Does::Rewrite { .. } | Does::Recover { .. } => {}
         }
         let mut patience = Patience::new(self.patience);
-        let mut looked = Looked::default();
+        let (mut looked, mut first) = (Looked::default(), true);
         let mut table = self.open(&place, &act.table).await?;
         let mut standing = self.evidence.standing(&table).await?;
         while standing == Standing::Open {
             looked.at(&table::state(&table).map_err(|trouble| trouble.action(0))?);
             let since = table.version();
-            if self.settle(act, &place, &table, &mut looked).await? {
-                patience.lost(looked.now())?;
-            } else {
-                let tried = self.once(&place, &table, act, &mut looked).await?;
-                let ended = match decided(lake, &place, self.evidence, tried).await {
-                    Err(Failure::Handler { .. }) if stop.signal().is_some() => return Err(Failure::Stopped),
-                    ended => ended?,
-                };
-                match ended {
-                    Ok(()) => return Ok(()),
-                    Err(Moved) => patience.wait(looked.now(), stop).await?,
+            match self.settle(act, &place, &table, &mut looked).await? {
+                // Nobody was in the way yet.
+                Round::Filled if std::mem::take(&mut first) => {}
+                Round::Filled | Round::Moved => patience.lost(looked.now())?,
+                Round::Nothing | Round::Ended => {
+                    let tried = self.once(&place, &table, act, &mut looked).await?;
+                    let ended = match decided(lake, &place, self.evidence, tried).await {
+                        Err(Failure::Handler { .. }) if stop.signal().is_some() => return Err(Failure::Stopped),
+                        ended => ended?,
+                    };
+                    match ended {
+                        Ok(()) => return Ok(()),
+                        Err(Moved) => patience.wait(looked.now(), stop).await?,
+                    }
                 }
             }
             table = self.newer(&place, &act.table, table).await?;
@@ -167,18 +171,19 @@ impl Run<'_> {
         }
     }
 
-    /// Fills the rows that checks want filled; `false`: there are none.
-    async fn settle(&self, act: &Act, place: &Url, table: &DeltaTable, looked: &mut Looked) -> Result<bool, Failure> {
+    /// Fills the rows that checks want filled.
+    async fn settle(&self, act: &Act, place: &Url, table: &DeltaTable, looked: &mut Looked) -> Result<Round, Failure> {
         for check in act.checks() {
             if let Check::Filled { set, rows } = check {
                 let (name, batch, key, once) = (act.table.as_str(), None, None, false);
                 let fill = backfill::Fill { name, set, rows, batch, key, once, beside: None };
-                if fill.settle(self, place, table, looked).await? {
-                    return Ok(true);
+                match fill.settle(self, place, table, looked).await? {
+                    Round::Nothing => {}
+                    round @ (Round::Filled | Round::Moved | Round::Ended) => return Ok(round),
                 }
             }
         }
-        Ok(false)
+        Ok(Round::Nothing)
     }
 
     async fn open(&self, place: &Url, name: &str) -> Result<DeltaTable, Failure> {

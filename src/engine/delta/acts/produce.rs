@@ -53,8 +53,8 @@ impl Order<'_> {
         self.states.0.partition_by != self.states.1.partition_by
     }
 
-    /// The query whose rows are written, over the table as `t`, the columns by their physical names.
-    pub fn query(&self) -> String {
+    /// The query whose rows are written, over the table as `t` or what it is joined to, the columns by their physical names.
+    pub fn query(&self, from: &str) -> String {
         let (state, next) = self.states;
         let ident = |name: &str| sql::ident(Dialect::Delta, name);
         let value = |name: &str| match self.columns.get(name) {
@@ -67,7 +67,6 @@ impl Order<'_> {
             .iter()
             .map(|field| format!("({}) AS {}", value(&field.name), ident(field.physical())))
             .collect();
-        let from = self.beside.map_or_else(|| "t".to_owned(), Beside::from);
         format!("SELECT {} FROM {from}", columns.join(", "))
     }
 }
@@ -82,14 +81,15 @@ pub async fn produce(run: &Run<'_>, order: Order<'_>, store: Arc<dyn ObjectStore
     let context = memory::session();
     let files = order.files.iter().map(|file| file.path.clone()).collect();
     checks::register(&context, order.table, Some(&files)).await?;
-    if let Some(beside) = order.beside {
-        beside.register(&context).await?;
-    }
+    let from = match order.beside {
+        Some(beside) => beside.register(&context, order.table).await?,
+        None => "t".to_owned(),
+    };
     let casts = shape.asked.fields().iter().map(|field| {
         let column = Expr::Column(Column::new_unqualified(field.name()));
         cast(column, field.data_type().clone()).alias(field.name())
     });
-    let mut frame = context.sql(&order.query()).await?.select(casts.collect::<Vec<_>>())?;
+    let mut frame = context.sql(&order.query(&from)).await?.select(casts.collect::<Vec<_>>())?;
     let by: Vec<String> =
         next.partition_by.iter().filter_map(|name| next.field(name)).map(|field| field.physical().to_owned()).collect();
     if order.sorts() && !by.is_empty() {

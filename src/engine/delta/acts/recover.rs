@@ -20,7 +20,7 @@ use deltalake::{DeltaTable, datafusion::common::Column, logstore::get_actions};
 use url::Url;
 
 /// Brings a column's values back from the version before the first commit of a handler of this step, for the rows of the same key that
-/// have NULL. Files are filled as a backfill fills them.
+/// have NULL. Files are filled as a backfill fills them; one that was there then has its own values still, and stays as it is.
 ///
 /// # Errors
 /// Where that version can no longer be read.
@@ -38,7 +38,7 @@ pub async fn recover(
     }
     let beside = Beside::new(old, column, key);
     let set = [(column.to_owned(), beside.value())].into();
-    let rows = format!("{} IS NULL", sql::ident(Dialect::Delta, column));
+    let rows = format!("{} IS NULL AND {} IS NOT NULL", sql::ident(Dialect::Delta, column), beside.value());
     let fill = Fill { name, set: &set, rows: &rows, batch: None, key: None, once: false, beside: Some(&beside) };
     fill.run(run, place, table.clone(), looked).await
 }

@@ -16,7 +16,7 @@ use crate::{
         delta::{dml, evidence::Evidence, lake::Lake, query, trouble::Trouble},
     },
     model::{Guards, StepId, Verb, Version},
-    ops::{Act, Does},
+    ops::{Act, Does, Edit},
     sql,
 };
 use deltalake::{DeltaTable, kernel::Action, logstore::get_actions};
@@ -101,6 +101,18 @@ fn staged(folder: &Path) -> (BTreeSet<String>, usize) {
         }
     }
     (data, log)
+}
+
+/// Appends rows, ids from 101 on, so many at most, until it is told to stop; how many it were.
+async fn appending(lake: Lake, stop: Stop, most: i64, value: fn(i64) -> Option<i64>) -> i64 {
+    let mut appended = 0;
+    while stop.signal().is_none() && appended < most {
+        appended += 1;
+        let id = 100 + appended;
+        let value = value(id).map_or_else(|| "NULL".to_owned(), |value| value.to_string());
+        statement(&lake, &format!("INSERT INTO t VALUES ({id}, {value})")).await;
+    }
+    appended
 }
 
 fn live(table: &DeltaTable) -> BTreeSet<String> {
@@ -230,20 +242,33 @@ async fn a_backfill_ends_under_steady_appends() {
     let lake = lake(folder.path());
     made(&lake, &[1, 2, 3, 4]).await;
     let (stop, stopped) = Stop::new();
-    let writer = tokio::spawn({
-        let lake = lake.clone();
-        async move {
-            let mut appended = 0;
-            while stopped.signal().is_none() && appended < 200 {
-                appended += 1;
-                statement(&lake, &format!("INSERT INTO t VALUES ({}, {})", 100 + appended, 200 + 2 * appended)).await;
-            }
-            appended
-        }
-    });
+    let writer = tokio::spawn(appending(lake.clone(), stopped, 200, |id| Some(2 * id)));
     act(&lake, 1 << 40, backfill(Some(1))).await.unwrap();
     stop.send(Some(2)).unwrap();
     let appended = writer.await.unwrap();
     holds(&lake, &format!("SELECT count(*) = {} AND count(DISTINCT id) = count(*) FROM t", appended + 4)).await;
     holds(&lake, "SELECT count(*) = 0 FROM t WHERE v IS DISTINCT FROM id * 2").await;
+}
+
+/// What nobody has touched since holds its own values, and a row that had none then has none to get: neither file is written anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_come_back_only_to_files_that_have_lost_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = lake(folder.path());
+    made(&lake, &[4]).await;
+    for id in 1..=3 {
+        statement(&lake, &format!("INSERT INTO t VALUES ({id}, {})", id * 2)).await;
+    }
+    let edits = vec![Edit::SetProperty { key: "my.hidden".to_owned(), value: "1".to_owned() }];
+    act(&lake, 1 << 20, Does::Commit { checks: vec![], edits }).await.unwrap();
+    statement(&lake, "UPDATE t SET v = NULL WHERE id = 2").await;
+    statement(&lake, "INSERT INTO t VALUES (9, NULL)").await;
+    let before = live(&table(&lake).await);
+    let recover = || Does::Recover { column: "v".into(), key: vec!["id".into()], since: Verb::Add };
+    act(&lake, 1 << 40, recover()).await.unwrap();
+    let after = live(&table(&lake).await);
+    assert_eq!(before.difference(&after).count(), 1, "{before:?} {after:?}");
+    holds(&lake, "SELECT count(*) = 3 AND count(*) FILTER (WHERE v IS DISTINCT FROM id * 2) = 0 FROM t WHERE id < 4")
+        .await;
+    holds(&lake, "SELECT count(*) = 2 FROM t WHERE id >= 4 AND v IS NULL").await;
 }

@@ -1,7 +1,7 @@
 //! Others commit first, again and again: what an act has looked at stays looked at.
 
 use super::*;
-use crate::ops::{Check, Edit};
+use crate::ops::Check;
 
 fn edits(key: &str) -> Vec<Edit> {
     vec![Edit::SetProperty { key: key.to_owned(), value: "1".to_owned() }]
@@ -143,16 +143,7 @@ async fn a_backfill_ends_though_rows_that_want_it_come_without_a_pause() {
     let lake = lake(folder.path());
     made(&lake, &[1, 2, 3, 4]).await;
     let (stop, stopped) = Stop::new();
-    let writer = tokio::spawn({
-        let lake = lake.clone();
-        async move {
-            let mut id = 100;
-            while stopped.signal().is_none() {
-                id += 1;
-                statement(&lake, &format!("INSERT INTO t VALUES ({id}, NULL)")).await;
-            }
-        }
-    });
+    let writer = tokio::spawn(appending(lake.clone(), stopped, i64::MAX, |_| None));
     let (evidence, never) = (evidence("s", 1 << 40), Stop::never());
     let run = Run { lake: &lake, evidence: &evidence, patience: Duration::from_secs(3), stop: &never };
     let ended = run.act(&Act::new("t", backfill(None))).await;
@@ -160,4 +151,17 @@ async fn a_backfill_ends_though_rows_that_want_it_come_without_a_pause() {
     writer.await.unwrap();
     assert!(ended.is_ok(), "{ended:?}");
     holds(&lake, "SELECT count(*) = 4 FROM t WHERE id < 100 AND v = id * 2").await;
+}
+
+/// Who fills what wants it has lost to nobody: the act goes on, though it may not lose once.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_filled_first_are_no_lost_race() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = lake(folder.path());
+    made(&lake, &[1, 2]).await;
+    let filled = Check::Filled { set: columns("id * 2"), rows: "(`v` IS DISTINCT FROM (id * 2))".to_owned() };
+    let (evidence, never) = (evidence("s", 1 << 40), Stop::never());
+    let run = Run { lake: &lake, evidence: &evidence, patience: Duration::ZERO, stop: &never };
+    run.act(&Act::new("t", commit(filled))).await.unwrap();
+    holds(&lake, "SELECT count(*) = 2 FROM t WHERE v = id * 2").await;
 }
