@@ -1,6 +1,6 @@
 //! Commits one unit of a plan: asks where it must, retries what traffic stopped, records what failed.
 
-use super::Context;
+use super::{Context, ending::ending};
 use crate::{
     action::Action,
     engine::{Failure, Hold, NothingRan, OwnWords, Session, Stop},
@@ -69,7 +69,9 @@ pub(super) async fn commit(
     let once = inside || waits_itself(session.dialect(), &cut.unit);
     match until_committed(context, hold, &task.id, task.verb, &cut.unit, once).await {
         Ok(_) => {
-            tell_ended(context, plan, &cut, begins, began.elapsed(), done);
+            for ended in ending(plan, &cut, begins) {
+                ended.tell(context, began.elapsed(), done);
+            }
             Ok(None)
         }
         Err((failure, by)) => {
@@ -79,35 +81,6 @@ pub(super) async fn commit(
             let end = broken_off(context, hold, plan, &cut, &indices, inside, (failure, by)).await?;
             Ok(Some((end, way)))
         }
-    }
-}
-
-/// Tells which tasks ended with a unit, in the plan's order: some that rode along come before the unit's own task, some after it.
-fn tell_ended(
-    context: &Context<'_>,
-    plan: &Plan,
-    cut: &Cut,
-    begins: bool,
-    elapsed: Duration,
-    done: &mut Vec<(StepId, Verb)>,
-) {
-    let mut ended = cut.empties.clone();
-    if cut.last && !ended.contains(&cut.task) {
-        ended.push(cut.task);
-    }
-    ended.sort_unstable();
-    for index in ended {
-        let task = &plan.tasks[index];
-        let (id, verb) = (task.id.clone(), task.verb);
-        let own = index == cut.task && !cut.empties.contains(&index);
-        let told = index == cut.task && !begins;
-        if !own && !told {
-            (context.tell)(Event::Started { id: id.clone(), verb, task: index, of: plan.tasks.len() });
-        }
-        let took = if own { elapsed } else { Duration::ZERO };
-        let empty = task.handler.actions.is_empty();
-        (context.tell)(Event::Finished { id: id.clone(), verb, empty, took });
-        done.push((id, verb));
     }
 }
 
