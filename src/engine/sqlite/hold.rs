@@ -44,7 +44,11 @@ impl<'a> FileHold<'a> {
     }
 
     async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
+        let made = self.session.hint();
         let mut link = self.session.link_or_create().await?;
+        if let Some(hint) = made {
+            tracing::warn!("{} was not there, and is made now{hint}", self.session.settings.file.display());
+        }
         let link = &mut *link;
         let written = async {
             link.settle(&self.session.settings).await?;
