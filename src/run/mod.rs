@@ -12,7 +12,7 @@ mod tests;
 mod word;
 
 pub use look::{Look, history, ledger, look, objects, proposed, rows, unready};
-pub use word::repair;
+pub use word::{afterwards, repair};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
