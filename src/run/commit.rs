@@ -30,14 +30,7 @@ pub(super) async fn commit(
     let task = &plan.tasks[cut.task];
     let mut way = way_out(session.dialect(), task, &cut);
     if let Some(signal) = context.stop.signal() {
-        // A client may go on to its end though it was told to stop: then nobody is at work any more, and nothing stands open.
-        if matches!(cut.before.state, PhaseState::Running | PhaseState::RollingBack) && !cut.clears {
-            let mut entry = broken(plan, &cut, None, "interrupted", Broken::Interrupted);
-            if let Entry::Step { row, .. } = &mut entry {
-                row.trying = None;
-            }
-            record(context, hold, &entry).await?;
-        }
+        stopped_between(context, hold, plan, &cut).await?;
         return Ok(Some((End::Interrupted(signal), way)));
     }
     let of = plan.tasks.len();
@@ -82,6 +75,19 @@ pub(super) async fn commit(
             Ok(Some((end, way)))
         }
     }
+}
+
+/// Records that a run was told to stop before a unit, in the middle of its task. A client may go on to its end though it was told to stop:
+/// then nobody is at work any more, and nothing stands open.
+async fn stopped_between(context: &Context<'_>, hold: &dyn Hold, plan: &Plan, cut: &Cut) -> Result<(), Failure> {
+    if !matches!(cut.before.state, PhaseState::Running | PhaseState::RollingBack) || cut.clears {
+        return Ok(());
+    }
+    let mut entry = broken(plan, cut, None, "interrupted", Broken::Interrupted);
+    if let Entry::Step { row, .. } = &mut entry {
+        row.trying = None;
+    }
+    record(context, hold, &entry).await
 }
 
 /// Tells and records how a unit was broken off. `indices`: which of the handler's actions its own are; `inside`: one of them may have

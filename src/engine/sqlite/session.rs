@@ -172,7 +172,7 @@ impl FileSession {
     }
 
     async fn there(&self, connection: &mut SqliteConnection) -> Result<There, Failure> {
-        let query = self.rows.there_query().unwrap_or_default();
+        let query = self.rows.there_in_sqlite();
         Ok(Rows::there(&texts(connection, &query).await.map_err(|error| self.failed(error))?))
     }
 
