@@ -142,8 +142,8 @@ pub struct Outcome {
     pub waits: Vec<Wait>,
     /// "Nothing to do", "the target is ahead".
     pub notes: Vec<String>,
-    /// The command to run next, with a reason: `roll out v2, then: triphase simdrop v2`. Empty only where it was refused, and the refusal's own
-    /// words say what to do.
+    /// The command to run next, with a reason: `roll out v2, then: triphase simdrop v2`; after `--noop` the same without it. Empty only where it
+    /// was refused, and the refusal's own words say what to do.
     pub next: String,
 }
 

@@ -81,7 +81,7 @@ pub fn adopt(app: &App, scene: &Scene, written: &[(String, String)], repair: &Re
     if app.global.noop {
         app.at(scene.target.name(), &place);
         let notes = super::repair::would(&seen);
-        return Ok(Outcome { notes, ..End::Done.into() });
+        return Ok(Outcome { notes, next: super::plan::itself(&app.words), ..End::Done.into() });
     }
     let asks = !seen.entries.is_empty() && facts.ledger.in_force(&scene.target.guards).is_protected();
     let mut outcome = work::under(app, scene, async |context| {

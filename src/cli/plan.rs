@@ -46,10 +46,11 @@ fn valued() -> Vec<String> {
 }
 
 /// The command that was looked at, as it would be typed to run it.
-fn itself(typed: &[String]) -> String {
+pub fn itself(typed: &[String]) -> String {
     let valued = valued();
     let mut words: Vec<String> = vec![];
-    let (mut planned, mut value) = (false, false);
+    // The first word that is neither a flag nor a flag's value is the program, the second its command.
+    let (mut bare, mut value) = (0, false);
     for word in typed {
         let flags =
             word.strip_prefix('-').filter(|flags| !flags.is_empty() && flags.chars().all(|c| "nvqy".contains(c)));
@@ -59,8 +60,11 @@ fn itself(typed: &[String]) -> String {
                 words.extend((!left.is_empty()).then(|| format!("-{left}")));
             }
             (false, None) if word == "--noop" => {}
-            (false, None) if word == "plan" && !planned => planned = true,
-            _ => words.push(word.clone()),
+            (false, None) if word == "plan" && bare == 1 => bare += 1,
+            _ => {
+                bare += usize::from(!value && !word.starts_with('-'));
+                words.push(word.clone());
+            }
         }
         value = !value && valued.contains(word);
     }
@@ -98,6 +102,7 @@ mod tests {
             ("triphase --noop -n drop v1 --yes", "triphase drop v1 --yes"),
             ("triphase --env-file plan --wait-lock 1s plan ff", "triphase --env-file plan --wait-lock 1s ff"),
             ("triphase -p 'a plan -n' plan ff", "triphase -p 'a plan -n' ff"),
+            ("triphase repair accept v1/a -n --reason plan", "triphase repair accept v1/a --reason plan"),
         ] {
             // As a shell splits it.
             let mut quoted = false;

@@ -3,6 +3,7 @@
 use super::{
     app::{App, Halt},
     args::{About as Args, Repair as RepairArgs},
+    plan::itself,
     scene::Scene,
     work,
 };
@@ -61,8 +62,12 @@ pub fn carried_out(app: &App, scene: &Scene, project: &Project, repair: &Repair)
         let (place, plan) = app.wait(run::proposed(&scene.target, scene.driver, project, repair))??;
         app.at(scene.target.name(), &place);
         let notes = would(&plan);
-        let end = if plan.findings.is_empty() { End::Done } else { End::Refused(plan.findings) };
-        Outcome { notes, ..end.into() }
+        if plan.findings.is_empty() {
+            let next = if plan.is_empty() { run::afterwards(repair).to_owned() } else { itself(&app.words) };
+            Outcome { notes, next, ..End::Done.into() }
+        } else {
+            Outcome { notes, ..End::Refused(plan.findings).into() }
+        }
     } else {
         work::under(app, scene, async |context| run::repair(context, project, repair).await)?
     })

@@ -10,6 +10,7 @@ mod meter;
 pub mod mysql;
 pub mod postgres;
 pub mod rows;
+mod sent;
 mod silent;
 pub mod sqlite;
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What the engines with servers share: answers as text, the one value of an `expect`, what a broken connection means, how a statement in
-//! flight is cancelled, and whose sessions must be gone before the lock is given. What is sent is logged here, SQLite's too.
+//! flight is cancelled, and whose sessions must be gone before the lock is given.
 
 use super::{
     Failure, Me, Stop,
@@ -101,12 +101,6 @@ pub(super) async fn read<Q, R: Row>(
             Err(cause) => return Err((results, cause)),
         }
     }
-}
-
-/// Logs a text that is about to be sent, for who looks for a fault (`-vv`). No password of a target is in it: connections are opened by
-/// options, not by text.
-pub(super) fn sent(text: &str) {
-    tracing::debug!(sql = text, "sent");
 }
 
 /// Says goodbye. What goes wrong with that is nobody's loss, and nobody waits for it for long.

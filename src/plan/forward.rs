@@ -36,25 +36,7 @@ pub(super) fn advance(
     out_of_order: bool,
 ) -> Advance {
     let mut advance = Advance::default();
-    let mut todo = Vec::new();
-    for step in guards::counted(release).filter(|step| only.is_none_or(|only| only.id == step.id)) {
-        let at = played.phase_of(step, phase);
-        match next(at.state, Way::Forward, at.committed()) {
-            Next::Nothing => {}
-            Next::Run => todo.push(step),
-            Next::Resume => {
-                match resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())) {
-                    Ok(_) => todo.push(step),
-                    Err(finding) => advance.findings.push(finding),
-                }
-            }
-            Next::OnlyIfNamed if named || !step.has(phase.verb()) => todo.push(step),
-            Next::OnlyIfNamed => advance.refused.push(guards::only_if_named(phase, &step.id, &at.who, at.at)),
-            // A rollback that is open refuses the whole release, below.
-            Next::FinishRollback => todo.push(step),
-            Next::MarkRolledBack | Next::RunAsking => unreachable!("the forward half of the table has no such answer"),
-        }
-    }
+    let todo = taken_up(played, release, phase, only, named, &mut advance);
     // What was rolled back is not passed by its neighbours' empty phases either.
     if todo.is_empty() {
         return advance;
@@ -88,6 +70,37 @@ pub(super) fn advance(
     }
     advance.tasks = todo.into_iter().map(|step| task(played, step, phase)).collect();
     advance
+}
+
+/// The steps that have something to do in a phase, by their own state alone; what that state refuses goes to `advance`.
+fn taken_up<'a>(
+    played: &Played<'_>,
+    release: &'a Release,
+    phase: Phase,
+    only: Option<&Step>,
+    named: bool,
+    advance: &mut Advance,
+) -> Vec<&'a Step> {
+    let mut todo = Vec::new();
+    for step in guards::counted(release).filter(|step| only.is_none_or(|only| only.id == step.id)) {
+        let at = played.phase_of(step, phase);
+        match next(at.state, Way::Forward, at.committed()) {
+            Next::Nothing => {}
+            Next::Run => todo.push(step),
+            Next::Resume => {
+                match resume::resume(played, &step.id, phase.verb(), at, step.handlers.get(&phase.verb())) {
+                    Ok(_) => todo.push(step),
+                    Err(finding) => advance.findings.push(finding),
+                }
+            }
+            Next::OnlyIfNamed if named || !step.has(phase.verb()) => todo.push(step),
+            Next::OnlyIfNamed => advance.refused.push(guards::only_if_named(phase, &step.id, &at.who, at.at)),
+            // A rollback that is open refuses the whole release, below.
+            Next::FinishRollback => todo.push(step),
+            Next::MarkRolledBack | Next::RunAsking => unreachable!("the forward half of the table has no such answer"),
+        }
+    }
+    todo
 }
 
 /// The steps that an add of a release would run.

@@ -1,6 +1,6 @@
 //! Commits one unit of a plan: asks where it must, retries what traffic stopped, records what failed.
 
-use super::Context;
+use super::{Context, ending::ending};
 use crate::{
     action::Action,
     engine::{Failure, Hold, NothingRan, OwnWords, Session, Stop},
@@ -30,14 +30,7 @@ pub(super) async fn commit(
     let task = &plan.tasks[cut.task];
     let mut way = way_out(session.dialect(), task, &cut);
     if let Some(signal) = context.stop.signal() {
-        // A client may go on to its end though it was told to stop: then nobody is at work any more, and nothing stands open.
-        if matches!(cut.before.state, PhaseState::Running | PhaseState::RollingBack) && !cut.clears {
-            let mut entry = broken(plan, &cut, None, "interrupted", Broken::Interrupted);
-            if let Entry::Step { row, .. } = &mut entry {
-                row.trying = None;
-            }
-            record(context, hold, &entry).await?;
-        }
+        stopped_between(context, hold, plan, &cut).await?;
         return Ok(Some((End::Interrupted(signal), way)));
     }
     let of = plan.tasks.len();
@@ -69,7 +62,9 @@ pub(super) async fn commit(
     let once = inside || waits_itself(session.dialect(), &cut.unit);
     match until_committed(context, hold, &task.id, task.verb, &cut.unit, once).await {
         Ok(_) => {
-            tell_ended(context, plan, &cut, begins, began.elapsed(), done);
+            for ended in ending(plan, &cut, begins) {
+                ended.tell(context, began.elapsed(), done);
+            }
             Ok(None)
         }
         Err((failure, by)) => {
@@ -82,33 +77,17 @@ pub(super) async fn commit(
     }
 }
 
-/// Tells which tasks ended with a unit, in the plan's order: some that rode along come before the unit's own task, some after it.
-fn tell_ended(
-    context: &Context<'_>,
-    plan: &Plan,
-    cut: &Cut,
-    begins: bool,
-    elapsed: Duration,
-    done: &mut Vec<(StepId, Verb)>,
-) {
-    let mut ended = cut.empties.clone();
-    if cut.last && !ended.contains(&cut.task) {
-        ended.push(cut.task);
+/// Records that a run was told to stop before a unit, in the middle of its task. A client may go on to its end though it was told to stop:
+/// then nobody is at work any more, and nothing stands open.
+async fn stopped_between(context: &Context<'_>, hold: &dyn Hold, plan: &Plan, cut: &Cut) -> Result<(), Failure> {
+    if !matches!(cut.before.state, PhaseState::Running | PhaseState::RollingBack) || cut.clears {
+        return Ok(());
     }
-    ended.sort_unstable();
-    for index in ended {
-        let task = &plan.tasks[index];
-        let (id, verb) = (task.id.clone(), task.verb);
-        let own = index == cut.task && !cut.empties.contains(&index);
-        let told = index == cut.task && !begins;
-        if !own && !told {
-            (context.tell)(Event::Started { id: id.clone(), verb, task: index, of: plan.tasks.len() });
-        }
-        let took = if own { elapsed } else { Duration::ZERO };
-        let empty = task.handler.actions.is_empty();
-        (context.tell)(Event::Finished { id: id.clone(), verb, empty, took });
-        done.push((id, verb));
+    let mut entry = broken(plan, cut, None, "interrupted", Broken::Interrupted);
+    if let Entry::Step { row, .. } = &mut entry {
+        row.trying = None;
     }
+    record(context, hold, &entry).await
 }
 
 /// Tells and records how a unit was broken off. `indices`: which of the handler's actions its own are; `inside`: one of them may have

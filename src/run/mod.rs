@@ -4,6 +4,7 @@
 
 mod again;
 mod commit;
+mod ending;
 mod lock;
 mod look;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod tests;
 mod word;
 
 pub use look::{Look, history, ledger, look, objects, proposed, rows, unready};
-pub use word::repair;
+pub use word::{afterwards, repair};
 
 use crate::{
     engine::{Driver, Failure, Hold, Me, Session, Stop, Where},
@@ -23,6 +24,7 @@ use crate::{
     target::Target,
 };
 use again::{Again, Patience, ROUNDS};
+use ending::{Ending, ending};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Where a run tells what happens to it.
@@ -155,8 +157,8 @@ struct Going {
     /// The tasks that a person said yes to.
     confirmed: Option<Vec<plan::Task>>,
     done: Vec<(StepId, Verb)>,
-    /// The task whose answer was lost: done, if the next plan has it no more.
-    lost: Option<(StepId, Verb)>,
+    /// The tasks that end with the unit that was sent last: where its answer is lost, those are done that the next plan has no more.
+    lost: Vec<Ending>,
     /// The task whose answers were lost one after the other, how often, and why the last time.
     losing: Option<((StepId, Verb), u32, String)>,
     /// The request, held to the release that the first look chose.
@@ -285,12 +287,10 @@ fn nothing_to_do(
     if !unready.is_empty() {
         return Some(End::Refused(unready));
     }
-    if let Some(lost) = state.lost.take()
-        && !plan.tasks.iter().any(|task| (&task.id, task.verb) == (&lost.0, lost.1))
-    {
-        let (id, verb) = lost.clone();
-        (context.tell)(Event::Finished { id, verb, empty: false, took: Duration::ZERO });
-        state.done.push(lost);
+    for lost in std::mem::take(&mut state.lost) {
+        if !plan.tasks.iter().any(|task| lost.is_of(task)) {
+            lost.tell(context, Duration::ZERO, &mut state.done);
+        }
     }
     if !plan.tasks.is_empty() {
         return None;
@@ -383,23 +383,41 @@ async fn locked(
     (context.tell)(Event::Planned(Box::new(plan.clone())));
     lock::patiently(context, async || hold.begin(&plan.begin).await).await?;
     state.begun = true;
+    if let Some(end) = commit_each(context, session, hold, &facts, &plan, state).await? {
+        return Ok(end);
+    }
+    state.waits.clone_from(&plan.waits);
+    state.notes.clone_from(&plan.notes);
+    state.advice = Some(plan::advice(project, &plan::after(project, &facts, &plan), &context.target.guards));
+    Ok(End::Done)
+}
+
+/// Commits a plan's units, one by one. `Some`: the run ends at one of them, and why.
+async fn commit_each(
+    context: &Context<'_>,
+    session: &dyn Session,
+    hold: &dyn Hold,
+    facts: &Facts,
+    plan: &Plan,
+    state: &mut Going,
+) -> Result<Option<End>, Failure> {
     let mut told = None;
-    for cut in plan::cut(&plan, &facts.ledger, session.dialect()) {
+    for cut in plan::cut(plan, &facts.ledger, session.dialect()) {
         let begins = told.replace(cut.task) != Some(cut.task);
         let task = &plan.tasks[cut.task];
         let this = (task.id.clone(), task.verb);
-        state.lost = Some(this.clone());
         if let Some((losing, times, why)) = &state.losing
             && *losing == this
             && *times >= ROUNDS
         {
-            return commit::give_up(context, hold, &plan, &cut, *times, why).await;
+            return commit::give_up(context, hold, plan, &cut, *times, why).await.map(Some);
         }
-        match commit::commit(context, session, hold, &plan, cut, begins, &mut state.done).await {
-            Ok(None) => (state.lost, state.losing) = (None, None),
+        state.lost = ending(plan, &cut, begins);
+        match commit::commit(context, session, hold, plan, cut, begins, &mut state.done).await {
+            Ok(None) => (state.lost, state.losing) = (Vec::new(), None),
             Ok(Some((end, way))) => {
                 state.advice = way;
-                return Ok(end);
+                return Ok(Some(end));
             }
             Err(Failure::Lost(why)) => {
                 let before =
@@ -410,10 +428,7 @@ async fn locked(
             Err(failure) => return Err(failure),
         }
     }
-    state.waits.clone_from(&plan.waits);
-    state.notes.clone_from(&plan.notes);
-    state.advice = Some(plan::advice(project, &plan::after(project, &facts, &plan), &context.target.guards));
-    Ok(End::Done)
+    Ok(None)
 }
 
 /// What was confirmed is what happens, or nothing does (G9).

@@ -37,9 +37,14 @@ pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -
     };
     let mut outcome = Outcome { notes: state.notes, ..end.into() };
     if outcome.next.is_empty() {
-        outcome.next = if repair.about.mends() { "triphase check" } else { "triphase show" }.to_owned();
+        outcome.next = afterwards(repair).to_owned();
     }
     outcome
+}
+
+/// What to run once a person's word is recorded, or says nothing new.
+pub const fn afterwards(repair: &Repair) -> &'static str {
+    if repair.about.mends() { "triphase check" } else { "triphase show" }
 }
 
 /// What outlives a round of a person's word.

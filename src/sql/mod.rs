@@ -3,6 +3,7 @@
 
 mod alone;
 mod canonical;
+mod client;
 mod code;
 mod compound;
 mod concurrent;
@@ -23,6 +24,7 @@ mod transaction;
 
 pub use alone::foreign_keys;
 pub use canonical::canonical;
+pub use client::{for_psql, for_sqlite3};
 pub use concurrent::{Concurrent, Shape, index_concurrently};
 pub use ddl::{Change, Ddl, Named, Object, ddl, ddl_in};
 pub use expression::{expression, names_in, rename_in, replace_in, spell_in};

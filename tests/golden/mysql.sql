@@ -10,7 +10,7 @@ SET @triphase_demand = IF((GET_LOCK('triphase shop 8d9001d32c6a703d', 0) = 1), '
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;
-SET @triphase_demand = IF((NOT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = 'shop' AND table_name = 'triphase_meta')), 'DO 0', 'SELECT 1 FROM `triphase: there is a ledger by now; make this script again`');
+SET @triphase_demand = IF((NOT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = 'shop' AND table_name IN ('triphase_meta', 'triphase_run', 'triphase_ledger', 'triphase_history'))), 'DO 0', 'SELECT 1 FROM `triphase: there is a ledger by now; make this script again`');
 PREPARE triphase_demand FROM @triphase_demand;
 EXECUTE triphase_demand;
 DEALLOCATE PREPARE triphase_demand;

@@ -72,20 +72,31 @@ fn every_rule_has_its_row_in_order() {
     assert!(all().iter().all(|rule| !rule.says.is_empty()));
 }
 
-/// The rules that findings and refusals of the sources name: `Class::Guard, "G4"`.
+/// The rules that the sources name, however a finding is made of them: texts that are nothing but a letter of rules and a number.
 fn named(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             named(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(path).unwrap();
-            let behind =
-                text.split("Class::").skip(1).filter_map(|rest| rest.split_once(',')?.1.trim_start().strip_prefix('"'));
-            let rules = behind.filter_map(|rest| Some(rest.split_once('"')?.0)).filter(|rule| rule.len() < 4);
-            found.extend(rules.filter(|rule| rule.starts_with(|c: char| c.is_ascii_uppercase())).map(str::to_owned));
+            found.extend(rules_of(&fs::read_to_string(path).unwrap()));
         }
     }
+}
+
+fn rules_of(source: &str) -> BTreeSet<String> {
+    let is_rule = |word: &str| {
+        let number = word.strip_prefix(|letter| RULES.iter().any(|(known, _)| *known == letter));
+        number.is_some_and(|n| (1..=2).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    // Two quotes with a rule between them: which of the two opens does not matter.
+    source.split('"').filter(|word| is_rule(word)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_rule_is_seen_wherever_it_is_named() {
+    let source = "refuse(\n \"G77\", x) Finding::new(Class::Guard, \"G4\", y) const RULE: &str = \"O99\"; \"G1 \" \"B9\" \"G100\" '\"'";
+    assert_eq!(rules_of(source).into_iter().collect::<Vec<_>>(), ["G4", "G77", "O99"]);
 }
 
 #[test]

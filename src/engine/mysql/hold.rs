@@ -259,16 +259,18 @@ impl<'a> Holding<'a> {
             failpoint::point("before opens");
             match self.together(work, &Unit { opens: unit.opens.clone(), ..Unit::default() }, stop).await {
                 Ok(_) => {}
-                Err(fenced @ Failure::Fenced(None)) => {
-                    // Where only the connection that had it is gone, the lock can be had again.
-                    self.still_held(true).await?;
-                    return Err(fenced);
-                }
+                Err(Failure::Fenced(None)) => return Err(self.fenced_or_lost().await),
                 Err(failure) => return Err(failure),
             }
         }
         failpoint::point("after opens");
         if stop.signal().is_some() { Err(Failure::Stopped) } else { Ok(()) }
+    }
+
+    /// Why the lock or its row is not this run's any more: another's doing, or only the connection that had it is gone, and then the lock can
+    /// be had again.
+    async fn fenced_or_lost(&self) -> Failure {
+        self.still_held(true).await.err().unwrap_or(Failure::Fenced(None))
     }
 
     /// A file for the client (rule F4), between its opens and its closes. The client's session has a lock by the run's name, so that who

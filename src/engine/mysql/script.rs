@@ -142,12 +142,12 @@ impl Script<'_> {
         self.push(COMMIT);
     }
 
-    /// No ledger, or the empty beginning of one.
+    /// No table of a ledger.
     fn no_ledger(&self) -> String {
         format!(
-            "NOT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND table_name = {})",
+            "NOT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND table_name IN ({}))",
             literal(self.database),
-            literal(table::META)
+            table::ALL.map(literal).join(", ")
         )
     }
 

@@ -161,14 +161,14 @@ impl Open {
     }
 
     /// Which of the ledger's tables are there, and whether anything was ever recorded in them. A first run that was killed while it made
-    /// them has recorded nothing.
+    /// them has recorded nothing: it writes its own row only once they are all there.
     async fn found(&self, wire: &mut Wire) -> Result<(There, bool), Broken> {
         let (mut there, mut recorded) = (BTreeSet::new(), false);
         for name in table::ALL {
             match wire.one(&format!("SELECT 1 FROM {} LIMIT 1", self.rows.table(name))).await {
                 Ok(given) => {
                     there.insert(name);
-                    recorded |= given.count > 0 && name != table::RUN;
+                    recorded |= given.count > 0;
                 }
                 Err(broken) if broken.number() == Some(NO_TABLE) => {}
                 Err(broken) => return Err(broken),

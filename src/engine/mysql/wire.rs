@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        sent::sent,
         silent::no_answer,
         wire::{self, Given},
     },
@@ -67,7 +68,7 @@ impl Wire {
         if let Some(limit) = self.silent {
             return Err(Broken(no_answer(limit)));
         }
-        wire::sent(&text);
+        sent(&text);
         // Nothing of a caller's is ever spliced into a text but through `sql::ident` and `sql::literal`, or is a handler's own SQL.
         let answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.connection);
         // A value that is no text is none that anybody here asks for.

@@ -166,30 +166,20 @@ impl<'a> Holding<'a> {
             let timeout = if probe::patient(text) { "0".to_owned() } else { millis(&self.pg.target.lock_timeout) };
             self.set(work, &timeout, &unit.setup).await?;
         }
-        let mut text = text.to_owned();
-        if let Some(leaves) = &leaves {
-            // Before the first attempt nothing can be left of one: what is invalid then is at work, or another's.
-            let own = tried || !matches!(leaves, Leaves::Index { .. });
-            let mut clear = if own { leaves.clear(self.pg).await? } else { Vec::new() };
-            // What is to be finished takes the statement's place; anything else makes room for it.
-            match clear.pop_if(|_| leaves.finishes()) {
-                Some(finish) => text = finish,
-                None => self.clear(work, clear, stop).await?,
-            }
-        }
+        // Before the first attempt nothing can be left of one: what is invalid then is at work, or another's.
+        let own = leaves.as_ref().filter(|leaves| tried || !matches!(leaves, Leaves::Index { .. }));
+        let finish = match own {
+            Some(leaves) => self.make_room(work, leaves, stop).await?,
+            None => None,
+        };
+        let text = finish.as_deref().unwrap_or(text);
         let mut batch = Batch::default();
         batch.note(&note(unit.at().as_deref()));
-        batch.push(Part::Action(0), &text);
+        batch.push(Part::Action(0), text);
         failpoint::point("before a lone statement");
         if let Err(failure) = self.statement(work, &batch, stop).await {
-            // An index that could not be built is there all the same, invalid, and a unique one refuses rows: nothing of it is to stay.
-            let taken =
-                matches!(&failure, Failure::Handler { why, .. } if why.to_string().ends_with("(SQLSTATE 42P07)"));
-            let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped) && !taken;
-            if let Some(leaves) = leaves.as_ref().filter(|leaves| answered && !leaves.finishes())
-                && let Err(why) = self.clear_left(work, leaves, stop).await
-            {
-                tracing::info!(%why, "what the failed attempt left could not be dropped");
+            if let Some(leaves) = &leaves {
+                self.tidy(work, leaves, &failure, stop).await;
             }
             return Err(failure);
         }
@@ -210,6 +200,29 @@ impl<'a> Holding<'a> {
         match closed {
             other @ (Ok(_) | Err(Failure::Handler { .. })) => other,
             Err(why) => Err(unrecorded("a statement was applied", why)),
+        }
+    }
+
+    /// Clears what an earlier attempt of a statement left. `Some`: what finishes that attempt, and is sent in the statement's place.
+    async fn make_room(&self, work: &mut Wire, leaves: &Leaves, stop: &Stop) -> Result<Option<String>, Failure> {
+        let mut clear = leaves.clear(self.pg).await?;
+        let finish = clear.pop_if(|_| leaves.finishes());
+        if finish.is_none() {
+            self.clear(work, clear, stop).await?;
+        }
+        Ok(finish)
+    }
+
+    /// Clears what a statement left that the server has refused: an index that could not be built is there all the same, invalid, and a
+    /// unique one refuses rows.
+    async fn tidy(&self, work: &mut Wire, leaves: &Leaves, failure: &Failure, stop: &Stop) {
+        let taken = matches!(failure, Failure::Handler { why, .. } if why.to_string().ends_with("(SQLSTATE 42P07)"));
+        let answered = matches!(failure, Failure::Handler { .. } | Failure::Busy(_) | Failure::Stopped) && !taken;
+        if answered
+            && !leaves.finishes()
+            && let Err(why) = self.clear_left(work, leaves, stop).await
+        {
+            tracing::info!(%why, "what the failed attempt left could not be dropped");
         }
     }
 
@@ -240,13 +253,15 @@ impl<'a> Holding<'a> {
         batch.push(Part::Commit, "COMMIT");
         match self.transaction(work, &batch, &Stop::never(), 0).await {
             Ok(_) => Ok(()),
-            Err(fenced @ Failure::Fenced(None)) => {
-                // Where only the session that had it is gone, the lock can be had again.
-                self.still_held().await?;
-                Err(fenced)
-            }
+            Err(Failure::Fenced(None)) => Err(self.fenced_or_lost().await),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Why the lock's row or the lock itself is not this run's any more: another's doing, or only the session that had it is gone, and then
+    /// the lock can be had again.
+    async fn fenced_or_lost(&self) -> Failure {
+        self.still_held().await.err().unwrap_or(Failure::Fenced(None))
     }
 
     /// A file for the client (rule F4), between its opens and its closes. The client's session has the run's name, so that who takes over

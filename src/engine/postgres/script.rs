@@ -14,6 +14,7 @@ use crate::{
     action::Action,
     ledger::{Begin, Ledger, Unit},
     model::{Dialect, Finding},
+    sql,
     target::Target,
 };
 
@@ -63,8 +64,14 @@ impl Script<'_> {
         self.text.push_str(if statement.contains("--") { "\n;\n" } else { ";\n" });
     }
 
+    /// A statement of an author's, as psql must read it.
+    fn authors(&mut self, statement: &str) {
+        self.push(&sql::for_psql(statement));
+    }
+
     fn comment(&mut self, words: &str) {
-        for line in words.lines() {
+        // psql ends a comment at a lone carriage return too.
+        for line in words.split(['\n', '\r']).filter(|line| !line.is_empty()) {
             self.text.push_str(&format!("-- {line}\n"));
         }
     }
@@ -160,7 +167,7 @@ impl Script<'_> {
                     self.transaction(&Unit { opens: unit.opens.clone(), ..Unit::default() })?;
                 }
                 for setting in &unit.setup {
-                    self.push(setting);
+                    self.authors(setting);
                 }
                 match leaves {
                     // What an earlier attempt left: psql runs what the query gives.
@@ -170,12 +177,12 @@ impl Script<'_> {
                     }
                     Some(leaves) => {
                         self.text.push_str(&format!("{} \\gexec\n", leaves.query()));
-                        self.push(text);
+                        self.authors(text);
                         if let Some(demand) = leaves.demand() {
                             self.push(&demand);
                         }
                     }
-                    None => self.push(text),
+                    None => self.authors(text),
                 }
                 self.transaction(&Unit { closes: unit.closes.clone(), ..Unit::default() })
             }
@@ -192,11 +199,11 @@ impl Script<'_> {
             self.push(&statement);
         }
         for setting in &unit.setup {
-            self.push(setting);
+            self.authors(setting);
         }
         for action in &unit.actions {
             match action {
-                Action::Sql { text, .. } => self.push(text),
+                Action::Sql { text, .. } => self.authors(text),
                 Action::Expect { query } => self.push(&expect(query)),
                 Action::Operation { .. } => return Err(no_operation(Dialect::Postgres, action)),
                 Action::Shell { file, .. } => return Err(no_file_in_scripts(file)),

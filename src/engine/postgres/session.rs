@@ -118,7 +118,7 @@ impl Pg {
         let format = self.rows.format_query();
         let ledger = self.rows.ledger_query();
         // In the same message, so that it costs no round trip, and is known whatever breaks after it.
-        let there = self.rows.there_query().unwrap_or_default();
+        let there = self.rows.there_in_postgres();
         match self.read(&[CLOCK, &there, &format, &ledger]).await {
             Ok(given) => {
                 let format = self.rows.format(&given[2].rows)?;
@@ -165,7 +165,7 @@ impl Pg {
         match self.read(&[query]).await {
             Ok(mut given) => Ok(given.pop().map(|g| g.rows).unwrap_or_default()),
             Err(broken) if broken.state() == Some(NO_TABLE) => {
-                let query = self.rows.there_query().unwrap_or_default();
+                let query = self.rows.there_in_postgres();
                 let reading = |b: Broken| b.access("cannot read the ledger");
                 let there = self.read(&[&query]).await.map_err(reading)?.pop().unwrap_or_default();
                 self.without(&Rows::there(&there.rows), reading(broken)).map(|()| Vec::new())

@@ -3,6 +3,7 @@
 
 use super::{
     super::{
+        sent::sent,
         silent::no_answer,
         wire::{self, Given},
     },
@@ -31,7 +32,7 @@ impl Wire {
         if self.silent {
             return Err(Broken { results: Vec::new(), cause: no_answer(self.limit) });
         }
-        wire::sent(&text);
+        sent(&text);
         // Nothing of a caller's is ever spliced into a text but through `sql::ident` and `sql::literal`, or is a handler's own SQL.
         let answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.connection);
         wire::read(answers, keep, |row, index| row.try_get_unchecked(index))

@@ -1,7 +1,7 @@
 //! Whether all of the ledger's tables are there (rule L9): only where none of them is, there is no ledger. Made anew beside what is left of
 //! one, what was done would be done again.
 
-use super::{Flavour, Rows, TextRow, table};
+use super::{Rows, TextRow, table};
 use crate::engine::Failure;
 use anyhow::anyhow;
 
@@ -33,22 +33,23 @@ impl There {
 }
 
 impl Rows {
-    /// Asks which of the ledger's tables are there; none where that is found out by asking each.
-    pub fn there_query(&self) -> Option<String> {
-        let is_there = |name: &str| match self.flavour {
-            Flavour::Postgres => Some(format!("to_regclass({})::text", self.literal(&self.table(name)))),
-            Flavour::Sqlite => Some(format!(
-                "(SELECT name FROM main.sqlite_master WHERE type IN ('table', 'view') AND name = {} COLLATE NOCASE)",
-                self.literal(name)
-            )),
-            // Its catalogue shows only what a user has some right on, and compares names as the server's settings have it.
-            Flavour::Mysql => None,
-        };
-        let columns: Option<Vec<String>> = table::ALL.into_iter().map(is_there).collect();
-        Some(format!("SELECT {}", columns?.join(", ")))
+    /// Asks PostgreSQL's catalogue which of the ledger's tables are there. MySQL's and MariaDB's shows only what a user has some right on,
+    /// and compares names as the server's settings have it: there each table is asked.
+    pub fn there_in_postgres(&self) -> String {
+        of_each(|name| format!("to_regclass({})::text", self.literal(&self.table(name))))
     }
 
-    /// Reads the answer to [`Rows::there_query`].
+    /// Asks SQLite's catalogue the same.
+    pub fn there_in_sqlite(&self) -> String {
+        of_each(|name| {
+            format!(
+                "(SELECT name FROM main.sqlite_master WHERE type IN ('table', 'view') AND name = {} COLLATE NOCASE)",
+                self.literal(name)
+            )
+        })
+    }
+
+    /// Reads the answer of a catalogue.
     pub fn there(answer: &[TextRow]) -> There {
         let found = |name: &str| {
             let at = table::ALL.iter().position(|one| *one == name)?;
@@ -75,6 +76,11 @@ impl Rows {
             table::ALL.into_iter().filter(|name| *name != one).map(|name| self.table(name)).collect();
         format!("NOT EXISTS (SELECT 1 FROM {} WHERE 1 = 0)", others.join(", "))
     }
+}
+
+/// A query with a column for each of the ledger's tables.
+fn of_each(column: impl Fn(&str) -> String) -> String {
+    format!("SELECT {}", table::ALL.map(column).join(", "))
 }
 
 #[cfg(test)]

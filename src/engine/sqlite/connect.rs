@@ -5,7 +5,7 @@ use super::{
     watch::{Reached, Watch},
 };
 use crate::{
-    engine::{Failure, Stop, UrlOption, Values, rows::TextRow, wire::sent},
+    engine::{Failure, Stop, UrlOption, Values, rows::TextRow, sent::sent},
     target::Target,
 };
 use anyhow::anyhow;

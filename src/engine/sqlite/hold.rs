@@ -2,8 +2,7 @@
 
 use super::{
     connect::{Cell, Halt, Link, cells, execute, texts},
-    failure,
-    foreign_keys::{self, Orphans},
+    failure, foreign_keys,
     lock::FileLock,
     session::{FileSession, host_clock},
     watch::Reached,
@@ -45,7 +44,11 @@ impl<'a> FileHold<'a> {
     }
 
     async fn write_begin(&self, begin: &Begin) -> Result<Time, Failure> {
+        let made = self.session.hint();
         let mut link = self.session.link_or_create().await?;
+        if let Some(hint) = made {
+            tracing::warn!("{} was not there, and is made now{hint}", self.session.settings.file.display());
+        }
         let link = &mut *link;
         let written = async {
             link.settle(&self.session.settings).await?;
@@ -148,7 +151,10 @@ impl<'a> FileHold<'a> {
         }
         self.begin_fenced(link).await?;
         let off = wish == Some(false);
-        let before = if off { Some(self.orphans(link).await?) } else { None };
+        let before = match off {
+            true => Some(foreign_keys::orphans(&mut link.connection).await.map_err(|e| self.access(e))?),
+            false => None,
+        };
         for (at, action) in actions.iter().enumerate() {
             if stop.signal().is_some() {
                 return Err(Failure::Stopped);
@@ -161,15 +167,12 @@ impl<'a> FileHold<'a> {
         }
         let end = actions.len();
         if let Some(before) = before {
-            let after = self.orphans(link).await?;
+            // What can't be looked at now could be before the handler.
+            let after = foreign_keys::orphans(&mut link.connection).await.map_err(|e| failure::action(end, e))?;
             foreign_keys::judge(before, after)
                 .map_err(|why| Failure::Handler { at: end, why: OwnWords(why).into() })?;
         }
         self.close(link, closes, end).await
-    }
-
-    async fn orphans(&self, link: &mut Link) -> Result<Orphans, Failure> {
-        foreign_keys::orphans(&mut link.connection).await.map_err(|e| self.access(e))
     }
 
     /// Actions and entries as one text, in one message; none where they can't be. `at`: the action that a failure of the entries is told

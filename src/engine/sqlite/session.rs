@@ -118,6 +118,12 @@ impl FileSession {
         Ok(MutexGuard::try_map(guard, Option::as_mut).ok())
     }
 
+    /// What may have been meant, where the file is not there.
+    pub(super) fn hint(&self) -> Option<String> {
+        let file = &self.settings.file;
+        relative(file, &self.target).filter(|_| !file.exists())
+    }
+
     /// A read failed. Where the file is busy, it is said which run is at work there, if one is.
     pub(super) fn failed(&self, error: sqlx::Error) -> Failure {
         match failure::access(&self.settings.file, error) {
@@ -166,7 +172,7 @@ impl FileSession {
     }
 
     async fn there(&self, connection: &mut SqliteConnection) -> Result<There, Failure> {
-        let query = self.rows.there_query().unwrap_or_default();
+        let query = self.rows.there_in_sqlite();
         Ok(Rows::there(&texts(connection, &query).await.map_err(|error| self.failed(error))?))
     }
 
@@ -268,7 +274,12 @@ impl Session for FileSession {
                 command: me.command.clone(),
                 at: None,
             };
-            match FileLock::take(&self.settings.file, &run)? {
+            let file = &self.settings.file;
+            let taken = FileLock::take(file, &run).map_err(|failure| match (failure, self.hint()) {
+                (Failure::Access(why), Some(hint)) => Failure::Access(anyhow!("{why:#}{hint}")),
+                (failure, _) => failure,
+            });
+            match taken? {
                 Ok(lock) => Ok(Ok(Box::new(FileHold::new(self, me, lock)) as Box<dyn Hold + 'a>)),
                 Err(by) => {
                     let what = if by.is_some() { "the lock" } else { "the lock, whose holder left no name" };

@@ -1,6 +1,6 @@
 //! A target that goes away in the middle of a run: a failover is waited out, and no longer than that.
 
-use super::{fixture, run, with};
+use super::{command, fixture, run, states, with};
 use crate::{
     engine::fake::{Fake, Fault},
     event::{End, Event, OUT_OF_REACH, Outcome, RECONNECT_FOR},
@@ -16,6 +16,9 @@ fn files() -> Project {
     project(&[("v1", &["a add:A;B", "b add:C"])])
 }
 
+/// What is told of a verb that is done, and whether it had nothing to run.
+type Told = Vec<(StepId, Verb, bool)>;
+
 /// Runs `ff` on a target whose answer to one call is lost, and that then refuses so many connections; with what is told of it, each time
 /// after `meanwhile`, and what is told to be done.
 async fn away(
@@ -23,7 +26,18 @@ async fn away(
     at: u64,
     connections: u32,
     meanwhile: impl Fn(&Fake) + Send + Sync,
-) -> (Outcome, Vec<String>, Vec<(StepId, Verb)>) {
+) -> (Outcome, Vec<String>, Told) {
+    lossy(fake, (&files(), &Guards::default(), "ff"), at, connections, meanwhile).await
+}
+
+/// The same for a command on a project, under guards.
+async fn lossy(
+    fake: &Fake,
+    (project, guards, text): (&Project, &Guards, &str),
+    at: u64,
+    connections: u32,
+    meanwhile: impl Fn(&Fake) + Send + Sync,
+) -> (Outcome, Vec<String>, Told) {
     fake.state().away = connections;
     fake.fail_at(Some((at, Fault::After)));
     let told = Mutex::new(Vec::new());
@@ -33,12 +47,12 @@ async fn away(
             meanwhile(fake);
             told.lock().unwrap().push(why);
         }
-        Event::Finished { id, verb, .. } => finished.lock().unwrap().push((id, verb)),
+        Event::Finished { id, verb, empty, .. } => finished.lock().unwrap().push((id, verb, empty)),
         _ => {}
     };
-    let target = fixture::target(Guards::default());
+    let target = fixture::target(guards.clone());
     let context = super::Context { tell: &tell, ..with(fake, &target) };
-    let outcome = run(&context, &files(), &fixture::request("ff")).await;
+    let outcome = run(&context, project, &fixture::request(text)).await;
     (outcome, told.into_inner().unwrap(), finished.into_inner().unwrap())
 }
 
@@ -57,7 +71,8 @@ async fn a_target_that_is_away_for_a_failover_is_waited_for() {
         let (outcome, told, finished) = away(&fake, at, 15, |_| {}).await;
         assert_eq!(outcome.end, End::Done, "at {at}");
         assert_eq!(fake.state().log, ["A", "B", "C"], "at {at}: each once");
-        assert_eq!(outcome.done, finished, "at {at}: what is done is told, each once");
+        let told_done: Vec<_> = finished.into_iter().map(|(id, verb, _)| (id, verb)).collect();
+        assert_eq!(outcome.done, told_done, "at {at}: what is done is told, each once");
         // Told once, however often it is tried.
         assert_eq!(told, ["connection reset by peer", "connection refused"], "at {at}");
         assert!(began.elapsed() > Duration::from_secs(20), "at {at}: {:?}", began.elapsed());
@@ -92,5 +107,39 @@ async fn a_lock_that_was_taken_meanwhile_is_not_taken_back() {
         .await;
         assert_eq!(outcome.exit_code(), 4, "at {at}: {outcome:?}");
         assert!(fake.state().log.len() < 3 || at == calls - 2, "at {at}: {:?}", fake.state().log);
+    }
+}
+
+/// L5, G9: what was confirmed goes on after a lost answer, and empty phases that rode along with the unit are told as in a run without one.
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_run_goes_on_after_a_lost_answer() {
+    let steps = ["a add:A rollback_add:", "b add:B drop:X rollback_add:-B", "c add:C drop:Y rollback_add:-C"];
+    let project = project(&[("v1", &steps)]);
+    let guards = fixture::guards("protected: true");
+    let cases: [(&[&str], &str); 3] =
+        [(&["add v1", "simdrop v1"], "drop v1"), (&[], "ff --contract"), (&["add v1"], "rollback_add v1")];
+    for (before, text) in cases {
+        let ready = || async {
+            let fake = Fake::new(true);
+            for before in before {
+                assert_eq!(command(&fake, &guards, &project, before).await.exit_code(), 0, "{before}");
+            }
+            fake.fail_at(None);
+            fake
+        };
+        let clean = ready().await;
+        let what = (&project, &guards, text);
+        let (outcome, _, finished) = lossy(&clean, what, 0, 0, |_| {}).await;
+        assert_eq!((&outcome.end, outcome.done.len()), (&End::Done, finished.len()), "{text}");
+        assert!(finished.iter().any(|(.., empty)| *empty), "{text} has no empty phase");
+        let calls = clean.state().calls;
+        for at in 2..calls {
+            let fake = ready().await;
+            let (lost, _, told) = lossy(&fake, what, at, 0, |_| {}).await;
+            assert_eq!((lost.end, lost.done), (outcome.end.clone(), outcome.done.clone()), "{text} at {at}");
+            assert_eq!(told, finished, "{text} at {at}");
+            assert_eq!(states(&fake), states(&clean), "{text} at {at}");
+            assert_eq!(fake.state().log, clean.state().log, "{text} at {at}: each once");
+        }
     }
 }

@@ -96,7 +96,7 @@ fn shape(before: &str, text: &str) -> Option<(usize, &'static str)> {
         return Some((digits, "PID"));
     }
     let version = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    if digits > 0 && before.ends_with("SQLite ") {
+    if digits > 0 && ["SQLite ", "PostgreSQL ", "MariaDB "].iter().any(|engine| before.ends_with(engine)) {
         return Some((version, "VERSION"));
     }
     // The name of MariaDB's lock ends with a hash of the database's.
@@ -116,6 +116,8 @@ fn shape(before: &str, text: &str) -> Option<(usize, &'static str)> {
 fn what_differs_is_taken_out() {
     let text = "run 01k9abcdefghjkmnpqrstvwxyz of a@HOST (pid 4711) since 2026-11-21T23:46:17.123Z";
     assert_eq!(tokens(text), "run RUN of a@HOST (pid PID) since MOMENT");
+    let text = "target a: PostgreSQL 15.18 · b, SQLite 3.51.3 · c, MariaDB 10.11.14 · d";
+    assert_eq!(tokens(text), "target a: PostgreSQL VERSION · b, SQLite VERSION · c, MariaDB VERSION · d");
     let text = "'HOST', 77, '2026-11-21 23:46:17.000001'; (1m 1s), (12ms), (2 of 3 steps), (2 statements), lock_timeout: 50ms, v1_2";
     let plain = "'HOST', PID, 'MOMENT'; (TIME), (TIME), (2 of 3 steps), (2 statements), lock_timeout: 50ms, v1_2";
     assert_eq!(tokens(text), plain);

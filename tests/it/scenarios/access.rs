@@ -241,6 +241,19 @@ fn a_file_that_is_not_there_is_hinted_at() {
         assert!(!run.stdout.contains("no/such"), "{run:?}");
     }
     bench.command("show --conn").arg("sqlite://dev.db").run().exits(0).hides("project folder");
+    // A folder that is there, and can't be written though its mode says so.
+    let no = bench.command("ff --conn").arg("sqlite:///sys/kernel/dev.db").run().exits(8);
+    no.says("/sys/kernel/dev.db.triphase-lock can't be used").says("write sqlite://sys/kernel/dev.db");
+    // One that can: it is said what is made.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("dev.db").display().to_string();
+    let hint = format!(
+        "{file} was not there, and is made now; for a file relative to the project folder write sqlite://{}",
+        &file[1..]
+    );
+    bench.command("ff --conn").arg(&format!("sqlite://{file}")).run().exits(0).says(&hint);
+    bench.command("add --conn").arg(&format!("sqlite://{file}")).run().exits(0).hides("is made now");
+    bench.command("ff --conn").arg("sqlite://dev.db").run().exits(0).hides("is made now");
 }
 
 /// A pipe that nobody writes to would be waited for without an end.

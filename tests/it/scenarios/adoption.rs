@@ -80,7 +80,11 @@ fn spaced(lines: Vec<String>) -> Vec<String> {
 pub(super) fn adopted(bench: &Bench, line: &str, own: &str, pending: &str) -> Run {
     let before = shape(&bench.db, own);
     let rows = bench.db.value(&format!("SELECT count(*) FROM {own}"));
-    bench.ok(&format!("{line} --noop")).says("would write releases/").says("would record: ");
+    bench
+        .ok(&format!("{line} --noop"))
+        .says("would write releases/")
+        .says("would record: ")
+        .says("next: triphase import ");
     assert!(!bench.dir().join("releases").exists() && !bench.db.has_table("triphase_ledger"), "--noop has written");
     let run = bench.ok(line).says("wrote releases/");
     assert_eq!(shape(&bench.db, own), before, "an import has run something");

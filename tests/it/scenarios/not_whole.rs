@@ -2,7 +2,11 @@
 
 use crate::harness::{Bench, Engine, on_each_engine};
 
-on_each_engine!(a_ledger_without_one_of_its_tables_is_refused, a_target_without_any_of_them_has_no_ledger);
+on_each_engine!(
+    a_ledger_without_one_of_its_tables_is_refused,
+    a_ledger_of_which_one_table_is_left_is_refused,
+    a_target_without_any_of_them_has_no_ledger
+);
 
 const TABLES: [&str; 4] = ["triphase_meta", "triphase_run", "triphase_ledger", "triphase_history"];
 
@@ -48,6 +52,24 @@ fn a_ledger_without_one_of_its_tables_is_refused(engine: Engine) {
         bench.ok("stamp v1 --phase drop");
         bench.ok("check");
         assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1", "{table}");
+    }
+}
+
+/// A first run that is killed while it makes the tables leaves no row of its own in any of them: whatever row is left, there was a ledger.
+fn a_ledger_of_which_one_table_is_left_is_refused(engine: Engine) {
+    for left in TABLES {
+        let bench = Bench::new(engine);
+        bench.db.query("CREATE TABLE log (n integer)");
+        bench.release("v1", TWICE);
+        bench.ok("add v1");
+        for table in TABLES.into_iter().filter(|table| *table != left) {
+            bench.db.query(&format!("DROP TABLE {table}"));
+        }
+        let before = bench.db.everything();
+        for line in LINES {
+            bench.ends(8, line).says("the ledger is not whole: tables ");
+            assert!(before == bench.db.everything(), "{left}: `{line}` has changed something");
+        }
     }
 }
 

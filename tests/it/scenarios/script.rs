@@ -128,3 +128,47 @@ fn a_script_leaves_nothing_to_a_persons_guess(engine: Engine) {
     plan.says(&format!("DROP TABLE {table}")).says("triphase repair undone v1/tables add");
     assert!(before == bench.db.everything());
 }
+
+/// Colons that psql would take for a variable's, and lines that sqlite3 would take for a statement's end, reach the server as written.
+#[test]
+fn a_script_gives_psql_no_variable_to_fill_in() {
+    let release = "steps:\n  slices:\n    add:\n      - CREATE TABLE s (a integer[], port integer, x integer, \"HOST\" integer)\n      - \
+                   INSERT INTO s VALUES ('{1,2,3,4}', 2, 3, 4)\n      - CREATE TABLE cut AS SELECT a[1:PORT] AS p, a[1:x] AS x, \
+                   a[x:\"HOST\"] AS h, ':PORT'::text AS t, $$:x$$::text AS d FROM s\n      - 'UPDATE cut SET t = t || '':x'' -- :PORT'\n";
+    let (by_run, by_script) = (Bench::new(Engine::Postgres), Bench::new(Engine::Postgres));
+    for bench in [&by_run, &by_script] {
+        bench.release("v1", release);
+    }
+    by_run.ok("add v1");
+    let script = by_script.ok("sql add v1").stdout;
+    by_script.write("script.sql", &script);
+    let output = std::process::Command::new("psql")
+        .args(["-X", "-q", "-v", "x=1", "-v", "triphase_path=gone", "-d", &by_script.db.server().with_password(), "-f"])
+        .arg(by_script.path("script.sql"))
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}\n{script}");
+    assert_eq!(by_run.db.query("SELECT * FROM cut"), by_script.db.query("SELECT * FROM cut"));
+    assert_eq!(by_run.db.value("SELECT p, x, h, t, d FROM cut"), "{1,2}|{1,2,3}|{3,4}|:PORT:x|:x");
+    assert_eq!(ledger(&by_run), ledger(&by_script));
+}
+
+#[test]
+fn a_script_gives_sqlite3_no_end_of_a_statement_inside_one() {
+    let text = "CREATE TABLE cut AS SELECT 6\n/\n2 AS\n GO -- it\n, '\ngo\n' AS [\n/\n] /*\ngo\n*/;\nINSERT INTO cut\nSELECT go\n/ /* by */\n3, \
+                1 FROM cut;\nCREATE TRIGGER t AFTER INSERT ON cut BEGIN\nSELECT 1 AS\ngo\n;\nEND";
+    let (by_run, by_script) = (Bench::new(Engine::Sqlite), Bench::new(Engine::Sqlite));
+    for bench in [&by_run, &by_script] {
+        bench.write("releases/v1/release.yaml", "steps:\n  cut:\n    add:\n      - expect: |\n          SELECT 1\n          /\n          1\n      - sql_file: cut.sql\n");
+        bench.write("releases/v1/cut.sql", text);
+    }
+    by_run.ok("add v1");
+    let script = by_script.ok("sql add v1").stdout;
+    let output = by_script.db.client(&script);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}\n{script}");
+    for query in ["SELECT * FROM cut", "SELECT name FROM sqlite_schema"] {
+        assert_eq!(by_run.db.query(query), by_script.db.query(query), "{query}");
+    }
+    assert_eq!(by_run.db.query("SELECT go FROM cut"), ["3", "1"]);
+    assert_eq!(ledger(&by_run), ledger(&by_script));
+}

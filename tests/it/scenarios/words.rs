@@ -24,9 +24,12 @@ fn a_rollout_is_said_and_revoked(engine: Engine) {
     bench.ends(7, "simdrop v2").says("error[G6]").says("require_rollout: true");
     bench.ok("rollout v2 --noop").says("would record: release `v2` is rolled out");
     let told = bench.ok("rollout v2 --noop --json").stdout;
-    assert!(told.contains("\"noop\":true"), "{told}");
+    assert!(told.contains("\"noop\":true") && told.contains("\"next\":\"triphase rollout v2 --json\""), "{told}");
+    let why = bench.command("rollout v2 --noop --reason").arg("it's up").run().exits(0);
+    why.says("next: triphase rollout v2 --reason 'it'\\''s up'");
     assert_eq!(rollouts(&bench), "0", "--noop has written");
     bench.ok("rollout v2");
+    bench.ok("rollout v2 --noop").says("next: triphase show");
     assert_eq!(rollouts(&bench), "1");
     assert_eq!(
         bench.db.value("SELECT value LIKE '%tester@%' FROM triphase_meta WHERE \"key\" = 'rollout/v2'").to_lowercase(),

@@ -99,8 +99,10 @@ async fn half_a_ledger_is_completed_and_a_broken_one_is_not() {
     hold.begin(&CREATE).await.unwrap();
     hold.release().await.unwrap();
     // As if killed before the format's row, or after one table.
-    for left in ["DELETE FROM triphase_meta", "DELETE FROM triphase_meta; DROP TABLE triphase_history, triphase_ledger"]
-    {
+    for left in [
+        "DELETE FROM triphase_meta; DELETE FROM triphase_run",
+        "DELETE FROM triphase_meta; DELETE FROM triphase_run; DROP TABLE triphase_history, triphase_ledger",
+    ] {
         wire.all(&left.split("; ").collect::<Vec<_>>()).await.unwrap();
         let session = open(&target).await;
         assert_eq!(session.ledger().await.unwrap().format, None, "{left}");

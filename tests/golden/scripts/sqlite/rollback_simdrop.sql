@@ -15,6 +15,7 @@ PRAGMA writable_schema = OFF;
 CREATE TEMP TABLE triphase_seen (ok CONSTRAINT "the ledger is not as it was when this script was made: make it again" CHECK (typeof(ok) IN ('integer', 'real') AND ok <> 0));
 CREATE TEMP TABLE triphase_fence (ok CONSTRAINT "another run has the lock" CHECK (typeof(ok) IN ('integer', 'real') AND ok <> 0));
 CREATE TEMP TABLE triphase_expect (ok CONSTRAINT "expect: not one row with one value, true or not zero" CHECK (typeof(ok) IN ('integer', 'real') AND ok <> 0));
+CREATE TEMP TABLE triphase_orphans (ok CONSTRAINT "foreign keys are violated before the handler already: run it with triphase itself, which can tell what it brought" CHECK (typeof(ok) IN ('integer', 'real') AND ok <> 0));
 CREATE TEMP TABLE triphase_keys (ok CONSTRAINT "foreign keys are violated after the handler" CHECK (typeof(ok) IN ('integer', 'real') AND ok <> 0));
 BEGIN IMMEDIATE;
 INSERT INTO temp.triphase_seen SELECT (SELECT coalesce(max("id"), 0) FROM main."triphase_history") = 10 AND (SELECT "value" FROM main."triphase_meta" WHERE "key" = 'format') = '1.0' AND EXISTS (SELECT 1 FROM main."triphase_run" WHERE "id" = 1 AND "run_id" = 'RUN');
