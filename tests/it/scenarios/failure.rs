@@ -10,6 +10,7 @@ on_each_engine!(
     statements_that_stand_alone_stay,
     a_failing_rollback_goes_on_only_back,
     history_only_grows,
+    an_expect_is_asked_again_where_nothing_behind_it_is_done,
 );
 
 fn a_failing_handler_leaves_nothing_and_resumes(engine: Engine) {
@@ -232,4 +233,33 @@ fn a_failing_block_outside_a_transaction_is_an_open_question() {
         assert_eq!(bench.states(version, &format!("half_{version}")), "done done done");
         assert_eq!(bench.db.value("SELECT count(*) FROM log"), "1");
     }
+}
+
+/// F3: it guards what comes after it. What it asked before a statement that is done was right then, and that statement may have changed it.
+fn an_expect_is_asked_again_where_nothing_behind_it_is_done(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.db.query("CREATE TABLE log (n integer)");
+    let lone = |text: &str| format!("      - sql: {text}\n        transaction: false\n");
+    let expect = "      - expect: SELECT count(*) = 0 FROM log\n";
+    let handler = |last: &str| {
+        let steps = [expect, &lone("INSERT INTO log VALUES (1)"), &lone(last)].concat();
+        bench.release("v1", &format!("steps:\n  one:\n    add:\n{steps}"));
+    };
+    handler("SELECT nonsense");
+    bench.ends(1, "add v1");
+    handler("INSERT INTO log VALUES (2)");
+    bench.ok("add v1");
+    assert_eq!(bench.db.query("SELECT n FROM log ORDER BY n"), ["1", "2"]);
+
+    bench.db.query("DELETE FROM log");
+    bench.ok("ff v1");
+    let steps =
+        [&lone("CREATE TABLE made (n integer)"), expect, &lone("INSERT INTO made SELECT 1 FROM later")].concat();
+    bench.release("v2", &format!("steps:\n  two:\n    add:\n{steps}"));
+    bench.ends(1, "add v2").says("later");
+    bench.db.query("CREATE TABLE later (n integer)");
+    bench.db.query("INSERT INTO log VALUES (3)");
+    bench.ends(1, "add v2").says("expected one row with one value");
+    bench.db.query("DELETE FROM log");
+    bench.ok("add v2");
 }
