@@ -7,17 +7,25 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
+/// The lock, had.
+pub(super) struct Had<'a> {
+    /// The way to write.
+    pub hold: Box<dyn Hold + 'a>,
+    /// Another run, or what a dead one left at work, had it at first: what was known before may be so no more.
+    pub waited: bool,
+}
+
 /// Takes the lock, or says how the wait ended: time is up (4), or a signal.
 pub(super) async fn lock<'a>(
     context: &'a Context<'_>,
     session: &'a dyn Session,
-) -> Result<Result<Box<dyn Hold + 'a>, End>, Failure> {
+) -> Result<Result<Had<'a>, End>, Failure> {
     let began = Instant::now();
     let mut told: Option<Held> = None;
     let mut pause = Duration::from_millis(20);
     loop {
         let held = match session.try_lock(&context.me).await {
-            Ok(Ok(hold)) => return Ok(Ok(hold)),
+            Ok(Ok(hold)) => return Ok(Ok(Had { hold, waited: told.is_some() })),
             Ok(Err(held)) => seen_before(held, told.as_ref()),
             // Whoever has locked the ledger itself is waited for alike.
             Err(Failure::Busy(what)) => Held { by: None, what: format!("the ledger: {what}") },

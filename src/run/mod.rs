@@ -232,7 +232,7 @@ async fn round(context: &Context<'_>, project: &Project, request: &Request, stat
     }
     let request = &held;
     let hold = match lock::lock(context, session).await {
-        Ok(Ok(hold)) => hold,
+        Ok(Ok(had)) => had.hold,
         Ok(Err(end)) => return Ok(end),
         // This run could write here: what refuses now is a standby that is not promoted yet, or a server that is about to stop.
         Err(Failure::Access(why)) if state.begun => return Err(Again::Away(format!("{why:#}"))),

@@ -3,14 +3,16 @@
 use super::{
     Asked, Context,
     again::{Again, Patience},
-    at_once, changed_meanwhile, give_back, lock, look,
+    at_once, changed_meanwhile, give_back,
+    lock::{self, Had},
+    look,
 };
 use crate::{
     engine::{Failure, Hold, Session, Stop},
     event::{End, Event, Outcome},
     ledger::{Begin, Entry, HistoryRow, Ledger, Unit},
-    model::Version,
-    plan::{Repair, RepairPlan},
+    model::{Class, Finding, Version},
+    plan::{About, Repair, RepairPlan},
     release::Project,
 };
 
@@ -52,6 +54,8 @@ pub const fn afterwards(repair: &Repair) -> &'static str {
 struct Word {
     told_host: bool,
     confirmed: bool,
+    /// It was given while what had the lock was still at work.
+    outlived: bool,
     /// What was sent, and may be recorded.
     sent: Vec<Entry>,
     notes: Vec<String>,
@@ -79,10 +83,12 @@ async fn word(context: &Context<'_>, project: &Project, repair: &Repair, state: 
     if let Some(end) = confirm_word(context, session, &ledger, repair, &seen, &mut state.confirmed) {
         return Ok(end);
     }
-    let hold = match lock::lock(context, session).await? {
-        Ok(hold) => hold,
+    let Had { hold, waited } = match lock::lock(context, session).await? {
+        Ok(had) => had,
         Err(end) => return Ok(end),
     };
+    // What was waited for in another round may be what this very word left.
+    state.outlived |= waited && state.sent.is_empty();
     let outcome = locked_word(context, project, repair, session, hold.as_ref(), (&seen, &mut *state)).await;
     give_back(context, hold).await;
     outcome
@@ -104,6 +110,9 @@ async fn locked_word(
     let (ledger, plan) = lock::patiently(context, async || look::repair(session, project, repair).await).await?;
     if !plan.findings.is_empty() {
         return Ok(End::Refused(plan.findings));
+    }
+    if let Some(finding) = outlived(&plan, repair).filter(|_| state.outlived) {
+        return Ok(End::Undecided(vec![finding]));
     }
     if state.confirmed && plan != *seen {
         return Ok(End::Refused(vec![changed_meanwhile("the repair")]));
@@ -127,6 +136,20 @@ async fn locked_word(
         lock::patiently(context, async || hold.purge(&plan.purge, &repair.reason).await).await?;
     }
     Ok(End::Done)
+}
+
+/// A word about what was run (L4) that was given while a run, dead or alive, was at work on it: it says what was so before that ended.
+fn outlived(plan: &RepairPlan, repair: &Repair) -> Option<Finding> {
+    let (About::Decide { phase, statement, .. }, Some(Entry::Step { id, .. })) = (&repair.about, plan.entries.first())
+    else {
+        return None;
+    };
+    let what = statement.map_or_else(|| phase.to_string(), |k| format!("statement {k} of {phase}"));
+    let message = format!(
+        "nothing is recorded of {what} of step `{id}`: when that was said, an earlier run was still at work here"
+    );
+    let again = "it has ended meanwhile: look again, then say it again";
+    Some(Finding::new(Class::Decision, "L4", message).way_out(again))
 }
 
 /// Whether the audit trail has what this run sent: all of it was one transaction, so its first event tells.

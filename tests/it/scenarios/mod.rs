@@ -19,6 +19,7 @@ mod mysql;
 mod mysql_client;
 mod mysql_ledger;
 mod not_whole;
+mod outlived;
 mod phases;
 mod readonly;
 pub mod releases;
