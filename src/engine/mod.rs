@@ -291,6 +291,11 @@ pub trait Session: Send + Sync {
     fn forbids<'a>(&'a self, _action: &'a Action, _before: &'a Before) -> Answer<'a, Option<Refusal>> {
         Box::pin(async { Ok(None) })
     }
+    /// What keeps units from being sent over this connection: something on the way gives parts of one to different sessions of the server
+    /// (rule X3).
+    fn diverts<'a>(&'a self, _units: &'a [Unit]) -> Answer<'a, Option<Finding>> {
+        Box::pin(async { Ok(None) })
+    }
     /// What the target's own tables say of steps, whatever the ledger says (rule D7): of these, where a table has kept no more than the
     /// newest number of each, and of the tables of these actions besides those that are found. Only engines whose commits say whose they
     /// are have anything to say.

@@ -8,7 +8,7 @@ use crate::{
     action::Action,
     engine::{Access, Attempt, Before, Driver, Failure, Object, Session, Where, rows::TextRow},
     event::End,
-    ledger::{Facts, HistoryRow, Ledger, Verdict},
+    ledger::{Facts, HistoryRow, Ledger, Unit, Verdict},
     model::{Class, Dialect, Finding, PhaseState, StepId},
     plan::{self, About, Plan, Repair, RepairPlan, Request},
     release::Project,
@@ -43,6 +43,7 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
         if plan.findings.is_empty() {
             refused(session.as_ref(), &mut plan).await?;
         }
+        diverted(session.as_ref(), &facts.ledger, &mut plan).await?;
         facts.at_work = at_work(session.as_ref(), &facts).await?;
         plan::leave_to_who_is_at_work(&facts, &mut plan.findings);
         Ok(Look { place: session.place(), facts, plan, atomic: session.atomic(), dialect: session.dialect() })
@@ -54,6 +55,29 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
 async fn at_work(session: &dyn Session, facts: &Facts) -> Result<Option<String>, Failure> {
     let unclear = !plan::unclear(facts).is_empty();
     Ok(if unclear { session.held().await?.map(|held| held.shown()) } else { None })
+}
+
+/// What a run plans under its lock: with every question that a look at it has, so that a run which is going to stop with one has changed
+/// nothing. What an action then finds it asks again, once those before it have run.
+pub(super) async fn whole(
+    session: &dyn Session,
+    target: &Target,
+    project: &Project,
+    request: &Request,
+) -> Result<(Facts, Plan), Failure> {
+    let (facts, mut plan) = self::plan(session, target, project, request).await?;
+    let mut asked = plan.clone();
+    ask_each(session, &facts.ledger, &mut asked).await?;
+    plan.findings = asked.findings;
+    diverted(session, &facts.ledger, &mut plan).await?;
+    Ok((facts, plan))
+}
+
+/// Asks whether the way to the target takes all that comes to where it belongs (X3).
+async fn diverted(session: &dyn Session, ledger: &Ledger, plan: &mut Plan) -> Result<(), Failure> {
+    let units: Vec<Unit> = plan::cut(plan, ledger, session.dialect()).into_iter().map(|cut| cut.unit).collect();
+    plan.findings.extend(session.diverts(&units).await?);
+    Ok(())
 }
 
 /// Asks each action of a step that is applied only in part, as a run will when it comes there: what is shown or scripted is what would

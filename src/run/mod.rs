@@ -359,7 +359,7 @@ async fn locked(
     hold: &dyn Hold,
     state: &mut Going,
 ) -> Result<End, Failure> {
-    let looked = lock::patiently(context, async || look::plan(session, context.target, project, request).await);
+    let looked = lock::patiently(context, async || look::whole(session, context.target, project, request).await);
     let (facts, plan) = looked.await?;
     state.held.get_or_insert_with(|| request.held_to(&plan));
     if let Some(fenced) = fenced(context, &facts, state) {

@@ -12,7 +12,7 @@ use super::{
     error::{Broken, CANCELLED, FENCED},
     lease::{self, Lease},
     left::{self, Leaves},
-    lock, probe,
+    lock, pooler, probe,
     session::{Pg, truth},
     text::{BEGIN, CLOCK, Settings, fence, literal, millis, take},
     wire::Wire,
@@ -148,9 +148,7 @@ impl<'a> Holding<'a> {
 
     /// One statement by itself, between its opens and its closes.
     async fn alone(&self, work: &mut Wire, text: &str, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
-        if self.lease.is_some() {
-            self.heads(&unit.setup)?;
-        }
+        self.arrives(unit)?;
         let leaves = left::leaves(text);
         let mut tried = true;
         if let Some(leaves) = &leaves {
@@ -270,8 +268,8 @@ impl<'a> Holding<'a> {
         let client = shell::client(&self.pg.target, file).map_err(|finding| Failure::Refused(Box::new(finding)))?;
         let client = client.var("PGAPPNAME", lock::name(&self.me.run));
         // Behind a transaction-mode pooler a setting would stay with a server session that is others' too.
+        self.arrives(unit)?;
         let client = if self.lease.is_some() {
-            self.heads(&[])?;
             client
         } else {
             let timeout = millis(&self.pg.target.lock_timeout);
@@ -289,19 +287,10 @@ impl<'a> Holding<'a> {
         closed.map_err(|why| unrecorded("a file was run", why))
     }
 
-    /// Refuses where what runs by itself behind a transaction-mode pooler would go to another schema, or without what its handler has set:
-    /// each statement may go to another server session there.
-    fn heads(&self, setup: &[String]) -> Result<(), Failure> {
-        let lost = match setup.last() {
-            _ if !self.pg.about.heads => format!("would not see schema {}", self.pg.schema),
-            Some(text) => format!("would not have what its handler has set (`{text}`)"),
-            None => return Ok(()),
-        };
-        Err(Failure::Access(anyhow!(
-            "a transaction-mode pooler stands before {}: a statement that can't run in a transaction {lost} there; name an \
-             `admin_connection` that goes around it",
-            self.pg.shown()
-        )))
+    /// What was known before the run's first statement is known here still, whoever has planned it.
+    fn arrives(&self, unit: &Unit) -> Result<(), Failure> {
+        let refusal = self.lease.as_ref().and_then(|_| pooler::diverts(self.pg, std::slice::from_ref(unit)));
+        refusal.map_or(Ok(()), |finding| Err(Failure::Refused(Box::new(finding))))
     }
 
     /// Clears what an attempt that failed just now left.

@@ -1,7 +1,12 @@
 //! Whether something between us and the server changes the server's process under us: a pooler in transaction mode. Found by
 //! behaviour, because a pooler need not say what it is.
 
-use super::{super::wire::Given, error::Broken, text::NO_LIMIT, wire::Wire};
+use super::{super::wire::Given, error::Broken, session::Pg, text::NO_LIMIT, wire::Wire};
+use crate::{
+    action::Action,
+    ledger::Unit,
+    model::{Class, Finding},
+};
 
 /// How the lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,25 @@ pub(super) async fn mode(first: &mut Wire, second: &mut Wire) -> Result<Mode, Br
     let mode = if steady { Mode::Session } else { Mode::Lease };
     tracing::debug!(?mode, ?ours, ?again, ?held, ?theirs, ?other, "how the server's processes are given out");
     Ok(mode)
+}
+
+/// Refuses what runs by itself and would go to another schema behind a pooler in transaction mode, or without what its handler has set:
+/// each statement may go to another server session there.
+pub(super) fn diverts(pg: &Pg, units: &[Unit]) -> Option<Finding> {
+    let lost = units.iter().find_map(|unit| match (unit.actions.as_slice(), unit.setup.last()) {
+        ([Action::Sql { alone: true, .. } | Action::Shell { .. }], _) if !pg.about.heads => {
+            Some(format!("would not see schema {}", pg.schema))
+        }
+        ([Action::Sql { alone: true, .. }], Some(text)) => {
+            Some(format!("would not have what its handler has set (`{text}`)"))
+        }
+        _ => None,
+    })?;
+    let message = format!(
+        "a transaction-mode pooler stands before {}: a statement that can't run in a transaction {lost} there",
+        pg.shown()
+    );
+    Some(Finding::new(Class::Access, "X3", message).way_out("name an `admin_connection` that goes around it"))
 }
 
 fn pid(results: Vec<Given>) -> Option<String> {

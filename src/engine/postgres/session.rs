@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     action::{Action, Handlers},
-    ledger::{HistoryRow, Ledger, Leftover, Verdict},
+    ledger::{HistoryRow, Ledger, Leftover, Unit, Verdict},
     model::{Class, Dialect, Finding, StepId},
     target::Target,
 };
@@ -209,16 +209,7 @@ impl Pg {
             None => connect::connect(&self.target, &lock::name(&me.run)).await?,
         };
         let mut wire = self.lock.lock().await;
-        let mode = match tries.mode {
-            Some(mode) => mode,
-            None => {
-                let mode = pooler::mode(&mut wire, &mut work).await.map_err(|b| {
-                    b.access("cannot tell how connections are pooled; name an `admin_connection` that goes around the pooler")
-                })?;
-                tracing::info!(?mode, "how the lock will be held");
-                *tries.mode.insert(mode)
-            }
-        };
+        let mode = self.mode(&mut tries.mode, &mut wire, &mut work).await?;
         let had = match mode {
             Mode::Session => self.by_session(&mut wire, &mut work, me).await?,
             Mode::Lease => {
@@ -241,6 +232,37 @@ impl Pg {
                 Ok(Ok(Box::new(Holding::new(self, me, work, holder, pid, lease))))
             }
         }
+    }
+
+    /// How the server's processes are given out, which is asked once.
+    async fn mode(&self, known: &mut Option<Mode>, first: &mut Wire, second: &mut Wire) -> Result<Mode, Failure> {
+        if let Some(mode) = known {
+            return Ok(*mode);
+        }
+        let mode = pooler::mode(first, second).await.map_err(|b| {
+            b.access("cannot tell how connections are pooled; name an `admin_connection` that goes around the pooler")
+        })?;
+        tracing::info!(?mode, "how the lock will be held");
+        Ok(*known.insert(mode))
+    }
+
+    /// Who never tries for the lock connects a second time for it, where it matters.
+    async fn diverted(&self, units: &[Unit]) -> Result<Option<Finding>, Failure> {
+        let Some(refusal) = pooler::diverts(self, units) else { return Ok(None) };
+        let mut tries = self.tries.lock().await;
+        let mode = match tries.mode {
+            Some(mode) => mode,
+            None => {
+                let mut second = connect::connect(&self.target, "triphase").await?;
+                let mode = self.mode(&mut tries.mode, &mut *self.lock.lock().await, &mut second).await?;
+                second.close().await;
+                mode
+            }
+        };
+        Ok(match mode {
+            Mode::Session => None,
+            Mode::Lease => Some(refusal),
+        })
     }
 
     /// Takes the session's lock and ends what a dead run left. Gives the processes of both connections.
@@ -336,6 +358,9 @@ impl Session for Pg {
     }
     fn foreign<'a>(&'a self, action: &'a Action) -> Answer<'a, Option<String>> {
         Box::pin(left::foreign(self, action))
+    }
+    fn diverts<'a>(&'a self, units: &'a [Unit]) -> Answer<'a, Option<Finding>> {
+        Box::pin(self.diverted(units))
     }
     fn history(&self, limit: u32) -> Answer<'_, Vec<HistoryRow>> {
         Box::pin(async move { self.rows.history_rows(&self.read_rows(&self.rows.history_query(limit)).await?) })

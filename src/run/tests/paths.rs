@@ -3,19 +3,22 @@
 use super::{Asked, command, fixture, run, say, states, with};
 use crate::{
     engine::{
-        Where,
+        Access, Driver as _, Where,
         fake::{Fake, Fault},
     },
     event::{End, Event},
-    model::{Class, Finding, Guards, Phase, PhaseState},
+    model::{Class, Finding, Guards, Phase, PhaseState, Verb},
     plan::{
-        About, Scope,
+        About, Repair, Scope,
         tests::fixture::{guards, project},
     },
 };
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 fn decide(step: &str, phase: Phase, done: bool) -> About {
@@ -123,17 +126,26 @@ async fn a_lone_rollback_statement_that_failed_is_simply_run_again() {
     assert_eq!(fake.state().log, ["A", "-A", "FAIL-A", "-Z"]);
 }
 
-/// What is undecided says which word ends it, before its rollback began and after.
+/// What is undecided says which word ends it, before its rollback began and after. Nothing runs before it is said.
 #[tokio::test(start_paused = true)]
 async fn a_partly_applied_step_is_asked_and_a_person_ends_it() {
-    for (back, word, done, end) in [
-        ("rollback_add:!-B;!-A", "undone", false, PhaseState::Pending),
-        ("rollback_add:?-B;!-A", "done", true, PhaseState::RolledBack),
-    ] {
-        let files = project(&[("v1", &[format!("a add:!A;!FAIL {back}").as_str()])]);
+    for (begun, word, done, end) in
+        [(false, "undone", false, PhaseState::Pending), (true, "done", true, PhaseState::RolledBack)]
+    {
+        let files = project(&[("v1", &["a add:!A;!FAIL rollback_add:?-B;?FAIL"])]);
+        let asks = project(&[("v1", &["a add:!A;!FAIL rollback_add:?-B;!-A"])]);
+        let handler = asks.releases[0].steps[0].handlers[&Verb::RollbackAdd].clone();
+        let step = || Scope::Step(fixture::v("v1"), "a".into());
         let fake = Fake::new(false);
         fake.state().failing = true;
         assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.exit_code(), 1);
+        if begun {
+            assert_eq!(command(&fake, &Guards::default(), &files, "rollback_add v1").await.exit_code(), 1);
+        }
+        let about = About::Handler { step: step(), verb: Verb::RollbackAdd, handler };
+        assert_eq!(say(&fake, &files, about).await.end, End::Done);
+        let log = fake.state().log.clone();
+        let before = states(&fake);
         for _ in 0..2 {
             let outcome = command(&fake, &Guards::default(), &files, "rollback_add v1").await;
             assert_eq!(outcome.exit_code(), 5);
@@ -141,6 +153,8 @@ async fn a_partly_applied_step_is_asked_and_a_person_ends_it() {
                 outcome.next,
                 format!("look, do by hand what is needed, then: triphase repair {word} v1/a add --reason …")
             );
+            assert_eq!(fake.state().log, log);
+            assert_eq!(states(&fake), before);
         }
         assert_eq!(say(&fake, &files, decide("a", Phase::Add, done)).await.end, End::Done);
         assert_eq!(fake.state().kept.ledger.steps[&fixture::id("v1", "a")].phase(Phase::Add).state, end);
@@ -321,6 +335,35 @@ async fn a_word_whose_answer_is_lost_is_recorded_once() {
         }
     }
     assert!(decided > 5, "{decided}");
+}
+
+/// L4: what a person has seen while another run was at work may be so no more once that has ended. Where nothing was waited for, the word
+/// is good.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_had_to_wait_for_another_run_is_to_be_said_again() {
+    let files = project(&[("v1", &["a add:!A;!FAIL rollback_add:!-A"])]);
+    let fake = Fake::new(false);
+    fake.state().failing = true;
+    assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.exit_code(), 1);
+    let before = states(&fake);
+    let other = fake.open(&fixture::target(Guards::default()), Access::Write).await.unwrap();
+    let target = fixture::target(Guards::default());
+    let mut context = with(&fake, &target);
+    context.wait_lock = Duration::from_secs(60);
+    let repair = Repair { about: decide("a", Phase::Add, false), reason: "looked".into() };
+    let me = with(&fake, &target).me;
+    let hold = other.try_lock(&me).await.unwrap().unwrap();
+    let (outcome, ()) = tokio::join!(super::repair(&context, &files, &repair), async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        hold.release().await.unwrap();
+    });
+    let End::Undecided(findings) = &outcome.end else { panic!("{outcome:?}") };
+    assert_eq!((findings[0].rule, outcome.exit_code()), ("L4", 5));
+    assert_eq!(outcome.next, "it has ended meanwhile: look again, then say it again");
+    assert_eq!(states(&fake), before);
+    let context = with(&fake, &target);
+    assert_eq!(super::repair(&context, &files, &repair).await.end, End::Done);
+    assert!(states(&fake).is_empty());
 }
 
 /// F2: files that were read for one server are not run, and no word is recorded by them, where another one answers.

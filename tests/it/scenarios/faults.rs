@@ -173,6 +173,38 @@ fn a_pooler_in_transaction_mode_works_or_is_named() {
     assert_eq!(super::releases::columns(&bench), "first_name id");
 }
 
+/// X3: what can't be sent through a pooler is refused before anything is, by the plan too.
+#[test]
+fn what_a_pooler_would_divert_is_refused_before_the_first_statement() {
+    for (settings, set, why) in [
+        ("schema: s\n", "", "would not see schema s"),
+        ("", "      - SET work_mem = '8MB'\n", "(`SET work_mem = '8MB'`)"),
+    ] {
+        let bench = Bench::new(Engine::Postgres);
+        bench.db.query("CREATE SCHEMA s");
+        let url = crate::harness::bouncer(bench.db.server()).with_password();
+        bench.write("conf.d/test.yaml", &format!("connection: '{url}'\n{settings}"));
+        bench.release(
+            "v1",
+            &format!(
+                "steps:\n  first:\n    add: CREATE TABLE one (n integer)\n  lone:\n    add:\n{set}      - CREATE TABLE two (n integer)\n      - \
+                 CREATE INDEX CONCURRENTLY two_n ON two (n)\n"
+            ),
+        );
+        for line in ["plan ff", "ff --noop", "sql ff", "ff", "ff"] {
+            bench.ends(8, line).says(why).says("name an `admin_connection`");
+        }
+        let made = "SELECT tablename FROM pg_tables WHERE tablename IN ('one', 'two')";
+        assert_eq!(bench.db.query(made), [""; 0]);
+        // Around the pooler all of it goes.
+        let way = format!("connection: '{url}'\nadmin_connection: '{}'\n{settings}", bench.db.server().with_password());
+        bench.write("conf.d/test.yaml", &way);
+        bench.ok("plan ff").says("CREATE TABLE one");
+        bench.ok("ff");
+        assert_eq!(bench.db.query(made).len(), 2);
+    }
+}
+
 /// The COMMIT is sent, and the connection ends before its answer: once with nothing applied, as the server then says.
 #[test]
 fn a_commit_without_an_answer_is_looked_up() {

@@ -9,6 +9,7 @@ on_each_engine!(
     a_misspelt_procedure_is_no_open_question,
     a_rollback_leaves_alone_what_the_step_never_made,
     what_takes_away_another_s_too_is_asked,
+    nothing_runs_before_a_question_that_is_known,
 );
 
 /// A step that stopped behind its first statement, with this for a rollback.
@@ -156,6 +157,44 @@ fn what_takes_away_another_s_too_is_asked(engine: Engine) {
     bench.db.query("DROP TABLE ours");
     bench.ok("repair undone v1/two add --reason by-hand");
     assert_eq!(bench.db.query("SELECT * FROM theirs"), ["4711"]);
+}
+
+/// All that a plan asks is asked before the first statement: of the hook, of the step that is rolled back first, of the handler itself.
+fn nothing_runs_before_a_question_that_is_known(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.db.query("CREATE TABLE log (what varchar(20))");
+    bench.release(
+        "v1",
+        "
+before:
+  rollback_add: INSERT INTO log VALUES ('hook')
+steps:
+  half:
+    add:
+      - sql: CREATE TABLE made (i integer)
+        transaction: false
+      - sql: INSERT INTO log VALUES ('half')
+        transaction: false
+      - SELECT nonsense
+    rollback_add:
+      - sql: DROP TABLE made
+        transaction: false
+      - DELETE FROM log WHERE what = 'half'
+      - UPDATE log SET what = 'back'
+  whole:
+    add: INSERT INTO log VALUES ('whole')
+    rollback_add: DELETE FROM log WHERE what = 'whole'
+",
+    );
+    bench.ends(1, "add v1");
+    bench.ok("add v1/whole --out-of-order");
+    let states = || (bench.states("v1", "half"), bench.states("v1", "whole"));
+    let before = (bench.db.schema(false), states());
+    for line in ["plan rollback_add v1", "sql rollback_add v1", "rollback_add v1"] {
+        bench.ends(5, line).says("statement 2 of rollback_add is needed").says("statement 3 of rollback_add is needed");
+        assert_eq!(bench.db.query("SELECT what FROM log ORDER BY what"), ["half", "whole"], "{line}");
+        assert_eq!((bench.db.schema(false), states()), before, "{line}");
+    }
 }
 
 /// What other sessions are asking belongs on the terminal of whoever waits, and not into the audit trail for good.
