@@ -54,6 +54,9 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
     if !adopted.findings.is_empty() {
         return Err(Halt::Findings(adopted.findings));
     }
+    if let Some(moved) = moved(&scene.project(), &adopted, tool) {
+        return Err(Halt::Findings(vec![moved]));
+    }
     let reason = format!("import {}", tool.name());
     let described = schema::of_releases(&scene.target.project);
     let written: Vec<(String, String)> =
@@ -68,6 +71,31 @@ pub fn run(app: &App, args: &Import) -> Result<u8, Halt> {
         return ended(app, &outcome);
     }
     told(app, &adopted, &there, &before.ledger, &outcome)
+}
+
+/// A migration that was imported as another release: numbers made of an order (Alembic's, Django's), and the place behind the newest, move
+/// when migrations are added. A release that is written, and perhaps stamped, stays what it is.
+fn moved(project: &Project, adopted: &Adopted, tool: &dyn Tool) -> Option<Finding> {
+    // By its text: `v9-x` and `v09-x` are one version in release order.
+    let is_new = |draft: &&adopt::Draft| {
+        project.releases.iter().all(|release| release.version.as_str() != draft.version.as_str())
+    };
+    adopted.releases.iter().filter(is_new).find_map(|draft| {
+        let holds = |release: &&release::Release| {
+            release.steps.iter().any(|step| draft.steps.iter().any(|drafted| drafted.name == step.name))
+        };
+        let there = &project.releases.iter().find(holds)?.version;
+        let message = format!(
+            "{} was imported as release {there}, and would be {} now: migrations have been added since, and the numbering has moved",
+            draft.from, draft.version
+        );
+        let way_out = format!(
+            "leave the releases as they are; write what was added as releases behind them (`triphase new release`), and `triphase stamp` \
+             them where {} has run it. Where no target is stamped yet: move the releases away, and import again",
+            tool.name()
+        );
+        Some(Finding::new(Class::Usage, "", message).way_out(way_out))
+    })
 }
 
 /// Writes a project's files, and then stamps by them. All that refuses is found before anything is written.

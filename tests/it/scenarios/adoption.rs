@@ -207,7 +207,7 @@ fn sqlx(engine: Engine) {
 fn alembic(engine: Engine) {
     let bench = left_by("alembic", engine);
     copy(&fixture("alembic", engine).join("../project/versions"), &bench.dir().join("alembic/versions"));
-    bench.ends(2, "import alembic").says("alembic upgrade head --sql");
+    bench.ends(2, "import alembic").says("alembic upgrade heads --sql");
     adopted(&bench, "import alembic --sql sql", "alembic_version", "v3-27c6a30d7c24");
     assert_eq!(bench.states("v2-ae1027a6acf", "ae1027a6acf_index_customer"), "done done done");
     let orders =

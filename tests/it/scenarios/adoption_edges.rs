@@ -6,6 +6,7 @@ use std::fs;
 
 on_each_engine!(
     alembic_branches_that_depend_on_each_other,
+    alembic_that_asks_the_database,
     an_empty_way_back_is_none,
     what_noop_would_write_names_the_target,
 );
@@ -29,6 +30,77 @@ fn alembic_branches_that_depend_on_each_other(engine: Engine) {
     runs_from_nothing(&bench, "alembic_version");
     bench.ok("rollback_add v5-b3");
     bench.ends(7, "rollback_add v4-b2").says("error[G5]");
+}
+
+/// Alembic prints statement by statement until Python asks the database: half of a revision is none of it, up and down.
+fn alembic_that_asks_the_database(engine: Engine) {
+    let asks = || {
+        let bench = left_by("alembic-asks", engine);
+        copy(&fixture("alembic-asks", engine).join("../project/versions"), &bench.dir().join("alembic/versions"));
+        bench
+    };
+    let bench = asks();
+    let files = "--sql sql/upgrade.sql --sql sql/upgrade-rest.sql";
+    let run = adopted(&bench, &format!("import alembic {files} --sql sql/downgrade.sql"), "alembic_version", "v7-f5");
+    let said = |what: &str| assert!(run.stderr.contains(what), "{}", run.stderr);
+    said("whose SQL was not printed, or not to its end: e4; their steps refuse to run");
+    said("whose way back was not printed, or not to its end: a1, c2, b2; their steps have no rollback_add");
+    bench.ok("rollback_add v7-f5");
+    bench.ok("rollback_add v6-e4");
+    bench.ok("rollback_add v5-d3");
+    bench.ends(7, "rollback_add v4-b2").says("error[G5]").says("it gives no `rollback_add` handler");
+    let fresh = Bench::new(engine);
+    copy(&bench.dir().join("releases"), &fresh.dir().join("releases"));
+    fresh.ends(1, "ff").says("revision e4 (count) is Python, and its SQL breaks off where Alembic stopped printing");
+    assert_eq!(fresh.db.value("SELECT count(*) FROM stats"), "0");
+    // `alembic downgrade heads:base --sql` fails where there are several heads: the file is there, and empty.
+    let bench = asks();
+    bench.write("sql/downgrade.sql", "\n");
+    bench
+        .ok(&format!("import alembic {files} --sql sql/downgrade.sql"))
+        .says("whose way back was not printed, or not to its end: a1, z1, c2, b2, d3, e4, f5; their steps");
+}
+
+/// The tenth revision makes v09 of v9, one branched off earlier moves what is behind it: releases that are there are not written a second time.
+#[test]
+fn a_numbering_that_has_moved_is_refused() {
+    let bench = left_by("alembic", Engine::Sqlite);
+    copy(&fixture("alembic", Engine::Sqlite).join("../project/versions"), &bench.dir().join("alembic/versions"));
+    bench.ok("import alembic --sql sql");
+    let mut printed = fs::read_to_string(bench.dir().join("sql/upgrade.sql")).unwrap();
+    let mut add = |bench: &Bench, id: &str, down: &str| {
+        let revision = format!("revision = \"{id}\"\ndown_revision = \"{down}\"\n");
+        bench.write(&format!("alembic/versions/{id}.py"), &revision);
+        printed += &format!(
+            "-- Running upgrade {down} -> {id}\n\nSELECT 1;\n\n\
+             UPDATE alembic_version SET version_num='{id}' WHERE alembic_version.version_num = '{down}';\n\n"
+        );
+        bench.write("sql/upgrade.sql", &printed);
+    };
+    // Behind all others, it moves none.
+    add(&bench, "r4", "27c6a30d7c24");
+    bench.ok("import alembic --sql sql").says("wrote releases/v4-r4").says("left as it is: releases/v3-27c6a30d7c24");
+    for n in 5..=10 {
+        add(&bench, &format!("r{n}"), &format!("r{}", n - 1));
+    }
+    bench
+        .ends(2, "import alembic --sql sql")
+        .says("create_customer.py was imported as release v1-1975ea83b712, and would be v01-1975ea83b712 now")
+        .says("`triphase stamp` them where alembic has run it");
+    assert!(!bench.dir().join("releases/v01-1975ea83b712").exists());
+    // Flyway's repeatable migrations stand behind the newest of the others.
+    let bench = left_by("flyway", Engine::Sqlite);
+    let last = "sql/V2__add_orders.sql";
+    fs::rename(bench.dir().join(last), bench.dir().join("last")).unwrap();
+    bench.ok("import flyway --placeholder who=Ada");
+    fs::rename(bench.dir().join("last"), bench.dir().join(last)).unwrap();
+    bench.db.query(
+        "INSERT INTO flyway_schema_history SELECT 9, '2', description, type, 'V2__add_orders.sql', NULL, installed_by, installed_on, \
+         execution_time, success FROM flyway_schema_history WHERE version = '1'",
+    );
+    bench
+        .ends(2, "import flyway --placeholder who=Ada")
+        .says("was imported as release v1.10-repeatable, and would be v2-repeatable now");
 }
 
 /// What is no literal is refused with its place: taken for a first revision, those before it would be pending, and run again.
