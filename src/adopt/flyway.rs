@@ -60,6 +60,10 @@ impl Tool for Flyway {
                 }
                 Some(('U', version, _)) => drop(undos.insert(version, (path, bytes))),
                 Some(('R', ..)) => repeatables.push((path, bytes)),
+                Some(('B', ..)) => adopted.notes.push(format!(
+                    "{path} is a baseline migration, which stands for all up to its version on an empty database, and is left out: there \
+                     triphase runs all of them"
+                )),
                 Some(_) | None => adopted.notes.push(format!(
                     "{path} is no versioned, undo or repeatable migration, and is left out: what a callback does belongs in a release's \
                      `before` or `after`"
@@ -69,7 +73,7 @@ impl Tool for Flyway {
         for (key, (path, bytes)) in versioned {
             let row = history.versions.remove(&key);
             if let Some(row) = &row {
-                unchanged(&mut adopted, path, bytes, row);
+                unchanged(&mut adopted, path, &[bytes], row);
             }
             let baselined = history.baseline.as_ref().is_some_and(|baseline| key <= *baseline);
             let Some(version) = adopted.version(&shown(path), path) else { continue };
@@ -149,10 +153,11 @@ fn repeat(given: &Given<'_>, adopted: &mut Adopted, files: &[(&str, &[u8])], row
     let mut steps = Vec::new();
     for (path, bytes) in files {
         let row = rows.iter().find(|(script, _)| text::base(script) == text::base(path)).map(|(_, row)| row);
+        let Some(text) = filled(given, adopted, path, bytes) else { continue };
         if let Some(row) = row {
-            unchanged(adopted, path, bytes, row);
+            repeated(adopted, path, bytes, &text, row);
         }
-        let Some(up) = body(given, adopted, path, bytes) else { continue };
+        let up = as_sql(given, path, &text);
         let done = if row.is_some() { Done::Yes } else { Done::No };
         let handlers = BTreeMap::from([(Verb::Add, up)]);
         steps.push(DraftStep { name: stem(path).to_owned(), id: None, handlers, phases: [done; 3] });
@@ -175,18 +180,29 @@ fn repeat(given: &Given<'_>, adopted: &mut Adopted, files: &[(&str, &[u8])], row
     }
 }
 
-fn unchanged(adopted: &mut Adopted, path: &str, bytes: &[u8], row: &Row) {
-    let now = checksum(bytes);
-    if row.checksum.is_some_and(|then| then != i64::from(now)) {
+/// Refuses a file of which no text that Flyway may have run has the ledger's checksum.
+fn unchanged(adopted: &mut Adopted, path: &str, texts: &[&[u8]], row: &Row) {
+    let now: Vec<i64> = texts.iter().map(|text| i64::from(checksum(text))).collect();
+    if let Some(then) = row.checksum.filter(|then| !now.contains(then)) {
+        let now = now.iter().map(i64::to_string).collect::<Vec<_>>().join(" or ");
         adopted.refuse(
             Class::Drift,
-            format!(
-                "{path} was edited after Flyway ran it: its checksum is {now}, the ledger's {}",
-                row.checksum.unwrap_or(0)
-            ),
-            "put the file back as it ran; a repeatable migration: let Flyway run it first",
+            format!("{path} was edited after Flyway ran it: its checksum is {now}, the ledger's {then}"),
+            "put the file back as it ran, with the placeholders it ran with; a repeatable migration: let Flyway run it first",
         );
     }
+}
+
+/// Flyway takes a repeatable migration's checksum with its placeholders filled in, and its own differ from run to run: `flyway:timestamp`
+/// stands in a file so that it always runs.
+fn repeated(adopted: &mut Adopted, path: &str, bytes: &[u8], filled: &str, row: &Row) {
+    if String::from_utf8_lossy(bytes).contains("${flyway:") {
+        adopted.notes.push(format!(
+            "{path} has placeholders of Flyway's own, which differ from run to run: whether it was edited since it ran is not known"
+        ));
+        return;
+    }
+    unchanged(adopted, path, &[bytes, filled.as_bytes()], row);
 }
 
 /// Flyway's checksum: CRC-32 over the lines in UTF-8, without their ends and a byte order mark, as Java's signed number.
@@ -200,31 +216,46 @@ fn checksum(bytes: &[u8]) -> i32 {
 }
 
 fn body(given: &Given<'_>, adopted: &mut Adopted, path: &str, bytes: &[u8]) -> Option<Body> {
+    let text = filled(given, adopted, path, bytes)?;
+    Some(as_sql(given, path, &text))
+}
+
+/// The text with what its placeholders stand for. Flyway takes a dollar together with the character behind it, so `$${who}` has none.
+fn filled(given: &Given<'_>, adopted: &mut Adopted, path: &str, bytes: &[u8]) -> Option<String> {
     let text = adopted.text(path, bytes)?;
     let mut filled = String::with_capacity(text.len());
     let mut rest = text.trim_start_matches('\u{feff}');
-    while let Some(at) = rest.find("${") {
-        filled.push_str(&rest[..at]);
-        let name = rest[at + 2..].split('}').next().unwrap_or_default();
-        match given.placeholders.get(name) {
-            Some(value) => filled.push_str(value),
-            None => {
-                adopted.refuse(
-                    Class::Usage,
-                    format!("{path}: nobody says what Flyway's placeholder `{name}` stands for"),
-                    format!("give it: --placeholder {name}=VALUE"),
-                );
-                return None;
-            }
-        }
-        rest = rest.get(at + 3 + name.len()..).unwrap_or_default();
+    while let Some((before, behind)) = rest.split_once('$') {
+        filled.push_str(before);
+        let Some(opened) = behind.strip_prefix('{') else {
+            let second = behind.chars().next();
+            filled.push('$');
+            filled.extend(second);
+            rest = &behind[second.map_or(0, char::len_utf8)..];
+            continue;
+        };
+        let (name, behind) = opened.split_once('}').unwrap_or((opened, ""));
+        let Some(value) = given.placeholders.get(name) else {
+            adopted.refuse(
+                Class::Usage,
+                format!("{path}: nobody says what Flyway's placeholder `{name}` stands for"),
+                format!("give it: --placeholder {name}=VALUE"),
+            );
+            return None;
+        };
+        filled.push_str(value);
+        rest = behind;
     }
     filled.push_str(rest);
+    Some(filled)
+}
+
+fn as_sql(given: &Given<'_>, path: &str, text: &str) -> Body {
     // A file beside it may say that it can't be in a transaction.
     let settings = given.folder.get(&format!("{path}.conf")).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let setting = |line: &str| line.split_whitespace().collect::<String>() == "executeInTransaction=false";
     let alone = settings.is_some_and(|settings| settings.lines().any(setting));
-    Some(Body::Sql { text: text::unwrapped(given.dialect, &filled, false), alone })
+    Body::Sql { text: text::unwrapped(given.dialect, text, false), alone }
 }
 
 /// Prefix, version and description of a file's name; the version is empty for a repeatable one.
@@ -234,7 +265,7 @@ fn named(file: &str) -> Option<(char, Key, &str)> {
     let version = &head[prefix.len_utf8()..];
     match prefix {
         'R' if version.is_empty() => Some((prefix, Key::new(), description)),
-        'V' | 'U' => Some((prefix, key(version)?, description)),
+        'V' | 'U' | 'B' => Some((prefix, key(version)?, description)),
         _ => None,
     }
 }
@@ -290,7 +321,9 @@ mod tests {
                 [cell("1"), cell(version), cell(kind), cell(script), cell(checksum), cell(success)].to_vec()
             })
             .collect();
-        let (printed, placeholders) = Default::default();
+        let printed = Default::default();
+        let placeholders = [("who", "Ada"), ("flyway:timestamp", "then")];
+        let placeholders = placeholders.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let dialect = Dialect::Sqlite;
         let table = "flyway_schema_history";
         Flyway.read(&Given {
@@ -345,5 +378,55 @@ mod tests {
         let adopted = read(&files, &[]);
         assert!(matches!(adopted.releases[0].steps[0].handlers[&Verb::Add], Body::Sql { alone: true, .. }));
         assert_eq!(adopted.notes, Vec::<String>::new());
+    }
+
+    /// The rows that Flyway 10.22 wrote of these with `who` as `Ada`.
+    #[test]
+    fn placeholders_are_filled_in_as_flyway_does() {
+        for (text, filled) in [
+            ("${who}x", "Adax"),
+            ("$${who}", "$${who}"),
+            ("$$${who}", "$$Ada"),
+            ("$$$${who}", "$$$${who}"),
+            ("$ ${who}", "$ Ada"),
+            ("$x${who}", "$xAda"),
+            ("${who}$${who}", "Ada$${who}"),
+            ("$${who}${who}", "$${who}Ada"),
+            ("a$", "a$"),
+        ] {
+            let adopted = read(&[("V1__a.sql", &format!("SELECT '{text}';"))], &[]);
+            let Body::Sql { text, .. } = &adopted.releases[0].steps[0].handlers[&Verb::Add] else {
+                panic!("{adopted:?}")
+            };
+            assert_eq!(*text, format!("SELECT '{filled}';"));
+        }
+        let adopted = read(&[("V1__a.sql", "SELECT '${whom}';")], &[]);
+        assert!(adopted.findings[0].message.contains("placeholder `whom`"), "{adopted:?}");
+    }
+
+    /// The checksum of `R__w.sql` is Flyway 10.22's.
+    #[test]
+    fn a_repeatable_migration_is_compared_as_it_was_filled_in() {
+        let view = "DROP VIEW IF EXISTS w;\nCREATE VIEW w AS SELECT id, '${who}' AS who FROM c;\n";
+        let stamped = "-- ${flyway:timestamp}\nSELECT 1;\n";
+        let rows = [
+            ["1", "SQL", "V1__a.sql", "", "1"],
+            ["", "SQL", "R__w.sql", "-1644188947", "1"],
+            ["", "SQL", "R__v.sql", "-1890459828", "1"],
+        ];
+        let mut files = [("V1__a.sql", "SELECT 1;"), ("R__w.sql", view), ("R__v.sql", stamped)];
+        let adopted = read(&files, &rows);
+        assert_eq!(states(&adopted), [("v1", true), ("v1-repeatable", true)]);
+        assert!(adopted.notes[0].starts_with("R__v.sql has placeholders of Flyway's own"), "{:?}", adopted.notes);
+        let edited = view.replace("${who}", "${who}!");
+        files[1].1 = &edited;
+        assert!(read(&files, &rows).findings[0].message.starts_with("R__w.sql was edited"));
+    }
+
+    #[test]
+    fn a_baseline_migration_is_called_so() {
+        let adopted = read(&[("V1__a.sql", "SELECT 1;"), ("B3__all.sql", "SELECT 1;"), ("beforeMigrate.sql", "")], &[]);
+        assert!(adopted.notes[0].starts_with("B3__all.sql is a baseline migration"), "{:?}", adopted.notes);
+        assert!(adopted.notes[1].contains("callback"), "{:?}", adopted.notes);
     }
 }
