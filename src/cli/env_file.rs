@@ -1,6 +1,8 @@
 //! `--env-file`: variables from a file, on request only. What the environment has already wins. They serve target files, `TRIPHASE_ENV`
 //! and `DATABASE_URL`, and the flags that have a variable.
 
+mod lines;
+
 use super::args::Cli;
 use crate::model::{Class, Finding};
 use clap::{
@@ -8,7 +10,7 @@ use clap::{
     builder::{OsStr, Resettable},
     parser::ValueSource,
 };
-use std::{collections::BTreeMap, ffi::OsString, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
 
 /// Parses a command line; where it names a file of variables, puts them into `vars` and gives the flags they stand for. The finding: why
 /// that file can't be read.
@@ -23,7 +25,7 @@ pub fn parse(
     let matches = command.clone().try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let Some(file) = &cli.global.env_file else { return Ok((cli, None)) };
-    let read = match read(file) {
+    let read = match read(file, vars) {
         Ok(read) => read,
         Err(finding) => return Ok((cli, Some(finding))),
     };
@@ -58,20 +60,12 @@ fn given(matches: &ArgMatches, id: &str) -> bool {
     here || matches.subcommand().is_some_and(|(_, inner)| given(inner, id))
 }
 
-fn read(file: &Path) -> Result<BTreeMap<String, String>, Finding> {
-    // Its own errors show the line that is wrong, which may hold a secret.
+fn read(file: &Path, vars: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Finding> {
     let refuse = |why: String| {
         let message = format!("cannot read the file of variables `{}`: {why}", file.display());
         Finding::new(Class::Usage, "", message).way_out("--env-file names a file of lines NAME=value")
     };
-    let lines = dotenvy::from_path_iter(file).map_err(|error| match error {
-        dotenvy::Error::Io(error) => refuse(error.to_string()),
-        _ => refuse("it is malformed".to_owned()),
-    })?;
-    let mut read = BTreeMap::new();
-    for (number, line) in (1..).zip(lines) {
-        let (name, value) = line.map_err(|_| refuse(format!("its variable number {number} is malformed")))?;
-        read.insert(name, value);
-    }
-    Ok(read)
+    let text = fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
+    lines::variables(&text, &|name| vars.get(name).cloned())
+        .map_err(|found| refuse(format!("line {} is malformed: {}", found.line, found.why)))
 }
