@@ -1,6 +1,6 @@
 //! What every command has: its flags, the environment, the two streams, and how it stops early.
 
-use super::args::Global;
+use super::{args::Global, here};
 use crate::{
     engine::Where,
     event::{End, Event, Outcome},
@@ -151,8 +151,23 @@ impl App {
         io::stdout().is_terminal().then(|| comfy_table::Table::new().width()).flatten()
     }
 
+    /// What to do about findings, with commands that are about the same target.
+    pub fn here(&self, findings: &[Finding]) -> Vec<Finding> {
+        let here =
+            |finding: &Finding| Finding { way_out: here::here(&self.words, &finding.way_out), ..finding.clone() };
+        findings.iter().map(here).collect()
+    }
+
     /// Reports how a run ended: text to standard error, with `--json` the last line to standard output. Gives the exit code.
     pub fn ended(&self, outcome: &Outcome) -> Result<u8, Halt> {
+        let mut outcome = Outcome { next: here::here(&self.words, &outcome.next), ..outcome.clone() };
+        if let End::Refused(findings) | End::Undecided(findings) = &mut outcome.end {
+            *findings = self.here(findings);
+        }
+        for wait in &mut outcome.waits {
+            wait.why = here::here(&self.words, &wait.why);
+        }
+        let outcome = &outcome;
         if self.global.quiet {
             self.tell(|err| report::outcome::trouble(err, outcome, self.err));
         } else {

@@ -112,6 +112,7 @@ pub enum Command {
     /// Write a project that runs as it stands: a development target, a commented production one, a first release
     ///
     /// With -e or --conn: adopt the database that is there. Its schema is written as release v1, which is stamped; nothing runs.
+    /// Of PostgreSQL's, owners and what GRANT has given are left out.
     #[command(after_help = "Examples:\n  triphase --path my-project init\n  triphase -e staging init")]
     Init,
 }

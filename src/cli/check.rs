@@ -24,6 +24,7 @@ pub fn run(app: &App, args: &Check) -> Result<u8, Halt> {
         None => plan::check(&project, &facts),
         Some(release) => plan::app_release(&project, &facts, release),
     };
+    let findings = app.here(&findings);
     app.tell(|err| finding::all(err, &findings, app.err));
     let code = findings.iter().map(|f| f.class).min().map_or(0, |class| class.exit_code());
     if app.global.json {

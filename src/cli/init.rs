@@ -113,6 +113,9 @@ fn existing(app: &App) -> Result<u8, Halt> {
         let verb = if app.global.noop { "would write" } else { "wrote" };
         app.print(|out| names.iter().try_for_each(|name| writeln!(out, "{verb} {name}")))?;
     }
+    if scene.dialect == Dialect::Postgres {
+        app.news(|err| writeln!(err, "note: owners and GRANTs are not in v1: roles are the server's"));
+    }
     import::ended(app, &outcome)
 }
 

@@ -7,6 +7,7 @@ mod complete;
 mod confirm;
 mod current;
 mod env_file;
+mod here;
 mod history;
 mod import;
 mod init;

@@ -3,6 +3,7 @@
 use super::{
     app::{App, Halt},
     args::{Cli, Work},
+    here,
     scene::Scene,
 };
 use crate::{
@@ -19,6 +20,10 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
     let project = scene.project();
     let mut look = app.wait(run::look(&scene.target, scene.driver, &project, &work.request()))??;
     look.plan.findings.extend(run::unready(&scene.target, &look.plan));
+    look.plan.findings = app.here(&look.plan.findings);
+    for wait in &mut look.plan.waits {
+        wait.why = here::here(&app.words, &wait.why);
+    }
     told(app, &scene, &look);
     let code = exit_code(&look);
     if app.global.json {
@@ -34,6 +39,7 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
 
 /// What to run next, on standard error.
 pub fn next(app: &App, what: &str) {
+    let what = here::here(&app.words, what);
     app.news(|err| writeln!(err, "{}: {what}", app.err.strong("next")));
 }
 
@@ -78,7 +84,7 @@ pub fn told(app: &App, scene: &Scene, look: &Look) {
         for warning in &look.plan.warnings {
             writeln!(err, "{}", report::events::warning(warning, app.err))?;
         }
-        report::finding::all(err, &look.plan.findings, app.err)
+        report::finding::all(err, &app.here(&look.plan.findings), app.err)
     });
 }
 

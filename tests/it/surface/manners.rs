@@ -305,8 +305,29 @@ fn a_file_of_variables_is_read_on_request_only() {
     bench.command("show --env-file .env --wait-lock 1s").var("TRIPHASE_ENV", "test").run().exits(0).says("nothing yet");
     bench.command("show -e test --env-file .env").var("TRIPHASE_WAIT_LOCK", "1s").run().exits(0).says("nothing yet");
     bench.ends(2, "show --env-file nowhere").says("cannot read the file of variables");
-    bench.write("bad.env", "A=1\nSECRET hunter2\n");
-    bench.ends(2, "show --env-file bad.env").says("number 2").hides("hunter2");
+    bench.write("bad.env", "# one\n\nA=1\nSECRET hunter2\n");
+    bench.ends(2, "show --env-file bad.env").says("line 4 is malformed: it is not NAME=value").hides("hunter2");
+    bench.write("filled.env", "A=te\nTRIPHASE_ENV=\"${A}st\"\nTRIPHASE_WAIT_LOCK=\"$TRIPHASE_ENV\"\n");
+    bench.ends(2, "show --env-file filled.env").says("invalid value 'test'");
+}
+
+/// What is printed can be typed: with two targets a command that names none is refused, or would go to the one of `TRIPHASE_ENV`.
+#[test]
+fn printed_commands_name_the_target_that_was_typed() {
+    let bench = Bench::new(Engine::Sqlite);
+    bench.write(
+        "releases/v1.yaml",
+        "steps:\n  x:\n    add: CREATE TABLE x (id integer)\n    rollback_add: DROP TABLE x\n",
+    );
+    bench.write("conf.d/other.yaml", "connection: sqlite://other.db\n");
+    bench.ok("ff -e other");
+    bench.ok("-e other rollback_add v1").says("next: triphase -e other add v1");
+    let run = bench.ok("rollback_add v1 --env=other --json");
+    assert!(run.stdout.contains(r#""next":"triphase --env=other add v1""#), "{}", run.stdout);
+    bench.ends(3, "-e other check").says("help: triphase -e other add v1");
+    bench.command("-e other plan ff").run().says("name it: triphase -e other add v1");
+    bench.command("-e other ff").run().says("name it: triphase -e other add v1");
+    bench.command("rollback_add v1").var("TRIPHASE_ENV", "other").run().exits(0).says("next: triphase add v1");
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! Commands that are printed, as they must be typed to be about the same project and target as the one that was typed.
+
+use super::args::Cli;
+use clap::CommandFactory as _;
+
+/// The flags that say where, with their values, as they were typed.
+fn place(typed: &[String]) -> Vec<&str> {
+    const SAYS_WHERE: [&str; 6] = ["-e", "--env", "--conn", "-p", "--path", "--env-file"];
+    let mut words = vec![];
+    let mut value = false;
+    for word in typed.iter().map(String::as_str) {
+        let joined = SAYS_WHERE.iter().any(|flag| {
+            let rest = word.strip_prefix(flag);
+            rest.is_some_and(|rest| rest.starts_with('=') || !flag.starts_with("--") && !rest.is_empty())
+        });
+        let flag = !value && SAYS_WHERE.contains(&word);
+        if value || flag || joined {
+            words.push(word);
+        }
+        value = flag;
+    }
+    words
+}
+
+/// A text with the flags that say where in each of its commands.
+pub fn here(typed: &[String], text: &str) -> String {
+    const PROGRAM: &str = "triphase ";
+    let place = place(typed);
+    if place.is_empty() {
+        return text.to_owned();
+    }
+    let cli = Cli::command();
+    let is_command = |rest: &str| {
+        let word = rest.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c))).next().unwrap_or_default();
+        cli.find_subcommand(word).is_some()
+    };
+    let mut said = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once(PROGRAM) {
+        said.push_str(before);
+        said.push_str(PROGRAM);
+        // A name that ends so is another program's.
+        let begins = !said
+            .strip_suffix(PROGRAM)
+            .is_some_and(|said| said.ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c)));
+        if begins && is_command(behind) {
+            said.extend(place.iter().flat_map(|word| [*word, " "]));
+        }
+        rest = behind;
+    }
+    said.push_str(rest);
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_commands_are_for_the_same_target() {
+        for (typed, text, said) in [
+            ("triphase ff", "triphase add v3", "triphase add v3"),
+            ("triphase -e dev ff", "triphase add v3", "triphase -e dev add v3"),
+            ("triphase ff --env=dev -q", "after noon: triphase drop v2", "after noon: triphase --env=dev drop v2"),
+            (
+                "triphase -p shop -edev add v1",
+                "`triphase check` says; triphase ff",
+                "`triphase -p shop -edev check` says; triphase -p shop -edev ff",
+            ),
+            (
+                "triphase -e dev ff",
+                "triphase is here: see my-triphase add v1",
+                "triphase is here: see my-triphase add v1",
+            ),
+            ("triphase -e dev ff", "run the same command again", "run the same command again"),
+        ] {
+            let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();
+            assert_eq!(here(&words, text), said);
+        }
+    }
+}
