@@ -66,9 +66,11 @@ pub(super) async fn whole(
     request: &Request,
 ) -> Result<(Facts, Plan), Failure> {
     let (facts, mut plan) = self::plan(session, target, project, request).await?;
-    let mut asked = plan.clone();
-    ask_each(session, &facts.ledger, &mut asked).await?;
-    plan.findings = asked.findings;
+    if plan.tasks.iter().any(|task| task.ask_each) {
+        let mut asked = plan.clone();
+        ask_each(session, &facts.ledger, &mut asked).await?;
+        plan.findings = asked.findings;
+    }
     diverted(session, &facts.ledger, &mut plan).await?;
     Ok((facts, plan))
 }
