@@ -316,7 +316,8 @@ pub trait Session: Send + Sync {
     /// Tries for the lock once. Once had, no statement of an earlier run is still at work: a dead run's session was ended, or is gone
     /// (rule X2). `Err`: who has it, or whose session is still at work. The caller polls.
     fn try_lock<'a>(&'a self, me: &'a Me) -> Answer<'a, Result<Box<dyn Hold + 'a>, Held>>;
-    /// Who has the lock now; `None`: nobody, as far as can be told. Takes nothing, and changes nothing.
+    /// Who has the lock now, or which dead run's statement is still at work; `None`: nobody and nothing, as far as can be told. Takes nothing,
+    /// and changes nothing.
     fn held(&self) -> Answer<'_, Option<Held>> {
         Box::pin(async { Ok(None) })
     }
@@ -371,9 +372,9 @@ pub struct Held {
 }
 
 impl Held {
-    /// Who it is, or what is known of it.
+    /// Who has what, or what is known of it.
     pub fn shown(&self) -> String {
-        self.by.as_ref().map_or_else(|| format!("whoever has {}", self.what), holder)
+        self.by.as_ref().map_or_else(|| self.what.clone(), |by| format!("{} has {}", holder(by), self.what))
     }
 }
 

@@ -296,7 +296,8 @@ pub struct Facts {
     pub lake: Lake,
     /// For the steps whose phase stopped at a statement that was cut short and left something.
     pub left: BTreeMap<StepId, Leftover>,
-    /// The run that has the lock, where something stands open that its end decides: nobody else's word is wanted before.
+    /// The run that has the lock, or a dead one's statement at work, where something stands open that its end decides: nobody else's word is
+    /// wanted before.
     pub at_work: Option<String>,
 }
 

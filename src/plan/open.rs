@@ -56,11 +56,9 @@ pub fn leave_to_who_is_at_work(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(who) = &facts.at_work else { return };
     findings.retain(|finding| !(finding.class == Class::Decision && finding.rule == UNDECIDED));
     for Open { id, verb, index, .. } in unclear(facts) {
-        let message =
-            format!("statement {} of {verb} of step `{id}` is at work, or was: {who} has the lock", index + 1);
+        let message = format!("statement {} of {verb} of step `{id}` is at work, or was: {who}", index + 1);
         findings.push(
-            Finding::new(Class::Busy, "X1", message)
-                .way_out("wait for the end of that run, then run the same command again"),
+            Finding::new(Class::Busy, "X1", message).way_out("wait for its end, then run the same command again"),
         );
     }
 }

@@ -51,7 +51,7 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
     work.await.map_err(at_once)
 }
 
-/// The run that has the lock, where it is not clear what became of a statement: it may be at work on it this moment.
+/// Who or what is at work, where it is not clear what became of a statement: it may be that one.
 async fn at_work(session: &dyn Session, facts: &Facts) -> Result<Option<String>, Failure> {
     let unclear = !plan::unclear(facts).is_empty();
     Ok(if unclear { session.held().await?.map(|held| held.shown()) } else { None })

@@ -83,6 +83,10 @@ async fn word(context: &Context<'_>, project: &Project, repair: &Repair, state: 
     if let Some(end) = confirm_word(context, session, &ledger, repair, &seen, &mut state.confirmed) {
         return Ok(end);
     }
+    // What is at work now may be otherwise by the time that this run has the lock, or be ended by its taking that.
+    if state.sent.is_empty() && outlived(&seen, repair).is_some() {
+        state.outlived |= session.held().await?.is_some();
+    }
     let Had { hold, waited } = match lock::lock(context, session).await? {
         Ok(had) => had,
         Err(end) => return Ok(end),

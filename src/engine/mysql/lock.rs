@@ -62,13 +62,34 @@ pub(super) async fn take(wire: &mut Wire, open: &Open, me: &Me) -> Result<Result
     }
 }
 
-/// Who has the lock.
+/// Who has the lock; else the statement of a dead run that is still at work.
 pub(super) async fn had(wire: &mut Wire, open: &Open) -> Result<Option<Held>, Failure> {
     let id = holder(wire, &open.lock_name).await.map_err(|b| b.access("cannot read who holds the lock"))?;
     Ok(match id {
         Some(id) => Some(told(wire, open, Some(id)).await?),
-        None => None,
+        None => match last(wire, &open.rows).await? {
+            Some(last) => at_work(wire, &last.run.run).await?,
+            None => None,
+        },
     })
+}
+
+/// The statement that a dead run's sessions are at. What another user's session does may not be shown: then it is taken to be at work.
+async fn at_work(wire: &mut Wire, run: &str) -> Result<Option<Held>, Failure> {
+    let reading = |b: Broken| b.access("cannot look for a dead run's sessions");
+    for name in [client_name(run), work_name(run)] {
+        let Some(id) = holder(wire, &name).await.map_err(reading)? else { continue };
+        let idle = format!("SELECT 1 FROM information_schema.processlist WHERE id = {id} AND command = 'Sleep'");
+        if wire.one(&idle).await.map_err(reading)?.count == 0 {
+            return Ok(Some(Held { by: None, what: still_at_work(run, &format!("connection {id}")) }));
+        }
+    }
+    Ok(None)
+}
+
+/// What is waited for where a dead run's statement goes on (rule X2).
+fn still_at_work(run: &str, session: &str) -> String {
+    format!("a statement of dead run {run} that is still at work ({session})")
 }
 
 /// Who has the lock, as far as it says so. A session by which this very run held it before its connection was lost is ended: of that the
@@ -183,7 +204,7 @@ async fn end_named(wire: &mut Wire, run: &str, name: &str) -> Result<Option<Stri
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(Some(match killed {
-        Some(id) => format!("a statement of dead run {run} that is still at work (connection {id}, killed)"),
+        Some(id) => still_at_work(run, &format!("connection {id}, killed")),
         None => format!("a session of dead run {run}"),
     }))
 }

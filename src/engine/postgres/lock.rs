@@ -126,13 +126,33 @@ pub(super) async fn holder(wire: &mut Wire, key: Key) -> Result<Option<Holder>, 
     }))
 }
 
-/// Who has the lock, by a session or by a lease.
+/// Who has the lock, by a session or by a lease; else the statement of a dead run that is still at work.
 pub(super) async fn had(wire: &mut Wire, rows: &Rows, key: Key, wait: &str) -> Result<Option<Held>, Failure> {
     if holder(wire, key).await?.is_some() {
         return held(wire, rows, key, wait).await.map(Some);
     }
-    let leased = last(wire, rows, wait).await?.filter(|last| last.live);
-    Ok(leased.map(|last| Held { by: Some(last.run), what: "the lock (a lease)".to_owned() }))
+    match last(wire, rows, wait).await? {
+        Some(last) if last.live => Ok(Some(Held { by: Some(last.run), what: "the lock (a lease)".to_owned() })),
+        Some(last) => at_work(wire, &last.run.run).await,
+        None => Ok(None),
+    }
+}
+
+/// The statement that a dead run's sessions are at. What another user's session does may not be shown: then it is taken to be at work.
+async fn at_work(wire: &mut Wire, run: &str) -> Result<Option<Held>, Failure> {
+    let query = format!(
+        "SELECT string_agg(pid::text, ', ') FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND application_name = {} \
+         AND pid <> pg_backend_pid() AND state IS DISTINCT FROM 'idle'",
+        literal(&name(run))
+    );
+    let found = wire.all(query).await.map_err(|b| b.access("cannot look for a dead run's sessions"))?;
+    let pids = found.first().and_then(|given| given.first());
+    Ok(pids.map(|pids| Held { by: None, what: still_at_work(run, &format!("pid {pids}")) }))
+}
+
+/// What is waited for where a dead run's statement goes on (rule X2).
+fn still_at_work(run: &str, session: &str) -> String {
+    format!("a statement of dead run {run} that is still at work ({session})")
 }
 
 /// Who has the session's lock, as far as it says so.
@@ -216,8 +236,5 @@ pub(super) async fn end(wire: &mut Wire, run: &str, spare: &str, mode: Mode) -> 
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let left = wire.all(format!("SELECT string_agg(pid::text, ', ') {of}")).await.map_err(reading)?;
-    Ok(left
-        .first()
-        .and_then(|r| r.first())
-        .map(|pids| format!("a statement of dead run {run} that is still at work (pid {pids})")))
+    Ok(left.first().and_then(|r| r.first()).map(|pids| still_at_work(run, &format!("pid {pids}"))))
 }

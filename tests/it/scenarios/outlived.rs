@@ -26,9 +26,8 @@ fn another(bench: &Bench) -> String {
     server.as_user(&name, "word only").with_password()
 }
 
-/// Says `word` by `conn` while a killed run's statement waits for traffic; the traffic ends once the word is waiting. Gives what it ended
-/// with, and what it said.
-fn said_too_early(bench: &Bench, word: &str, conn: &str, run: &str) -> (i32, String) {
+/// A run that was killed while its statement waits for the traffic that is given.
+fn killed_at_work(bench: &Bench, run: &str) -> Holder {
     bench.target("lock_timeout: 60s\n");
     bench.release("v1", LOG);
     bench.ok("ff");
@@ -47,6 +46,13 @@ fn said_too_early(bench: &Bench, word: &str, conn: &str, run: &str) -> (i32, Str
     });
     first.kill().unwrap();
     first.wait().unwrap();
+    traffic
+}
+
+/// Says `word` by `conn` while a killed run's statement waits for traffic; the traffic ends once the word is waiting. Gives what it ended
+/// with, and what it said.
+fn said_too_early(bench: &Bench, word: &str, conn: &str, run: &str) -> (i32, String) {
+    let traffic = killed_at_work(bench, run);
     let mut second = bench.command(word).arg("--conn").arg(conn).spawn();
     let mut lines = BufReader::new(second.stderr.take().unwrap());
     let mut said = String::new();
@@ -99,4 +105,31 @@ fn a_word_given_while_a_pooled_statement_was_at_work_is_not_taken() {
     let pooled = bouncer(bench.db.server()).with_password();
     let (code, said) = said_too_early(&bench, "repair undone v2/s add 1 --reason looked", &pooled, &pooled);
     still_open(&bench, code, &said);
+}
+
+/// Who may end the dead run's session ends it to have the lock: what was said of its statement is said of one that was at work.
+fn what_ends_by_the_word_itself_is_not_taken(engine: Engine) {
+    let bench = Bench::new(engine);
+    let traffic = killed_at_work(&bench, &bench.db.server().with_password());
+    for line in ["check", "plan ff"] {
+        bench.ends(4, line).says("a statement of dead run").says("still at work").hides("repair");
+    }
+    bench.ends(5, "repair done v2/s add 1 --reason looked").says("look again, then say it again");
+    drop(traffic);
+    assert_eq!(bench.db.value("SELECT count(*) FROM triphase_history WHERE verb LIKE 'repair%'"), "0");
+    assert!(bench.db.query("SELECT n FROM log").is_empty(), "it was ended");
+    bench.ends(5, "check").says("repair undone");
+    bench.ok("repair undone v2/s add 1 --reason looked");
+    bench.ok("ff");
+    assert_eq!(bench.db.query("SELECT n FROM log"), ["1"]);
+}
+
+#[test]
+fn a_word_that_ends_a_postgres_statement_is_not_taken() {
+    what_ends_by_the_word_itself_is_not_taken(Engine::Postgres);
+}
+
+#[test]
+fn a_word_that_ends_a_mariadb_statement_is_not_taken() {
+    what_ends_by_the_word_itself_is_not_taken(Engine::Mariadb);
 }
