@@ -3,10 +3,10 @@
 use super::args::Cli;
 use clap::CommandFactory as _;
 
-/// The flags that say where, with their values, as they were typed.
-fn place(typed: &[String]) -> Vec<&str> {
+/// The flags that say where, each with its value, as they were typed.
+fn place(typed: &[String]) -> Vec<String> {
     const SAYS_WHERE: [&str; 6] = ["-e", "--env", "--conn", "-p", "--path", "--env-file"];
-    let mut words = vec![];
+    let mut flags: Vec<String> = vec![];
     let mut value = false;
     for word in typed.iter().map(String::as_str) {
         let joined = SAYS_WHERE.iter().any(|flag| {
@@ -14,15 +14,17 @@ fn place(typed: &[String]) -> Vec<&str> {
             rest.is_some_and(|rest| rest.starts_with('=') || !flag.starts_with("--") && !rest.is_empty())
         });
         let flag = !value && SAYS_WHERE.contains(&word);
-        if value || flag || joined {
-            words.push(word);
+        match flags.last_mut().filter(|_| value) {
+            Some(flag) => *flag = format!("{flag} {word}"),
+            None if flag || joined => flags.push(word.to_owned()),
+            None => {}
         }
         value = flag;
     }
-    words
+    flags
 }
 
-/// A text with the flags that say where in each of its commands.
+/// A text with the flags that say where in each of its commands, but for those that a command has already.
 pub fn here(typed: &[String], text: &str) -> String {
     const PROGRAM: &str = "triphase ";
     let place = place(typed);
@@ -44,7 +46,12 @@ pub fn here(typed: &[String], text: &str) -> String {
             .strip_suffix(PROGRAM)
             .is_some_and(|said| said.ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c)));
         if begins && is_command(behind) {
-            said.extend(place.iter().flat_map(|word| [*word, " "]));
+            let command = behind.split(PROGRAM).next().unwrap_or_default();
+            let command = format!(" {} ", command.split(['\n', '`', ';']).next().unwrap_or_default().trim_end());
+            for flag in place.iter().filter(|flag| !command.contains(&format!(" {flag} "))) {
+                said.push_str(flag);
+                said.push(' ');
+            }
         }
         rest = behind;
     }
@@ -71,6 +78,16 @@ mod tests {
                 "triphase -e dev ff",
                 "triphase is here: see my-triphase add v1",
                 "triphase is here: see my-triphase add v1",
+            ),
+            (
+                "triphase ff -e dev",
+                "answer beforehand: triphase ff -e dev --yes",
+                "answer beforehand: triphase ff -e dev --yes",
+            ),
+            (
+                "triphase -p shop ff -e dev",
+                "triphase ff -e dev; else triphase show",
+                "triphase -p shop ff -e dev; else triphase -p shop -e dev show",
             ),
             ("triphase -e dev ff", "run the same command again", "run the same command again"),
         ] {

@@ -68,7 +68,11 @@ pub fn wants(project: &Project, ledger: &Ledger, request: &Request) -> Wants {
 
 /// The steps that are applied in part. They go on or back by what the ledger keeps of them, and that is what is said of them.
 pub fn half_way(ledger: &Ledger) -> impl Iterator<Item = &StepId> {
-    let half = |row: &Row| row.phases.iter().any(|phase| phase.committed() && phase.state != PhaseState::Done);
+    let at_work = |state| match state {
+        PhaseState::Running | PhaseState::Failed | PhaseState::RollingBack | PhaseState::RollbackFailed => true,
+        PhaseState::Pending | PhaseState::Done | PhaseState::RolledBack => false,
+    };
+    let half = move |row: &Row| row.phases.iter().any(|phase| phase.committed() && at_work(phase.state));
     ledger.steps.iter().filter(move |(_, row)| half(row)).map(|(id, _)| id)
 }
 
