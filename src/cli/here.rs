@@ -45,7 +45,9 @@ pub fn here(typed: &[String], text: &str) -> String {
         let begins = !said
             .strip_suffix(PROGRAM)
             .is_some_and(|said| said.ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c)));
-        if begins && is_command(behind) {
+        // What was given as a reason is recorded as it was typed.
+        let reason = said.rsplit_once("--reason '").is_some_and(|(_, reason)| !reason.contains('\''));
+        if begins && !reason && is_command(behind) {
             let command = behind.split(PROGRAM).next().unwrap_or_default();
             let command = format!(" {} ", command.split(['\n', '`', ';']).next().unwrap_or_default().trim_end());
             for flag in place.iter().filter(|flag| !command.contains(&format!(" {flag} "))) {

@@ -256,6 +256,10 @@ pub trait Session: Send + Sync {
     fn stored<'a>(&'a self, of: &'a [StepId]) -> Answer<'a, BTreeMap<StepId, Handlers>>;
     /// Whether an action has been applied: its `done_when`, else a built-in probe, else [`Verdict::Unknown`].
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict>;
+    /// Whether [`Session::ask`] could ever tell of an action, if not now then once what comes before it has run. Asks nothing.
+    fn could_tell(&self, action: &Action) -> bool {
+        matches!(action, Action::Sql { done_when: Some(_), .. } | Action::Operation { .. })
+    }
     /// Whether an action that was being attempted when last heard of has been applied; an engine whose commits say whose they are knows
     /// by those.
     fn attempted<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Verdict> {

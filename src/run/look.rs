@@ -83,17 +83,23 @@ async fn diverted(session: &dyn Session, ledger: &Ledger, plan: &mut Plan) -> Re
 }
 
 /// Asks each action of a step that is applied only in part, as a run will when it comes there: what is shown or scripted is what would
-/// run. Where a run would stop with a question, that is a finding.
+/// run. Where a run would stop with a question, that is a finding; but what can be told once something before it has changed is asked then.
 async fn ask_each(session: &dyn Session, ledger: &Ledger, plan: &mut Plan) -> Result<(), Failure> {
-    for task in plan.tasks.iter_mut().filter(|task| task.ask_each) {
+    let mut changed = false;
+    for task in &mut plan.tasks {
+        if !task.ask_each {
+            changed |= !task.is_empty();
+            continue;
+        }
         let found = ledger.steps.get(&task.id).map_or(PhaseState::Pending, |row| row.phase(task.verb.phase()).state);
         for (index, action) in (0..).zip(&task.handler.actions).skip(task.from as usize) {
             let known = task.asked.get(&index).copied();
             let (verdict, question) = needed(session, action, known).await?;
             task.asked.insert(index, verdict);
-            if question {
+            if question && !(changed && session.could_tell(action)) {
                 plan.findings.push(undecided(task.verb, &task.id, found, index, action));
             }
+            changed |= verdict != Verdict::Applied && !matches!(action, Action::Expect { .. });
         }
     }
     Ok(())

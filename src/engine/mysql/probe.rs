@@ -14,6 +14,15 @@ use crate::{
 };
 use anyhow::anyhow;
 
+/// Whether something could ever tell of the action.
+pub(super) fn could_tell(action: &Action) -> bool {
+    match action {
+        Action::Sql { done_when: Some(_), .. } => true,
+        Action::Sql { text, done_when: None, .. } => sql::ddl(text).is_some(),
+        Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => false,
+    }
+}
+
 /// Whether the action has been applied.
 pub(super) async fn ask(open: &Open, action: &Action) -> Result<Verdict, Failure> {
     let text = match action {

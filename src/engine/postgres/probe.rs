@@ -37,6 +37,15 @@ fn finalizes(text: &str) -> bool {
         && canonical.ends_with(" FINALIZE")
 }
 
+/// Whether something could ever tell of the action.
+pub(super) fn could_tell(action: &Action) -> bool {
+    match action {
+        Action::Sql { done_when: Some(_), .. } => true,
+        Action::Sql { text, done_when: None, .. } => probe(text).is_ok(),
+        Action::Expect { .. } | Action::Shell { .. } | Action::Operation { .. } => false,
+    }
+}
+
 /// Whether the action has been applied.
 pub(super) async fn ask(pg: &Pg, action: &Action) -> Result<Verdict, Failure> {
     let (text, query) = match action {

@@ -350,6 +350,9 @@ impl Session for Pg {
             self.rows.stored(&self.read_rows(&self.rows.stored_query(of)).await?)
         })
     }
+    fn could_tell(&self, action: &Action) -> bool {
+        probe::could_tell(action)
+    }
     fn ask<'a>(&'a self, action: &'a Action) -> Answer<'a, Verdict> {
         Box::pin(probe::ask(self, action))
     }

@@ -197,6 +197,31 @@ steps:
     }
 }
 
+/// What a statement works on is there only once the one before it has run: it is asked then, and nobody is before.
+#[test]
+fn what_can_be_told_later_is_no_question_now() {
+    for (add, back) in [
+        (
+            "[ALTER TABLE log RENAME COLUMN a TO b, RENAME TABLE log TO kept, SELECT nonsense]",
+            "[RENAME TABLE kept TO log, ALTER TABLE log RENAME COLUMN b TO a]",
+        ),
+        (
+            "[ALTER TABLE log DROP COLUMN c, UPDATE log SET a = 2, SELECT nonsense]",
+            "[ALTER TABLE log ADD COLUMN c integer, {sql: UPDATE log SET a = 1, done_when: SELECT count(c) = 0 AND max(a) = 1 FROM log}]",
+        ),
+    ] {
+        let bench = Bench::new(Engine::Mariadb);
+        bench.db.query("CREATE TABLE log (a integer, c integer)");
+        bench.db.query("INSERT INTO log VALUES (1, NULL)");
+        bench.release("v1", &format!("steps:\n  s:\n    add: {add}\n    rollback_add: {back}\n"));
+        bench.ends(1, "add v1");
+        bench.ok("plan rollback_add v1");
+        bench.ok("rollback_add v1");
+        assert_eq!(bench.states("v1", "s"), "rolled_back pending pending", "{add}");
+        assert_eq!(bench.db.query("SELECT a, c FROM log"), ["1|NULL"], "{add}");
+    }
+}
+
 /// What other sessions are asking belongs on the terminal of whoever waits, and not into the audit trail for good.
 #[test]
 fn what_others_ask_is_told_and_not_recorded() {
