@@ -82,7 +82,10 @@ fn moved(project: &Project, adopted: &Adopted, tool: &dyn Tool) -> Option<Findin
     };
     adopted.releases.iter().filter(is_new).find_map(|draft| {
         let holds = |release: &&release::Release| {
-            release.steps.iter().any(|step| draft.steps.iter().any(|drafted| drafted.name == step.name))
+            let same = |step: &release::Step, drafted: &adopt::DraftStep| {
+                drafted.id.as_deref().unwrap_or(&drafted.name) == step.id.step
+            };
+            release.steps.iter().any(|step| draft.steps.iter().any(|drafted| same(step, drafted)))
         };
         let there = &project.releases.iter().find(holds)?.version;
         let message = format!(

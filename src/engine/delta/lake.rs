@@ -14,7 +14,7 @@ use deltalake::{
 };
 use percent_encoding::percent_decode_str;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -154,23 +154,37 @@ impl Lake {
         self.below(&[OWN])
     }
 
-    /// The tables below the root, by name, in order. Folders whose names begin with `_` or `.` hold none, nor does a table hold others.
+    /// The tables below the root, by name, in order. Folders whose names begin with `_` or `.` hold none, nor does a table hold others; and
+    /// those of a folder with a ledger of its own are another target's.
     ///
     /// # Errors
     /// Where the store can't be listed.
     pub async fn tables(&self) -> Result<Vec<String>, Trouble> {
+        self.tables_in(usize::MAX).await
+    }
+
+    /// The same of so many folders at most: a store lists one after the other.
+    ///
+    /// # Errors
+    /// As [`Lake::tables`].
+    pub async fn tables_in(&self, most: usize) -> Result<Vec<String>, Trouble> {
         let mut found = Vec::new();
         if !self.is_there() {
             return Ok(found);
         }
         let store = self.handle(&self.root)?.log_store().object_store(None);
-        let mut folders: Vec<Option<Path>> = vec![None];
-        while let Some(folder) = folders.pop() {
+        let mut folders = VecDeque::from([None::<Path>]);
+        let mut listed_so_far = 0;
+        while let Some(folder) = folders.pop_front().filter(|_| listed_so_far < most) {
+            listed_so_far += 1;
             let listed = store.list_with_delimiter(folder.as_ref()).await.map_err(deltalake::DeltaTableError::from)?;
             if let Some(folder) = &folder
                 && listed.common_prefixes.iter().any(|below| below.filename() == Some("_delta_log"))
             {
                 found.push(folder.to_string());
+                continue;
+            }
+            if folder.is_some() && listed.common_prefixes.iter().any(|below| below.filename() == Some(OWN)) {
                 continue;
             }
             let visible = |below: &Path| below.filename().is_some_and(|name| !name.starts_with(['_', '.']));

@@ -96,7 +96,7 @@ impl LakeSession {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.lake).await?;
         if journal.format.is_none() && !self.damaged {
-            let known = self.known.get_or_try_init(|| traces::known(&self.lake)).await?;
+            let known = self.known.get_or_init(|| traces::known(&self.lake)).await;
             if let Some((table, id)) = known {
                 // A first run may have made it meanwhile, and committed.
                 journal.refresh(&self.lake).await?;

@@ -207,12 +207,16 @@ pub async fn lately(log: &LogStoreRef, newest: u64) -> Result<Option<StepId>, Tr
 /// How many tables are looked at at the same time: a store answers slowly, and many at once.
 const TOGETHER: usize = 32;
 
-/// A table below the root that knows of a step, and which. One that can't be read says nothing.
-///
-/// # Errors
-/// [`Failure::Access`] where the lake can't be listed.
-pub async fn known(lake: &Lake) -> Result<Option<(String, StepId)>, Failure> {
-    let names = lake.tables().await.map_err(|trouble| trouble.access("the lake"))?;
+/// How many folders are listed for them: a lake may have many that hold no table, and each is a question to the store.
+const FOLDERS: usize = 1000;
+
+/// A table below the root that knows of a step, and which. One that can't be read says nothing, nor does a lake that may not be listed.
+pub async fn known(lake: &Lake) -> Option<(String, StepId)> {
+    let names = lake.tables_in(FOLDERS).await.unwrap_or_else(|trouble| {
+        let why = trouble.access("the lake");
+        tracing::info!(%why, "the lake can't be listed, and not be asked for steps");
+        Vec::new()
+    });
     let look = async |name: String| {
         let looked = async {
             let Ok(place) = lake.place(&name) else { return Ok(None) };
@@ -229,7 +233,7 @@ pub async fn known(lake: &Lake) -> Result<Option<(String, StepId)>, Failure> {
         }
     };
     let looks = stream::iter(names).map(look).buffer_unordered(TOGETHER).filter_map(future::ready);
-    Ok(pin!(looks).next().await)
+    pin!(looks).next().await
 }
 
 /// The refusal of a ledger that knows less than a table.

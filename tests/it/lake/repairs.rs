@@ -157,6 +157,19 @@ fn what_lies_between_add_and_drop_goes_on_from_a_rebuilt_ledger() {
     shore.ok("check");
 }
 
+/// A target that lies below has its own ledger, and its tables say nothing of another's.
+#[test]
+fn another_targets_tables_are_no_sign_of_a_lost_ledger() {
+    let shore = shore();
+    shore.ok("ff v1");
+    shore.write("conf.d/above.yaml", &format!("connection: 'delta://{}'\nwriters: [spark]\n", shore.dir().display()));
+    shore.ok("show -e above").says("nothing yet");
+    shore.ends(3, "check -e above");
+    shore.ok("repair rebuild --reason so -e above").says("nothing to rebuild from");
+    std::fs::remove_dir_all(own(&shore)).unwrap();
+    shore.ends(5, "show -e above").says("D7");
+}
+
 /// A step of which only empty phases are left has its way back as before.
 #[test]
 fn a_rebuilt_ledger_has_every_way_back_that_the_lost_one_had() {
