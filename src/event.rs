@@ -16,8 +16,8 @@ pub const RECONNECT_FOR: Duration = Duration::from_secs(30);
 pub const OUT_OF_REACH: &str = "see that the target is up, and that its connection (target file, --conn or DATABASE_URL) and its user's \
                                 rights are right; then run the same command again";
 
-/// How the advice begins where a person said no, or broke a question off: nothing was done that could be recorded.
-pub const UNCHANGED: &str = "nothing was changed";
+/// The advice where a person said no, or broke a question off: nothing was done that could be recorded.
+pub const UNCHANGED: &str = "nothing was changed: run the same command again";
 
 /// One thing a run tells.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     event::{End, Outcome},
-    report,
+    plan, report,
     run::{self, Look},
 };
 use clap::{Arg, CommandFactory as _};
@@ -31,8 +31,10 @@ pub fn run(app: &App, work: &Work) -> Result<u8, Halt> {
     } else {
         app.print(|out| report::plan::write(out, &look.plan, look.atomic, app.out))?;
     }
-    if look.plan.findings.is_empty() && !look.plan.tasks.is_empty() {
-        next(app, &itself(&app.words));
+    if look.plan.findings.is_empty() {
+        let nothing = look.plan.tasks.is_empty();
+        let advice = || plan::advice(&project, &look.facts, &scene.target.guards);
+        next(app, &if nothing { advice() } else { itself(&app.words) });
     }
     Ok(code)
 }

@@ -155,6 +155,7 @@ mod tests {
         "targets/no_file",
         "targets/open_variable",
         "targets/other_admin_engine",
+        "targets/other_admin_file",
         "targets/password_file_missing",
         "targets/secret_var",
         "targets/two_passwords",

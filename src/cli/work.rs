@@ -73,8 +73,7 @@ impl Stoppable for Outcome {
             return self;
         }
         // The question came before the first change.
-        let next = format!("{UNCHANGED}: run the same command again");
-        Self { end: End::Interrupted(signal), next, ..self }
+        Self { end: End::Interrupted(signal), next: UNCHANGED.to_owned(), ..self }
     }
 }
 

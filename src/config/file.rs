@@ -209,6 +209,20 @@ impl Reader<'_> {
         if admin.scheme != main.scheme {
             let message = format!("`admin_connection` is {} and the connection is {}", admin.scheme, main.scheme);
             self.findings.push(node.refuse("T1", message, "both must lead to the same database"));
+        } else if admin.database != main.database {
+            match main.scheme.as_str() {
+                "sqlite" | "delta" => self.findings.push(node.refuse(
+                    "T1",
+                    "`admin_connection` leads elsewhere than the connection",
+                    "take it out: there is no pooler to go around",
+                )),
+                // A pooler may know the database by a name of its own.
+                _ => tracing::warn!(
+                    "`admin_connection` leads to {admin} and the connection to {}: triphase works on {admin} alone",
+                    main.database,
+                    admin = admin.database
+                ),
+            }
         }
         // The same user by another way has the same password, which may come from a file.
         if admin.password.is_none() && (admin.username.is_none() || admin.username == main.username) {

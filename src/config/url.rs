@@ -46,7 +46,8 @@ pub(super) fn scheme(name: &str) -> Result<&'static str, Wrong> {
     }
     let word = bare.len() <= 20 && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     let named = if word { format!("unknown scheme `{bare}`") } else { "unknown scheme".to_owned() };
-    Err((named, way_out))
+    let near = nearest(bare, &known).map_or_else(String::new, |name| format!("write `{name}`? "));
+    Err((named, format!("{near}{way_out}")))
 }
 
 /// Reads a URL. A relative SQLite path is relative to `project`.

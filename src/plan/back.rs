@@ -219,13 +219,9 @@ fn task(
             unreachable!("`takes` lets only rows through that a rollback has something to do for")
         }
     };
-    let label = handler.label;
-    if derived
-        && verb == Verb::RollbackSimdrop
-        && label == Label::Lossy
-        && !handler.actions.is_empty()
-        && !request.accept_loss
-    {
+    // What runs nothing of the step's takes nothing away.
+    let label = if handler.actions.is_empty() { Label::Lossless } else { handler.label };
+    if derived && verb == Verb::RollbackSimdrop && label == Label::Lossy && !request.accept_loss {
         return Err(guards::loses(id));
     }
     let keep =

@@ -18,7 +18,7 @@ pub(super) fn ff(played: &mut Played<'_>, to: &FfTo, stop_after: Option<Phase>, 
             .find(|r| if request.within.is_some() { request.may_mean(&r.version) } else { work_left(played, r) })
             .into_iter()
             .collect(),
-        FfTo::Release(version) => match super::verb::known(project, version) {
+        FfTo::Release(version) => match super::verb::known(project, &played.steps, version) {
             Ok(_) => project.releases.iter().filter(|r| r.version <= *version).collect(),
             Err(finding) => return played.plan.findings.push(finding),
         },

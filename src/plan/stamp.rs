@@ -55,7 +55,7 @@ pub(super) fn stamp(
         Scope::Release(version) => (version, None),
         Scope::Step(version, step) => (version, Some(step)),
     };
-    let release = match of_files(project, version) {
+    let release = match of_files(project, &ledger.steps, version) {
         Ok(release) => release,
         Err(finding) => return stamper.refused(finding),
     };

@@ -15,15 +15,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A phase of what the scope names: forward.
 pub(super) fn forward_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, request: &Request) {
-    let project = played.project;
     let (release, only) = match scope {
         Scope::Auto => return auto(played, verb, request),
-        Scope::Release(version) => match known(project, version) {
+        Scope::Release(version) => match known(played.project, &played.steps, version) {
             Ok(release) => (release, None),
             Err(finding) => return played.plan.findings.push(finding),
         },
         Scope::Step(version, name) => {
-            match known(project, version).and_then(|r| known_step(r, name).map(|s| (r, Some(s)))) {
+            match known(played.project, &played.steps, version).and_then(|r| known_step(r, name).map(|s| (r, Some(s))))
+            {
                 Ok(both) => both,
                 Err(finding) => return played.plan.findings.push(finding),
             }
@@ -124,7 +124,7 @@ pub(super) fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, requ
         }
         Scope::Release(version) => {
             if !played.steps.keys().any(|id| id.release == *version)
-                && let Err(finding) = known(played.project, version)
+                && let Err(finding) = known(played.project, &played.steps, version)
             {
                 return played.plan.findings.push(finding);
             }
@@ -135,7 +135,7 @@ pub(super) fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, requ
             match found {
                 Err(finding) => return played.plan.findings.push(finding),
                 Ok(Some(id)) => back::back(played, version, verb, Some(&id), request),
-                Ok(None) => match known(played.project, version).and_then(|r| known_step(r, name)) {
+                Ok(None) => match known(played.project, &played.steps, version).and_then(|r| known_step(r, name)) {
                     Ok(_) => Back::default(),
                     Err(finding) => return played.plan.findings.push(finding),
                 },
@@ -148,13 +148,20 @@ pub(super) fn back_verb(played: &mut Played<'_>, verb: Verb, scope: &Scope, requ
 }
 
 /// The release of that version, or who is nearest.
-pub(super) fn known<'a>(project: &'a Project, version: &Version) -> Result<&'a Release, Finding> {
+pub(super) fn known<'a>(
+    project: &'a Project,
+    applied: &BTreeMap<StepId, Row>,
+    version: &Version,
+) -> Result<&'a Release, Finding> {
     project.release(version).ok_or_else(|| {
+        // An older checkout, most often: what it has is not what was meant.
+        let applied = applied.keys().any(|id| id.release == *version);
         let near = project.releases.iter().max_by(|a, b| {
             near(a.version.as_str(), version.as_str()).total_cmp(&near(b.version.as_str(), version.as_str()))
         });
         let finding = Finding::new(Class::Usage, "F1", format!("release `{version}` is not in releases/"));
         match near {
+            _ if applied => finding.way_out("the ledger has it: use the checkout that has its file"),
             Some(near) => finding.way_out(format!("did you mean `{}`?", near.version)),
             None => finding.way_out("releases/ is empty: write a first release, or run triphase init"),
         }

@@ -237,6 +237,10 @@ impl<'a> Node<'a> {
     pub fn unknown(&self, key: &str, of: &str, known: &[&str]) -> Finding {
         let way_out = match nearest(key, known) {
             Some(name) => format!("write `{name}`"),
+            // `{add: CREATE TABLE t (i int, j int)}`
+            None if matches!(self.tree, Tree::Null) && key.contains([' ', '(', ')']) => {
+                "a comma ends a value inside `{…}`: put the text in quotes, or below its key after `|`".to_owned()
+            }
             None => format!("known here: {}", known.join(", ")),
         };
         self.refuse_key("F8", format!("unknown key `{key}` in {of}"), way_out)

@@ -17,7 +17,7 @@ use std::{
 /// Where the writer fails.
 pub fn write(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Result<()> {
     match &outcome.end {
-        End::Interrupted(signal) if outcome.next.starts_with(UNCHANGED) => {
+        End::Interrupted(signal) if outcome.next == UNCHANGED => {
             writeln!(out, "interrupted by {}", signal_name(*signal))?;
         }
         other => end(out, other, paint)?,
@@ -49,8 +49,13 @@ pub fn trouble(out: &mut impl Write, outcome: &Outcome, paint: Paint) -> io::Res
 fn told(outcome: &Outcome) -> bool {
     match &outcome.end {
         End::Refused(findings) | End::Undecided(findings) => findings.iter().any(|f| f.way_out == outcome.next),
-        End::Declined => true,
-        End::Done | End::Failed | End::Busy(_) | End::Fenced(_) | End::Access(_) | End::Interrupted(_) => false,
+        End::Done
+        | End::Failed
+        | End::Busy(_)
+        | End::Fenced(_)
+        | End::Access(_)
+        | End::Interrupted(_)
+        | End::Declined => false,
     }
 }
 
@@ -65,7 +70,7 @@ pub fn end(out: &mut impl Write, end: &End, paint: Paint) -> io::Result<()> {
         End::Refused(findings) | End::Undecided(findings) => finding::all(out, findings, paint),
         End::Busy(why) | End::Fenced(why) | End::Access(why) => writeln!(out, "{error}: {}", visible(why)),
         End::Interrupted(signal) => writeln!(out, "interrupted by {}: what is done is recorded", signal_name(*signal)),
-        End::Declined => writeln!(out, "not confirmed: nothing was changed"),
+        End::Declined => writeln!(out, "not confirmed"),
     }
 }
 

@@ -43,7 +43,6 @@ pub async fn look(target: &Target, driver: &dyn Driver, project: &Project, reque
         if plan.findings.is_empty() {
             refused(session.as_ref(), &mut plan).await?;
         }
-        diverted(session.as_ref(), &facts.ledger, &mut plan).await?;
         facts.at_work = at_work(session.as_ref(), &facts).await?;
         plan::leave_to_who_is_at_work(&facts, &mut plan.findings);
         Ok(Look { place: session.place(), facts, plan, atomic: session.atomic(), dialect: session.dialect() })
@@ -71,7 +70,6 @@ pub(super) async fn whole(
         ask_each(session, &facts.ledger, &mut asked).await?;
         plan.findings = asked.findings;
     }
-    diverted(session, &facts.ledger, &mut plan).await?;
     Ok((facts, plan))
 }
 
@@ -172,6 +170,7 @@ pub(super) async fn plan_on(
     leave_foreign(session, &facts, &mut plan).await?;
     plan::leave_unmade(&facts, &mut plan, session.dialect());
     forbidden(session, &mut plan).await?;
+    diverted(session, &facts.ledger, &mut plan).await?;
     Ok((facts, plan))
 }
 

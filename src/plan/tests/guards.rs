@@ -408,6 +408,22 @@ fn g8_bad_files_refuse_forward_commands_and_warn_on_rollbacks() {
     assert_eq!(back.warnings, ["the release files are not valid: unknown key `ad`; rolling back from the ledger"]);
 }
 
+/// An older checkout is told so, not sent to another release.
+#[test]
+fn a_release_that_only_the_ledger_has_is_no_slip_of_the_pen() {
+    let mut world = World::new("");
+    world.run(&two(), "ff");
+    let mut older = two();
+    older.releases.pop();
+    assert_eq!(older.releases.len(), 1);
+    for (text, way_out) in
+        [("simdrop v2", "the ledger has it: use the checkout that has its file"), ("simdrop v3", "did you mean `v1`?")]
+    {
+        let findings = world.plan(&older, text).findings;
+        assert_eq!(findings[0].way_out, way_out, "{text}: {findings:?}");
+    }
+}
+
 #[test]
 fn g9_ff_stops_after_add_on_a_protected_target_unless_told_to_contract() {
     let mut world = World::new("protected: true");

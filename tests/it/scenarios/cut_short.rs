@@ -52,7 +52,8 @@ fn an_index_is_built_again() {
 #[test]
 fn an_index_is_dropped_by_a_rollback() {
     let bench = an_index();
-    bench.ok("plan rollback_add v2").says("DROP INDEX CONCURRENTLY IF EXISTS public.log_n");
+    let plan = bench.ok("plan rollback_add v2").says("DROP INDEX CONCURRENTLY IF EXISTS public.log_n");
+    plan.says("rollback_add v2/lone (way back: lossless)");
     bench.ok("sql rollback_add v2").says("DROP INDEX CONCURRENTLY IF EXISTS public.log_n");
     bench.ok("rollback_add v2");
     assert_eq!(bench.db.value("SELECT count(*) FROM pg_class WHERE relname = 'log_n'"), "0");

@@ -171,6 +171,15 @@ fn a_pooler_in_transaction_mode_works_or_is_named() {
     bench.write("conf.d/test.yaml", &format!("connection: '{url}'\nadmin_connection: '{}'\n", bench.db.url()));
     bench.ok("ff");
     assert_eq!(super::releases::columns(&bench), "first_name id");
+    // Another database by another way is most often a slip.
+    let name = bench.db.value("SELECT current_database()");
+    bench.write(
+        "conf.d/test.yaml",
+        &format!("connection: '{}_app'\nadmin_connection: '{}'\n", bench.db.url(), bench.db.url()),
+    );
+    bench.ok("show").says(&format!(
+        "`admin_connection` leads to {name} and the connection to {name}_app: triphase works on {name} alone"
+    ));
 }
 
 /// X3: what can't be sent through a pooler is refused before anything is, by the plan too.
@@ -196,6 +205,8 @@ fn what_a_pooler_would_divert_is_refused_before_the_first_statement() {
         }
         let made = "SELECT tablename FROM pg_tables WHERE tablename IN ('one', 'two')";
         assert_eq!(bench.db.query(made), [""; 0]);
+        let ledger = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE '\\_triphase%'";
+        assert_eq!(bench.db.query(ledger), [""; 0], "nothing was changed");
         // Around the pooler all of it goes.
         let way = format!("connection: '{url}'\nadmin_connection: '{}'\n{settings}", bench.db.server().with_password());
         bench.write("conf.d/test.yaml", &way);

@@ -90,6 +90,7 @@ fn contraction_waits_for_the_rollout(engine: Engine) {
     bench.release("v2", V2);
     bench.ok("ff");
     assert_eq!(columns(&bench), "first_name id name");
+    bench.ok("plan ff").says("waits: simdrop v2").says("next: roll out the application of v2");
     bench.ends(7, "simdrop v2").says("rollout v2");
     // Said once, it is said.
     let all = |bench: &Bench| {
