@@ -151,11 +151,16 @@ impl App {
         io::stdout().is_terminal().then(|| comfy_table::Table::new().width()).flatten()
     }
 
-    /// What to do about findings, with commands that are about the same target.
+    /// Findings, with commands that are about the same target.
     pub fn here(&self, findings: &[Finding]) -> Vec<Finding> {
-        let here =
-            |finding: &Finding| Finding { way_out: here::here(&self.words, &finding.way_out), ..finding.clone() };
-        findings.iter().map(here).collect()
+        let here = |text: &str| here::here(&self.words, text);
+        let all = findings.iter();
+        all.map(|finding| Finding {
+            message: here(&finding.message),
+            way_out: here(&finding.way_out),
+            ..finding.clone()
+        })
+        .collect()
     }
 
     /// Reports how a run ended: text to standard error, with `--json` the last line to standard output. Gives the exit code.

@@ -1,6 +1,6 @@
 //! Commands that are printed, as they must be typed to be about the same project and target as the one that was typed.
 
-use super::args::Cli;
+use super::{args::Cli, plan};
 use clap::CommandFactory as _;
 
 /// The flags that say where, each with its value, as they were typed.
@@ -8,20 +8,26 @@ fn place(typed: &[String]) -> Vec<String> {
     const SAYS_WHERE: [&str; 6] = ["-e", "--env", "--conn", "-p", "--path", "--env-file"];
     let mut flags: Vec<String> = vec![];
     let mut value = false;
-    for word in typed.iter().map(String::as_str) {
+    for word in typed {
+        let word = if value { word.clone() } else { without_switches(word) };
         let joined = SAYS_WHERE.iter().any(|flag| {
             let rest = word.strip_prefix(flag);
             rest.is_some_and(|rest| rest.starts_with('=') || !flag.starts_with("--") && !rest.is_empty())
         });
-        let flag = !value && SAYS_WHERE.contains(&word);
+        let flag = !value && SAYS_WHERE.contains(&word.as_str());
         match flags.last_mut().filter(|_| value) {
             Some(flag) => *flag = format!("{flag} {word}"),
-            None if flag || joined => flags.push(word.to_owned()),
+            None if flag || joined => flags.push(word),
             None => {}
         }
         value = flag;
     }
     flags
+}
+
+/// A word of short flags without those before the one that has a value: `-e` of `-ye`.
+fn without_switches(word: &str) -> String {
+    plan::short(word).map_or_else(|| word.to_owned(), |(_, last)| format!("-{last}"))
 }
 
 /// A text with the flags that say where in each of its commands, but for those that a command has already.
@@ -91,6 +97,9 @@ mod tests {
                 "triphase ff -e dev; else triphase show",
                 "triphase -p shop ff -e dev; else triphase -p shop -e dev show",
             ),
+            ("triphase -ye dev ff", "triphase show", "triphase -e dev show"),
+            ("triphase ff -vyedev", "triphase show", "triphase -edev show"),
+            ("triphase ff -yv", "triphase show", "triphase show"),
             ("triphase -e dev ff", "run the same command again", "run the same command again"),
         ] {
             let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();

@@ -45,6 +45,12 @@ pub fn next(app: &App, what: &str) {
     app.news(|err| writeln!(err, "{}: {what}", app.err.strong("next")));
 }
 
+/// A word of short flags: those without a value, and the one that has one, or what is none of the command line's own.
+pub fn short(word: &str) -> Option<(&str, &str)> {
+    let flags = word.strip_prefix('-').filter(|flags| !flags.is_empty() && !flags.starts_with('-'))?;
+    Some(flags.split_at(flags.find(|flag| !"nqvy".contains(flag)).unwrap_or(flags.len())))
+}
+
 /// The flags that stand before a command and whose value is the next word.
 fn valued() -> Vec<String> {
     let takes = |arg: &&Arg| arg.get_action().takes_values();
@@ -60,21 +66,24 @@ pub fn itself(typed: &[String]) -> String {
     // The first word that is neither a flag nor a flag's value is the program, the second its command.
     let (mut bare, mut value) = (0, false);
     for word in typed {
-        let flags =
-            word.strip_prefix('-').filter(|flags| !flags.is_empty() && flags.chars().all(|c| "nvqy".contains(c)));
-        match (value, flags) {
-            (false, Some(flags)) => {
-                let left: String = flags.chars().filter(|c| *c != 'n').collect();
+        // What has a value is the last of a word of short flags.
+        let flag = match short(word).filter(|_| !value) {
+            Some((switches, last)) => {
+                let left = switches.replace('n', "") + last;
                 words.extend((!left.is_empty()).then(|| format!("-{left}")));
+                format!("-{last}")
             }
-            (false, None) if word == "--noop" => {}
-            (false, None) if word == "plan" && bare == 1 => bare += 1,
-            _ => {
+            None if !value && (word == "--noop" || (word == "plan" && bare == 1)) => {
+                bare += usize::from(word == "plan");
+                continue;
+            }
+            None => {
                 bare += usize::from(!value && !word.starts_with('-'));
                 words.push(word.clone());
+                word.clone()
             }
-        }
-        value = !value && valued.contains(word);
+        };
+        value = !value && valued.contains(&flag);
     }
     words.join(" ")
 }
@@ -107,6 +116,8 @@ mod tests {
             ("triphase plan ff v2", "triphase ff v2"),
             ("triphase -e plan plan add v2 --json", "triphase -e plan add v2 --json"),
             ("triphase -nv ff", "triphase -v ff"),
+            ("triphase -vne plan plan ff", "triphase -ve plan ff"),
+            ("triphase -nedev ff", "triphase -edev ff"),
             ("triphase --noop -n drop v1 --yes", "triphase drop v1 --yes"),
             ("triphase --env-file plan --wait-lock 1s plan ff", "triphase --env-file plan --wait-lock 1s ff"),
             ("triphase -p 'a plan -n' plan ff", "triphase -p 'a plan -n' ff"),

@@ -47,8 +47,8 @@ impl Reader<'_> {
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || self.next() != Some('=') {
             return Err(NO_VARIABLE);
         }
-        self.blanks();
-        let value = self.value(known)?;
+        // A comment begins behind a blank alone.
+        let value = if self.blanks() && self.rest.peek() == Some(&'#') { String::new() } else { self.value(known)? };
         self.blanks();
         if !self.ends()? {
             return Err("something follows its value, which needs quotes");
@@ -58,16 +58,14 @@ impl Reader<'_> {
 
     /// A value: parts in quotes or without, up to a blank.
     fn value(&mut self, known: &dyn Fn(&str) -> String) -> Result<String, &'static str> {
-        let (mut value, mut quoted, mut first) = (String::new(), false, true);
+        let (mut value, mut quoted) = (String::new(), false);
         loop {
             match self.rest.peek() {
-                Some('#') if first => return Ok(value),
                 Some(c) if !quoted && (is_blank(*c) || *c == '\n') => return Ok(value),
                 None if quoted => return Err("its quote is not closed"),
                 None => return Ok(value),
                 Some(_) => {}
             }
-            first = false;
             match self.next() {
                 Some('"') => quoted = !quoted,
                 Some('\'') if !quoted => loop {
@@ -112,8 +110,13 @@ impl Reader<'_> {
         name
     }
 
-    fn blanks(&mut self) {
-        while self.rest.next_if(|c| is_blank(*c)).is_some() {}
+    /// Whether there were any.
+    fn blanks(&mut self) -> bool {
+        let mut any = false;
+        while self.rest.next_if(|c| is_blank(*c)).is_some() {
+            any = true;
+        }
+        any
     }
 
     /// Whether the line ends here, if need be behind a comment; then goes to the next.
@@ -165,6 +168,8 @@ mod tests {
             ("X=", ""),
             ("X= # none", ""),
             ("X=a#b", "a#b"),
+            ("X=#b", "#b"),
+            ("X=#b # why", "#b"),
             ("X='pa$$word \"#1'", "pa$$word \"#1"),
             ("X=\"$A\"", "1"),
             ("X=\"q$A\"", "q1"),
