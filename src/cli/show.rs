@@ -29,11 +29,11 @@ pub fn run(app: &App, args: &Show) -> Result<u8, Halt> {
         if args.pending_contract {
             lines.retain(|line| line.waits_for().is_some());
         }
-        app.document(&show::json(&place, &lines, &facts.ledger))?;
+        app.document(&show::json(&place, &lines, &facts))?;
     } else if args.pending_contract {
         app.print(|out| show::pending(out, &lines, &facts.ledger, app.width()))?;
     } else {
-        app.print(|out| show::write(out, &lines, &facts.ledger, app.width(), app.out))?;
+        app.print(|out| show::write(out, &lines, &facts, app.width(), app.out))?;
     }
     Ok(0)
 }

@@ -3,7 +3,7 @@
 use super::{Paint, count, json, span, table, visible};
 use crate::{
     event::Where,
-    ledger::{Ledger, PhaseRow, Row},
+    ledger::{Facts, Ledger, PhaseRow, Row},
     model::{Phase, PhaseState, StepId, Version},
     release::{Project, Step},
 };
@@ -79,13 +79,11 @@ fn of_file(step: &Step, row: Option<&Row>, sound: bool) -> Line {
 ///
 /// # Errors
 /// Where the writer fails.
-pub fn write(
-    out: &mut impl Write,
-    lines: &[Line],
-    ledger: &Ledger,
-    width: Option<u16>,
-    paint: Paint,
-) -> io::Result<()> {
+pub fn write(out: &mut impl Write, lines: &[Line], facts: &Facts, width: Option<u16>, paint: Paint) -> io::Result<()> {
+    let ledger = &facts.ledger;
+    if let Some(who) = &facts.at_work {
+        writeln!(out, "{}: {}", paint.warn("at work"), visible(who))?;
+    }
     if ledger.format.is_none() {
         writeln!(out, "nothing yet: the target has no ledger")?;
     }
@@ -145,7 +143,8 @@ pub fn pending(out: &mut impl Write, lines: &[Line], ledger: &Ledger, width: Opt
 }
 
 /// The states as one document.
-pub fn json(place: &Where, lines: &[Line], ledger: &Ledger) -> Value {
+pub fn json(place: &Where, lines: &[Line], facts: &Facts) -> Value {
+    let ledger = &facts.ledger;
     let steps: Vec<Value> = lines.iter().map(|line| step(line, ledger)).collect();
     let rollouts: Vec<Value> = ledger
         .rollouts
@@ -159,6 +158,7 @@ pub fn json(place: &Where, lines: &[Line], ledger: &Ledger) -> Value {
             "target": json::place(place),
             "ledger": ledger.format.map(|f| f.to_string()),
             "now": ledger.now.to_string(),
+            "at_work": facts.at_work,
             "steps": steps,
             "rollouts": rollouts,
         }),
@@ -308,11 +308,15 @@ pub(super) mod tests {
         (project, ledger)
     }
 
+    fn facts(ledger: &Ledger) -> Facts {
+        Facts { ledger: ledger.clone(), ..Facts::default() }
+    }
+
     #[test]
     fn files_and_ledger_stand_side_by_side() {
         let (project, ledger) = scene();
         let mut out = vec![];
-        write(&mut out, &lines(&project, &ledger), &ledger, None, Paint::PLAIN).unwrap();
+        write(&mut out, &lines(&project, &ledger), &facts(&ledger), None, Paint::PLAIN).unwrap();
         let text = String::from_utf8(out).unwrap();
         let words: Vec<Vec<&str>> = text.lines().map(|l| l.split_whitespace().collect()).collect();
         assert_eq!(words[0], ["release", "step", "add", "simdrop", "drop"]);
@@ -333,7 +337,7 @@ pub(super) mod tests {
         for (who, says) in [("ann@ci", "ann@ci"), ("ann@runner-17.eu.example.com", "ann")] {
             ledger.steps.values_mut().flat_map(|row| &mut row.phases).for_each(|phase| phase.who = who.into());
             let mut out = vec![];
-            write(&mut out, &lines(&project, &ledger), &ledger, Some(80), Paint::PLAIN).unwrap();
+            write(&mut out, &lines(&project, &ledger), &facts(&ledger), Some(80), Paint::PLAIN).unwrap();
             let text = String::from_utf8(out).unwrap();
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
             let words: Vec<&str> = text.split_whitespace().collect();
@@ -348,7 +352,7 @@ pub(super) mod tests {
         let (project, _) = scene();
         let ledger = Ledger::default();
         let mut out = vec![];
-        write(&mut out, &lines(&project, &ledger), &ledger, None, Paint::PLAIN).unwrap();
+        write(&mut out, &lines(&project, &ledger), &facts(&ledger), None, Paint::PLAIN).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("nothing yet"), "{text}");
         assert_eq!(text.matches("pending").count(), 3, "{text}");
@@ -381,7 +385,7 @@ pub(super) mod tests {
     fn the_document_has_three_states_a_step() {
         let (project, ledger) = scene();
         let place = Where { engine: "e".into(), host: "h".into(), database: "d".into(), schema: String::new() };
-        let value = json(&place, &lines(&project, &ledger), &ledger);
+        let value = json(&place, &lines(&project, &ledger), &facts(&ledger));
         assert_eq!(value["steps"][1]["add"]["state"], "done");
         assert_eq!(value["steps"][1]["simdrop"]["empty"], true);
         assert_eq!(value["steps"][0]["in_files"], false);

@@ -331,7 +331,7 @@ fn decided(answer: Result<Verdict, Failure>) -> Result<Verdict, Failure> {
     }
 }
 
-/// The ledger and its open questions (`show`, `current`, `check`).
+/// The ledger, its open questions, and who is at work (`show`, `current`, `check`).
 ///
 /// # Errors
 /// Where the target can't be reached or its ledger not read.
@@ -341,7 +341,15 @@ pub async fn ledger(target: &Target, driver: &dyn Driver) -> Result<(Where, Fact
         let ledger = session.ledger().await?;
         let begun: Vec<_> = plan::half_way(&ledger).cloned().collect();
         let mut facts = facts(session.as_ref(), ledger, &begun).await?;
-        facts.at_work = at_work(session.as_ref(), &facts).await?;
+        facts.at_work = match session.held().await {
+            Ok(held) => held.map(|held| held.shown()),
+            // Who may not ask that may still look.
+            Err(why) if plan::unclear(&facts).is_empty() => {
+                tracing::info!(%why, "whether a run is at work is not known");
+                None
+            }
+            Err(why) => return Err(why),
+        };
         Ok((session.place(), facts))
     };
     work.await.map_err(at_once)

@@ -133,9 +133,11 @@ fn what_is_at_work_is_no_question(engine: Engine) {
     for line in ["check", "plan ff", "plan rollback_add v2", "sql ff"] {
         bench.ends(4, line).says("statement 1 of add of step `v2/endless` is at work").says(&run).hides("repair");
     }
+    bench.ok("show").says("at work: ").says(&run);
     signal(&child, "INT");
     command.end(child).exits(130);
     assert_ne!(bench.run("check").code, 4, "nobody is at work");
+    bench.ok("show").hides("at work: ");
 }
 
 /// `unlock` while a run is at work, and once it was killed.
@@ -150,6 +152,14 @@ fn a_live_holder_is_named_and_a_dead_one_is_not_in_the_way(engine: Engine) {
 
     let (command, mut child) = endless(&bench, "add v2/endless");
     let run = bench.db.value("SELECT run_id FROM triphase_run");
+    // What shares its transaction with its row is seen by nobody yet: who is at it, is.
+    bench.ok("show").says("at work: ").says(&run);
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&bench.ok("show --json").stdout).unwrap()["at_work"]
+            .as_str()
+            .unwrap()
+            .contains(&run)
+    );
     let named = bench.run("unlock").says(&run).says(&child.id().to_string());
     let lines: &[&str] = match engine {
         // A file has no sessions that another process could end.
