@@ -169,6 +169,9 @@ impl App {
         if let End::Refused(findings) | End::Undecided(findings) = &mut outcome.end {
             *findings = self.here(findings);
         }
+        for note in &mut outcome.notes {
+            *note = here::here(&self.words, note);
+        }
         for wait in &mut outcome.waits {
             wait.why = here::here(&self.words, &wait.why);
         }

@@ -30,6 +30,9 @@ fn without_switches(word: &str) -> String {
     plan::short(word).map_or_else(|| word.to_owned(), |(_, last)| format!("-{last}"))
 }
 
+/// The flags of a place that lead to a target: with one, `init` is another command, which adopts a database.
+const TARGET: [&str; 5] = ["-e", "--env ", "--env=", "--conn ", "--conn="];
+
 /// A text with the flags that say where in each of its commands, but for those that a command has already.
 pub fn here(typed: &[String], text: &str) -> String {
     const PROGRAM: &str = "triphase ";
@@ -56,7 +59,9 @@ pub fn here(typed: &[String], text: &str) -> String {
         if begins && !reason && is_command(behind) {
             let command = behind.split(PROGRAM).next().unwrap_or_default();
             let command = format!(" {} ", command.split(['\n', '`', ';']).next().unwrap_or_default().trim_end());
-            for flag in place.iter().filter(|flag| !command.contains(&format!(" {flag} "))) {
+            let adopts = |flag: &&String| command.starts_with(" init") && TARGET.iter().any(|to| flag.starts_with(to));
+            let there = |flag: &&String| command.contains(&format!(" {flag} "));
+            for flag in place.iter().filter(|flag| !there(flag) && !adopts(flag)) {
                 said.push_str(flag);
                 said.push(' ');
             }
@@ -96,6 +101,21 @@ mod tests {
                 "triphase -p shop ff -e dev",
                 "triphase ff -e dev; else triphase show",
                 "triphase -p shop ff -e dev; else triphase -p shop -e dev show",
+            ),
+            (
+                "triphase -e prod -p shop --env-file v ff",
+                "write a first release, or run triphase init",
+                "write a first release, or run triphase -p shop --env-file v init",
+            ),
+            (
+                "triphase -etest init",
+                "for a project to begin with: triphase init, without -e and --conn",
+                "for a project to begin with: triphase init, without -e and --conn",
+            ),
+            (
+                "triphase -e dev repair done v1/a add --reason 'triphase add'",
+                "to run it: triphase repair done v1/a add --reason 'triphase add' --yes",
+                "to run it: triphase -e dev repair done v1/a add --reason 'triphase add' --yes",
             ),
             ("triphase -ye dev ff", "triphase show", "triphase -e dev show"),
             ("triphase ff -vyedev", "triphase show", "triphase -edev show"),

@@ -192,7 +192,12 @@ impl<'a> Stand<'a> {
             Some(format!("{}: finish it first: triphase {next} {}", which(other), other.id.release))
         };
         let take_back = |other: &Other<'_>| {
-            format!("{}: take it back first: triphase {} {}", which(other), way_back(other.row), other.id.release)
+            format!(
+                "{}: take it back first: triphase {} {}",
+                which(other),
+                way_back(&other.id.release, self.facts),
+                other.id.release
+            )
         };
         let own = |id: &StepId| plan.tasks.iter().any(|task| task.id == *id);
         let stays = |other: &Other<'_>| own(other.id) || other.row.phase(Phase::Drop).really();
@@ -244,18 +249,18 @@ fn leaves_no_way(refusal: &Refusal, task: &Task, other: &Other<'_>, had: Way, fa
         past(row),
         refusal.message
     );
-    let (next, back) = (row.next().unwrap_or(Phase::Drop).verb(), way_back(row));
+    let (next, back) = (row.next().unwrap_or(Phase::Drop).verb(), way_back(&id.release, facts));
     // What has begun since is in the way of its rollback (G5).
-    let newest = facts.ledger.steps.iter().rev().find(|(_, row)| row.has_progress());
-    let way_out = match (had, newest.filter(|(newest, _)| newest.release > id.release)) {
+    let newest = facts.ledger.steps.iter().rev().find(|(_, row)| row.has_progress()).map(|(newest, _)| newest);
+    let way_out = match (had, newest.filter(|newest| newest.release > id.release)) {
         (Way::Forward, _) => format!(
             "finish that one first: triphase {next} {release}; or take it back: triphase {back} {release}",
             release = id.release
         ),
         (Way::Back, None) => format!("take that one back first: triphase {back} {}", id.release),
-        (Way::Back, Some((newest, later))) => format!(
+        (Way::Back, Some(newest)) => format!(
             "take `{newest}` back first: triphase {} {newest}; then finish that one: triphase {next} {}",
-            way_back(later),
+            way_back(&newest.release, facts),
             id.release,
             newest = newest.release,
         ),
@@ -267,6 +272,8 @@ fn past(row: &Row) -> &'static str {
     if row.phase(Phase::Simdrop).really() { Phase::Simdrop.past() } else { Phase::Add.past() }
 }
 
-fn way_back(row: &Row) -> Verb {
-    if row.phase(Phase::Simdrop).really() { Verb::RollbackSimdrop } else { Verb::RollbackAdd }
+/// The rollback that a release takes first (G4).
+fn way_back(release: &Version, facts: &Facts) -> Verb {
+    let hidden = facts.ledger.of(release).any(|(_, row)| row.phase(Phase::Simdrop).really());
+    if hidden { Verb::RollbackSimdrop } else { Verb::RollbackAdd }
 }

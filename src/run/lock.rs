@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 pub(super) struct Had<'a> {
     /// The way to write.
     pub hold: Box<dyn Hold + 'a>,
-    /// Another run, or what a dead one left at work, had it at first: what was known before may be so no more.
+    /// Another run, or what a dead one left at work, had it at first: what was known before may be so no more. Who has only locked the
+    /// ledger's table is none.
     pub waited: bool,
 }
 
@@ -21,12 +22,15 @@ pub(super) async fn lock<'a>(
     session: &'a dyn Session,
 ) -> Result<Result<Had<'a>, End>, Failure> {
     let began = Instant::now();
-    let mut told: Option<Held> = None;
+    let (mut told, mut waited): (Option<Held>, bool) = (None, false);
     let mut pause = Duration::from_millis(20);
     loop {
         let held = match session.try_lock(&context.me).await {
-            Ok(Ok(hold)) => return Ok(Ok(Had { hold, waited: told.is_some() })),
-            Ok(Err(held)) => seen_before(held, told.as_ref()),
+            Ok(Ok(hold)) => return Ok(Ok(Had { hold, waited })),
+            Ok(Err(held)) => {
+                waited = true;
+                seen_before(held, told.as_ref())
+            }
             // Whoever has locked the ledger itself is waited for alike.
             Err(Failure::Busy(what)) => Held { by: None, what: format!("the ledger: {what}") },
             Err(failure) => return Err(failure),

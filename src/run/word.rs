@@ -84,7 +84,7 @@ async fn word(context: &Context<'_>, project: &Project, repair: &Repair, state: 
         return Ok(end);
     }
     // What is at work now may be otherwise by the time that this run has the lock, or be ended by its taking that.
-    if state.sent.is_empty() && outlived(&seen, repair).is_some() {
+    if state.sent.is_empty() && said_too_early(&seen, repair).is_some() {
         state.outlived |= session.held().await?.is_some();
     }
     let Had { hold, waited } = match lock::lock(context, session).await? {
@@ -115,7 +115,7 @@ async fn locked_word(
     if !plan.findings.is_empty() {
         return Ok(End::Refused(plan.findings));
     }
-    if let Some(finding) = outlived(&plan, repair).filter(|_| state.outlived) {
+    if let Some(finding) = said_too_early(&plan, repair).filter(|_| state.outlived) {
         return Ok(End::Undecided(vec![finding]));
     }
     if state.confirmed && plan != *seen {
@@ -142,8 +142,9 @@ async fn locked_word(
     Ok(End::Done)
 }
 
-/// A word about what was run (L4) that was given while a run, dead or alive, was at work on it: it says what was so before that ended.
-fn outlived(plan: &RepairPlan, repair: &Repair) -> Option<Finding> {
+/// What a word about what was run (L4) gets where a run, dead or alive, was at work when it was given: it says what was so before that
+/// ended. `None`: it is no such word.
+fn said_too_early(plan: &RepairPlan, repair: &Repair) -> Option<Finding> {
     let (About::Decide { phase, statement, .. }, Some(Entry::Step { id, .. })) = (&repair.about, plan.entries.first())
     else {
         return None;

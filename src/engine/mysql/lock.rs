@@ -68,8 +68,8 @@ pub(super) async fn had(wire: &mut Wire, open: &Open) -> Result<Option<Held>, Fa
     Ok(match id {
         Some(id) => Some(told(wire, open, Some(id)).await?),
         None => match last(wire, &open.rows).await? {
-            Some(last) => at_work(wire, &last.run.run).await?,
-            None => None,
+            Some(Last { before: Some(run), .. }) => at_work(wire, &run).await?,
+            Some(Last { before: None, .. }) | None => None,
         },
     })
 }

@@ -133,8 +133,8 @@ pub(super) async fn had(wire: &mut Wire, rows: &Rows, key: Key, wait: &str) -> R
     }
     match last(wire, rows, wait).await? {
         Some(last) if last.live => Ok(Some(Held { by: Some(last.run), what: "the lock (a lease)".to_owned() })),
-        Some(last) => at_work(wire, &last.run.run).await,
-        None => Ok(None),
+        Some(Last { before: Some(run), .. }) => at_work(wire, &run).await,
+        Some(Last { before: None, .. }) | None => Ok(None),
     }
 }
 

@@ -11,7 +11,11 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
+
+/// How long who only looks whether the lock is held may have it, at most.
+const GLANCE: Duration = Duration::from_millis(2);
 
 /// The lock, held.
 #[derive(Debug)]
@@ -32,7 +36,7 @@ impl FileLock {
             |error: std::io::Error| Failure::Access(anyhow!("the lock file {} can't be used: {error}", path.display()));
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(access)?;
-        match file.try_lock() {
+        match at_last(&file, || std::thread::sleep(GLANCE)) {
             Ok(()) => {
                 // Unlocked again on every error: the file is closed.
                 let text = serde_json::to_vec(run).map_err(|error| Failure::Access(error.into()))?;
@@ -101,6 +105,17 @@ impl Drop for FileLock {
     }
 }
 
+/// Tries for the lock, and once more after a pause: who only looks whether it is held has it for an instant.
+fn at_last(file: &File, pause: impl FnOnce()) -> Result<(), TryLockError> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            pause();
+            file.try_lock()
+        }
+        tried => tried,
+    }
+}
+
 fn read(file: &mut File) -> Option<RunRow> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
@@ -117,4 +132,22 @@ pub fn path(database: &Path) -> PathBuf {
     let mut name: OsString = real.unwrap_or_else(|| database.to_owned()).into_os_string();
     name.push(".triphase-lock");
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn who_only_looks_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let [looks, takes] = [(); 2].map(|()| File::create(folder.path().join("lock")).unwrap());
+        looks.try_lock_shared().unwrap();
+        at_last(&takes, || looks.unlock().unwrap()).unwrap();
+        takes.unlock().unwrap();
+        looks.lock().unwrap();
+        assert!(matches!(at_last(&takes, || ()), Err(TryLockError::WouldBlock)));
+    }
 }

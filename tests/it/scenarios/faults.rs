@@ -205,7 +205,7 @@ fn what_a_pooler_would_divert_is_refused_before_the_first_statement() {
         }
         let made = "SELECT tablename FROM pg_tables WHERE tablename IN ('one', 'two')";
         assert_eq!(bench.db.query(made), [""; 0]);
-        let ledger = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE '\\_triphase%'";
+        let ledger = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'triphase\\_%'";
         assert_eq!(bench.db.query(ledger), [""; 0], "nothing was changed");
         // Around the pooler all of it goes.
         let way = format!("connection: '{url}'\nadmin_connection: '{}'\n{settings}", bench.db.server().with_password());

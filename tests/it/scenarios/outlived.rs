@@ -111,8 +111,15 @@ fn a_word_given_while_a_pooled_statement_was_at_work_is_not_taken() {
 fn what_ends_by_the_word_itself_is_not_taken(engine: Engine) {
     let bench = Bench::new(engine);
     let traffic = killed_at_work(&bench, &bench.db.server().with_password());
+    let still = |line: &str| bench.ends(4, line).says("a statement of dead run").says("still at work");
     for line in ["check", "plan ff"] {
-        bench.ends(4, line).says("a statement of dead run").says("still at work").hides("repair");
+        still(line).hides("repair");
+    }
+    // As `unlock --force` leaves the lock's row before it ends what is at work, which may take longer than it waits.
+    bench.db.query("UPDATE triphase_run SET session = concat('ended ', run_id)");
+    bench.db.query("UPDATE triphase_run SET run_id = ''");
+    for line in ["check", "plan ff"] {
+        still(line).hides("repair");
     }
     bench.ends(5, "repair done v2/s add 1 --reason looked").says("look again, then say it again");
     drop(traffic);
