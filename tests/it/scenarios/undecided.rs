@@ -222,6 +222,26 @@ fn what_can_be_told_later_is_no_question_now() {
     }
 }
 
+/// The same where a name is another index's until that one is dropped.
+#[test]
+fn whose_an_index_is_can_be_told_once_the_other_is_gone() {
+    let bench = Bench::new(Engine::Postgres);
+    bench.db.query("CREATE TABLE log (a integer, b integer)");
+    bench.db.query("CREATE INDEX i ON log (a)");
+    let anew = |column: &str| format!("DROP INDEX CONCURRENTLY i, CREATE INDEX CONCURRENTLY i ON log ({column})");
+    let nonsense = "{sql: SELECT nonsense, transaction: false}";
+    bench.release(
+        "v1",
+        &format!("steps:\n  s:\n    add: [{}, {nonsense}]\n    rollback_add: [{}]\n", anew("b"), anew("a")),
+    );
+    bench.ends(1, "add v1");
+    bench.ok("plan rollback_add v1");
+    bench.ok("rollback_add v1");
+    assert_eq!(bench.states("v1", "s"), "rolled_back pending pending");
+    let index = bench.db.value("SELECT indexdef FROM pg_indexes WHERE indexname = 'i'");
+    assert!(index.ends_with("(a)"), "{index}");
+}
+
 /// What other sessions are asking belongs on the terminal of whoever waits, and not into the audit trail for good.
 #[test]
 fn what_others_ask_is_told_and_not_recorded() {
