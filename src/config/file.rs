@@ -102,7 +102,7 @@ impl Reader<'_> {
         };
         let lock_timeout = entries.get("lock_timeout").and_then(|node| self.span(node));
         let lock_retry_for = entries.get("lock_retry_for").and_then(|node| self.span(node));
-        let schema = entries.get("schema").and_then(|node| self.text(node));
+        let schema = entries.get("schema").and_then(|node| self.schema(node));
         let binary = entries.get("binary").and_then(|node| self.text(node));
         let binary_args = entries.get("binary_args").map_or_else(Vec::new, |node| self.binary_args(node));
         let vars = entries.get("vars").map_or_else(IndexMap::new, |node| self.vars(node));
@@ -201,6 +201,16 @@ impl Reader<'_> {
         let checked = url::options(&mut connection, &self.choice.project);
         self.or_refuse(entries.get("query").unwrap_or(driver), checked)?;
         Some(connection)
+    }
+
+    /// A schema's name: one that `search_path` takes for the name alone (PostgreSQL manual, section 20.11).
+    fn schema(&mut self, node: &Node<'_>) -> Option<String> {
+        let name = self.text(node)?;
+        if name.is_empty() || name == "$user" {
+            self.findings.push(node.refuse("L9", "`schema` names no schema", "write its name, or take the key out"));
+            return None;
+        }
+        Some(name)
     }
 
     fn admin(&mut self, node: &Node<'_>, main: Option<&Connection>) -> Option<Connection> {

@@ -13,6 +13,12 @@ pub use version::Version;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Whether a character is seen by what it does and not by itself: a control character, or one that turns the direction of the text around
+/// it (Unicode Standard Annex 9, section 2), behind which another text can be hidden.
+pub fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Declares an enum whose variants have one name each, used for files, flags, ledger rows and messages alike.
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     action::Handlers,
-    model::{Finding, StepId, Verb, Way},
+    model::{Finding, StepId, Verb, Way, steers},
     ops::{self, OPERATIONS},
 };
 
@@ -295,7 +295,7 @@ fn no_id(id: &str) -> Option<&'static str> {
         Some("it is empty")
     } else if id.contains('/') {
         Some("it has a `/`, which stands between version and step")
-    } else if id.chars().any(char::is_control) {
+    } else if id.chars().any(steers) {
         Some("it has a control character")
     } else if id.trim() != id {
         Some("it begins or ends with a blank")

@@ -16,7 +16,7 @@ mod table;
 
 pub use paint::Paint;
 
-use crate::event::Where;
+use crate::{event::Where, model::steers};
 use std::{borrow::Cow, time::Duration};
 
 /// A length of time for people: milliseconds below ten seconds, whole seconds above.
@@ -42,7 +42,7 @@ pub fn place(place: &Where) -> String {
 /// A text whose control characters are seen and not obeyed: what a server says, or a statement holds, must not steer a terminal or spoil a
 /// log. Line feeds and tabs stay.
 fn visible(text: &str) -> Cow<'_, str> {
-    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    let harmless = |c: char| !steers(c) || c == '\n' || c == '\t';
     if text.chars().all(harmless) {
         return text.into();
     }
@@ -68,6 +68,7 @@ mod tests {
     fn control_characters_are_seen_and_not_obeyed() {
         assert_eq!(visible("a\tb\nc é"), "a\tb\nc é");
         assert_eq!(visible("a\u{1b}[31m\r\nb\r\u{7}"), "a\\u{1b}[31m\nb\\r\\u{7}");
+        assert_eq!(visible("a\u{202e}b"), "a\\u{202e}b");
     }
 
     #[test]

@@ -359,29 +359,12 @@ async fn locked(
     hold: &dyn Hold,
     state: &mut Going,
 ) -> Result<End, Failure> {
-    let looked = lock::patiently(context, async || look::whole(session, context.target, project, request).await);
-    let (facts, plan) = looked.await?;
-    state.held.get_or_insert_with(|| request.held_to(&plan));
-    if let Some(fenced) = fenced(context, &facts, state) {
-        return Err(fenced);
-    }
-    if let Some(end) = nothing_to_do(context, project, &facts, &plan, state, true) {
-        return Ok(end);
-    }
-    match &state.confirmed {
-        Some(yes) if !still(yes, &plan.tasks, &state.done) => {
-            return Ok(End::Refused(vec![changed_meanwhile("the plan")]));
-        }
-        Some(_) => {}
-        None => {
-            if let Some(end) = confirm(context, session, &facts, &plan, state) {
-                return Ok(end);
-            }
-        }
-    }
-    warn(context, &plan, state);
+    let begun = lock::patiently(context, async || begun(context, project, request, session, hold, state).await);
+    let (facts, plan) = match begun.await? {
+        Ok(begun) => begun,
+        Err(end) => return Ok(end),
+    };
     (context.tell)(Event::Planned(Box::new(plan.clone())));
-    lock::patiently(context, async || hold.begin(&plan.begin).await).await?;
     state.begun = true;
     if let Some(end) = commit_each(context, session, hold, &facts, &plan, state).await? {
         return Ok(end);
@@ -390,6 +373,40 @@ async fn locked(
     state.notes.clone_from(&plan.notes);
     state.advice = Some(plan::advice(project, &plan::after(project, &facts, &plan), &context.target.guards));
     Ok(End::Done)
+}
+
+/// Plans, and takes the ledger's row for what was planned; both again where the ledger has moved on in between. `Err` of the inner: there is
+/// nothing to run, or it may not.
+async fn begun(
+    context: &Context<'_>,
+    project: &Project,
+    request: &Request,
+    session: &dyn Session,
+    hold: &dyn Hold,
+    state: &mut Going,
+) -> Result<Result<(Facts, Plan), End>, Failure> {
+    let (facts, plan) = look::whole(session, context.target, project, request).await?;
+    state.held.get_or_insert_with(|| request.held_to(&plan));
+    if let Some(fenced) = fenced(context, &facts, state) {
+        return Err(fenced);
+    }
+    if let Some(end) = nothing_to_do(context, project, &facts, &plan, state, true) {
+        return Ok(Err(end));
+    }
+    match &state.confirmed {
+        Some(yes) if !still(yes, &plan.tasks, &state.done) => {
+            return Ok(Err(End::Refused(vec![changed_meanwhile("the plan")])));
+        }
+        Some(_) => {}
+        None => {
+            if let Some(end) = confirm(context, session, &facts, &plan, state) {
+                return Ok(Err(end));
+            }
+        }
+    }
+    warn(context, &plan, state);
+    hold.begin(&plan.begin).await?;
+    Ok(Ok((facts, plan)))
 }
 
 /// Commits a plan's units, one by one. `Some`: the run ends at one of them, and why.

@@ -95,6 +95,10 @@ pub(super) async fn take(
         let at = lock::at(wire, &run.run).await?;
         return Ok(Err(Held { by: Some(RunRow { at, ..run.clone() }), what: "the lock (a lease)".to_owned() }));
     }
+    // Before anything of an earlier run is ended: that may be the one which is alive.
+    if lock::holder(wire, key).await?.is_some() {
+        return Ok(Err(lock::held(wire, rows, key, wait).await?));
+    }
     if let Some(Last { run, before: Some(before), .. }) = &last
         && let Some(what) = lock::end(wire, before, "", Mode::Lease).await?
     {

@@ -17,7 +17,7 @@ use crate::{
     shell,
 };
 use anyhow::anyhow;
-use std::{ops::DerefMut, path::Path};
+use std::{ops::DerefMut, path::Path, sync::PoisonError};
 
 /// The lock on a file.
 pub struct FileHold<'a> {
@@ -57,14 +57,20 @@ impl<'a> FileHold<'a> {
             let session = format!("pid {}", self.me.pid);
             let mut statements = self.session.rows.begin(begin, self.me, &session);
             statements.push(self.session.rows.clock_query());
-            let now = clock(&link.begin(&statements.join(";")).await?);
+            // A script holds no lock of the file's, and may have worked between what was read and here.
+            let seen = self.session.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let seen = seen.unwrap_or_else(|| "1".to_owned());
+            if !holds(&link.begin(&format!("SELECT {seen}")).await?) {
+                return Ok(Err(Failure::Busy("the ledger has moved on since it was read".to_owned())));
+            }
+            let now = clock(&texts(&mut link.connection, &statements.join(";")).await?);
             link.commit().await?;
             failpoint::point("after begin");
-            Ok(now)
+            Ok(Ok(now))
         }
         .await;
         link.rollback().await;
-        written.map_err(|error| self.access(error))
+        written.map_err(|error| self.access(error))?
     }
 
     async fn write_unit(&self, unit: &Unit, stop: &Stop) -> Result<Time, Failure> {
@@ -329,6 +335,11 @@ fn expected(rows: &[Vec<Cell>]) -> Result<(), anyhow::Error> {
 }
 
 /// The answer to [`Rows::clock_query`](crate::engine::rows::Rows::clock_query), the last row there is.
+/// Whether a condition that was asked holds.
+fn holds(answer: &[TextRow]) -> bool {
+    answer.first().and_then(|row| row.first()?.as_deref()) == Some("1")
+}
+
 fn clock(answer: &[TextRow]) -> Time {
     let micros = answer.last().and_then(|row| row.first()?.as_deref()?.parse().ok());
     Time(micros.unwrap_or_default())

@@ -1,7 +1,7 @@
 //! A run as a script for a bare `sqlite3 FILE < SCRIPT`. What a run looks at and decides, the script asks of a check constraint: the
 //! shell stops at the first that fails.
 
-use super::{connect::Settings, foreign_keys};
+use super::{connect::Settings, foreign_keys, session::unchanged};
 use crate::{
     action::Action,
     engine::{Failure, Me, no_operation, rows::Rows},
@@ -63,12 +63,7 @@ impl Script<'_> {
             ));
         }
         self.statement("BEGIN IMMEDIATE");
-        let condition = match seen.format {
-            Some(format) => self.rows.stands(&format.to_string(), seen),
-            None => "NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name IN ('triphase_meta', 'triphase_ledger'))"
-                .to_owned(),
-        };
-        self.check("triphase_seen", &condition);
+        self.check("triphase_seen", &unchanged(&self.rows, seen));
         // The process that runs the script is the shell, whose id is not known here.
         for statement in self.rows.begin(begin, self.me, "script") {
             self.statement(&statement);

@@ -24,7 +24,7 @@ use std::{
     collections::BTreeMap,
     fs::OpenOptions,
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, PoisonError, atomic::AtomicBool},
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
@@ -38,6 +38,8 @@ pub struct FileSession {
     version: String,
     /// None as long as there is no file.
     link: Mutex<Option<Link>>,
+    /// A condition that holds as long as the ledger is as it was read last; none before that.
+    pub(super) seen: std::sync::Mutex<Option<String>>,
     /// A statement waits for another connection's lock.
     pub(super) waits: Arc<AtomicBool>,
 }
@@ -53,6 +55,9 @@ impl FileSession {
         if file.is_dir() {
             return Err(Failure::Access(anyhow!("{} is a folder, not a SQLite file", file.display())));
         }
+        if file.exists() && !file.is_file() {
+            return Err(Failure::Access(anyhow!("{} is no file that a database could be in", file.display())));
+        }
         if access == Access::Write {
             may_write(&settings, target)?;
         }
@@ -61,6 +66,7 @@ impl FileSession {
             rows: Rows::sqlite(),
             access,
             link: Mutex::new(None),
+            seen: std::sync::Mutex::default(),
             waits: Arc::default(),
             settings,
             target: target.clone(),
@@ -138,6 +144,12 @@ impl FileSession {
     }
 
     async fn read_ledger(&self) -> Result<Ledger, Failure> {
+        let ledger = self.ledger_now().await?;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(unchanged(&self.rows, &ledger));
+        Ok(ledger)
+    }
+
+    async fn ledger_now(&self) -> Result<Ledger, Failure> {
         let Some(mut link) = self.link().await? else { return Ok(Ledger { now: host_clock(), ..Ledger::default() }) };
         let connection = &mut link.connection;
         let mut again = false;
@@ -309,6 +321,15 @@ impl Session for FileSession {
                 ),
             })
         })
+    }
+}
+
+/// A condition that holds as long as the ledger is the one that was `seen`.
+pub(super) fn unchanged(rows: &Rows, seen: &Ledger) -> String {
+    match seen.format {
+        Some(format) => rows.stands(&format.to_string(), seen),
+        None => "NOT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name IN ('triphase_meta', 'triphase_ledger'))"
+            .to_owned(),
     }
 }
 

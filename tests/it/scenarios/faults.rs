@@ -1,6 +1,6 @@
 //! Signals, traffic in the way, connections that are cut, runners that die with their session left behind.
 
-use crate::harness::{Bench, Engine, Holder, LOG, endless, on_each_engine, signal, until};
+use crate::harness::{Bench, ENDLESS_ALONE, Engine, Holder, LOG, endless, on_each_engine, signal, until, without_end};
 
 on_each_engine!(
     a_signal_stops_the_statement_in_flight,
@@ -180,6 +180,23 @@ fn a_pooler_in_transaction_mode_works_or_is_named() {
     bench.ok("show").says(&format!(
         "`admin_connection` leads to {name} and the connection to {name}_app: triphase works on {name} alone"
     ));
+}
+
+/// X1, X3: who comes through a pooler has no session to hold the lock by, and respects one that has.
+#[test]
+fn a_live_session_is_respected_by_who_comes_through_a_pooler() {
+    let bench = Bench::new(Engine::Postgres);
+    let pooled = crate::harness::bouncer(bench.db.server()).with_password();
+    let (command, child) = without_end(&bench, "add v2", ENDLESS_ALONE);
+    let run = bench.db.value("SELECT run_id FROM triphase_run");
+    for line in ["add v2 --wait-lock 100ms --conn", "rollback_add v2 --yes --wait-lock 100ms --conn"] {
+        bench.command(line).arg(&pooled).run().exits(4).says(&run);
+    }
+    assert_eq!(bench.db.value("SELECT run_id FROM triphase_run"), run);
+    signal(&child, "INT");
+    command.end(child).exits(130);
+    // Its session is gone: the lease is had.
+    bench.command("rollback_add v2 --yes --conn").arg(&pooled).run().exits(0);
 }
 
 /// X3: what can't be sent through a pooler is refused before anything is, by the plan too.
