@@ -90,6 +90,8 @@ struct End {
     rows: Vec<String>,
     ledger: Vec<String>,
     details: Vec<serde_json::Value>,
+    /// What the audit trail has done more than once.
+    twice: Vec<String>,
 }
 
 fn end(bench: &Bench) -> End {
@@ -117,6 +119,10 @@ fn end(bench: &Bench) -> End {
                 value
             })
             .collect(),
+        twice: bench.db.query(
+            "SELECT \"release\", step, verb, \"statement\", count(*) FROM triphase_history WHERE outcome = 'done' AND step IS NOT NULL \
+             GROUP BY \"release\", step, verb, \"statement\" HAVING count(*) > 1 ORDER BY \"release\", step, verb",
+        ),
     }
 }
 
