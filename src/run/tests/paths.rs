@@ -366,6 +366,45 @@ async fn a_word_that_had_to_wait_for_another_run_is_to_be_said_again() {
     assert!(states(&fake).is_empty());
 }
 
+/// A word that was sent, and whose answer was lost, may have to wait for what it left itself: it is no less true for that.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_waits_once_it_was_sent_is_as_good_as_before() {
+    let files = project(&[("v1", &["a add:!A;!FAIL rollback_add:!-A"])]);
+    let target = fixture::target(Guards::default());
+    let mut waited = 0;
+    for at in 1.. {
+        let fake = Fake::new(false);
+        fake.state().failing = true;
+        assert_eq!(command(&fake, &Guards::default(), &files, "add v1").await.exit_code(), 1);
+        let other = fake.open(&target, Access::Write).await.unwrap();
+        let mut context = with(&fake, &target);
+        context.wait_lock = Duration::from_secs(60);
+        let me = context.me.clone();
+        fake.fail_at(Some((at, Fault::Before)));
+        let repair = Repair { about: decide("a", Phase::Add, true), reason: "looked".into() };
+        let held = async {
+            // From the lost answer on, until the word has waited for it.
+            while fake.state().calls < at {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            if let Ok(Ok(hold)) = other.try_lock(&me).await {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                hold.release().await.unwrap();
+            }
+        };
+        let outcome = tokio::select! {
+            (outcome, ()) = async { tokio::join!(super::repair(&context, &files, &repair), held) } => outcome,
+            () = tokio::time::sleep(Duration::from_secs(600)) => break,
+        };
+        let words = fake.state().history.iter().filter(|row| row.verb == "repair done add").count();
+        match outcome.end {
+            End::Done => waited += words,
+            ref end => assert!(words == 0 && at < 5, "at {at}: {end:?}"),
+        }
+    }
+    assert!(waited > 2, "{waited}");
+}
+
 /// F2: files that were read for one server are not run, and no word is recorded by them, where another one answers.
 #[tokio::test(start_paused = true)]
 async fn files_that_were_read_for_another_dialect_are_not_run() {
