@@ -3,6 +3,7 @@
 
 mod adopted;
 mod app_release;
+mod as_ran;
 mod back;
 mod check;
 mod cut;
