@@ -126,7 +126,7 @@ impl Journal {
             return Ok(Ok(()));
         }
         let table = match self.table.take() {
-            None => lake.open(&lake.own(NAME)).await?,
+            None => lake.open_own(NAME).await?,
             Some(mut table) => {
                 table.update_state().await?;
                 Some(table)

@@ -609,3 +609,32 @@ fn a_way_back_that_a_person_gives_is_not_all_of_an_operation() {
     shore.ok("rollback_add v2 --yes");
     assert_eq!(shore.query("sales", "SELECT id FROM t"), ["2"]);
 }
+
+/// A table of triphase's own whose newest commits are gone can still be read where a checkpoint is left of them, and never be written again.
+#[test]
+fn a_ledger_of_which_only_a_checkpoint_is_left_is_made_anew() {
+    let shore = shore();
+    shore.ok("ff");
+    let before = states(&shore);
+    let gone = |name: &str| {
+        shore.python.call("checkpoint_alone", json!([own(&shore).join(name).display().to_string()])).unwrap();
+    };
+    gone("ledger");
+    shore.ends(8, "show").says("only a checkpoint is left").says("triphase repair rebuild --reason");
+    shore.ends(8, "ff");
+    shore.ok(REBUILD).says("put aside");
+    assert_eq!(states(&shore), before);
+    shore.release("v3", "steps:\n  more:\n    add: INSERT INTO sales VALUES (9, 90)\n");
+    shore.ok("ff");
+    gone("lease");
+    shore.release("v4", "steps:\n  most:\n    add: INSERT INTO sales VALUES (10, 100)\n");
+    shore.ends(8, "ff").says("the lock can't be read").says("move the folder _triphase/lease away");
+    std::fs::rename(own(&shore).join("lease"), shore.path("lease")).unwrap();
+    shore.ok("ff");
+    // Both at once are the ledger's to mend.
+    gone("ledger");
+    gone("lease");
+    shore.ok(REBUILD);
+    shore.ok("ff").says("nothing to do");
+    assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["4"]);
+}
