@@ -22,6 +22,7 @@ mod repair;
 mod request;
 mod resume;
 mod stamp;
+mod stranger;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;

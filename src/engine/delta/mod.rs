@@ -23,6 +23,7 @@ mod patience;
 mod probe;
 mod query;
 mod script;
+mod same;
 mod session;
 #[cfg(test)]
 mod tests;
