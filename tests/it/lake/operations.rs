@@ -432,3 +432,44 @@ fn a_key_that_does_not_tell_rows_apart_detaches_nothing() {
         assert_eq!((shore.version("sales"), shape(&shore).len()), (version, 3));
     }
 }
+
+/// A value whose partition's folder no file system can name is refused by name, before the library meets it.
+#[test]
+fn a_partition_that_no_folder_can_be_named_for_is_refused_by_its_value() {
+    let columns = json!([["id", "long"], ["size", "double"], ["kind", "string"]]);
+    let long = "x".repeat(300);
+    let rows = |size: f64, kind: &str| json!([[1, 1.5, "a"], [2, size, kind]]);
+    let refused = |shore: &Shore, line: &str, says: &str| {
+        let run = shore.ends(1, line);
+        run.says(says).says("by which the table is partitioned").hides("panicked");
+    };
+    for (column, rows, says) in
+        [("size", rows(1e300, "b"), "1e300"), ("size", rows(1e-300, "b"), "1e-300"), ("kind", rows(2.5, &long), "xxx…")]
+    {
+        let shore = Shore::new();
+        shore.python.call("create", json!([shore.table("sales"), columns, rows])).unwrap();
+        shore.release("v1", &format!("steps:\n  op:\n    repartition: {{table: sales, partition_by: [{column}]}}\n"));
+        shore.ok("add v1");
+        let version = shore.version("sales");
+        refused(&shore, "simdrop v1", says);
+        assert_eq!((shore.version("sales"), shore.columns("sales").len()), (version, 3));
+    }
+    for (by, statement, says) in [
+        ("size", "INSERT INTO sales VALUES (9, 1e300, 'x')", "1e300"),
+        ("size", "UPDATE sales SET size = size * 1e300 WHERE id = 2", "2.5e300"),
+        (
+            "size",
+            "MERGE INTO sales AS t USING (SELECT 9 AS n) AS s ON t.id = s.n WHEN NOT MATCHED THEN INSERT (id, size) VALUES (s.n, -1e300)",
+            "-1e300",
+        ),
+        ("kind", "UPDATE sales SET kind = repeat('x', 300)", "xxx…"),
+    ] {
+        let shore = Shore::new();
+        shore.python.call("create", json!([shore.table("sales"), columns, rows(2.5, "b"), [by]])).unwrap();
+        shore.release("v1", &format!("steps:\n  op:\n    add: \"{statement}\"\n  fits:\n    add: UPDATE sales SET size = 1e30, kind = 'it''s' WHERE id = 2\n"));
+        refused(&shore, "add v1", says);
+        assert_eq!(shore.version("sales"), 0);
+        shore.ok("add v1/fits --out-of-order");
+        assert_eq!(shore.query("sales", "SELECT id FROM t WHERE size = 1e30 AND kind = 'it''s'"), ["2"]);
+    }
+}
