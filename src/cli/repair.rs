@@ -95,7 +95,7 @@ fn about(args: Args, dialect: Dialect) -> Result<About, Vec<Finding>> {
         Args::Accept(whose) => About::Accept { step: whose.step },
         Args::Forget(whose) => About::Forget { step: whose.step },
         Args::Rename(names) => About::Rename { step: names.step, to: names.to },
-        Args::Rebuild => About::Rebuild { traces: Box::default() },
+        Args::Rebuild(args) => About::Rebuild { traces: Box::default(), accept_loss: args.accept_loss },
         Args::Purge(args) => About::Purge { step: args.step, left: vec![] },
         Args::UpgradeLedger => About::UpgradeLedger,
         Args::Handler(args) => {

@@ -8,7 +8,7 @@ mod traces;
 mod write;
 
 pub use read::{Facts, Halfway, HistoryRow, Ledger, Leftover, PhaseRow, Row, RunRow, Verdict, after, of};
-pub use traces::{Kind, Left, Trace, Traces};
+pub use traces::{By, Kind, Left, Trace, Traces};
 pub use write::{Begin, Entry, Event, Outcome, Unit};
 
 use std::fmt;

@@ -1,6 +1,7 @@
 //! What the tables of a lake say by themselves: the commits of steps (rule D7), and what of triphase's lies there (rule O9).
 
 use crate::{
+    action::Checksum,
     model::{StepId, Time, Verb},
     ops::{TableState, Writer},
 };
@@ -47,6 +48,17 @@ pub struct Trace {
     pub at: Option<Time>,
     /// The run's id; empty where it is lost.
     pub run: String,
+    /// Which handlers the ledger had then, where the commit says so.
+    pub by: Option<By>,
+}
+
+/// The handlers by which a commit was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// The checksum of the handler that ran.
+    pub ran: Checksum,
+    /// Of the one that was kept to take it back; `None`: there was none.
+    pub back: Option<Checksum>,
 }
 
 /// Something that triphase made in a lake's table, or beside the ledger.

@@ -41,7 +41,7 @@ pub(crate) use {
     names::hash,
 };
 
-use crate::model::{Class, Finding, StepId, named};
+use crate::model::{Class, Finding, Phase, StepId, named};
 use std::collections::{BTreeMap, BTreeSet};
 
 named! {
@@ -99,9 +99,27 @@ pub struct Lake {
     pub unread: BTreeMap<String, String>,
     /// Who else writes them, where the target file says so.
     pub writers: Option<BTreeSet<Writer>>,
+    /// By step that has begun: the tables that it has changed and that are gone, or are others under their names.
+    pub strangers: BTreeMap<StepId, BTreeMap<String, Stranger>>,
+}
+
+/// What there is in place of a table that a step has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// The step's phase that has changed it last.
+    pub changed: Phase,
+    /// Another table; else nothing.
+    pub there: bool,
 }
 
 impl Lake {
+    /// Steps meet nothing of theirs in a table.
+    pub fn meets(&mut self, table: &str, strangers: BTreeMap<StepId, Stranger>) {
+        for (id, stranger) in strangers {
+            self.strangers.entry(id).or_default().insert(table.to_owned(), stranger);
+        }
+    }
+
     /// The one name of a table that may have several.
     pub fn name<'a>(&'a self, table: &'a str) -> &'a str {
         self.same.get(table).map_or(table, String::as_str)

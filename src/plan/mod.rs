@@ -3,6 +3,7 @@
 
 mod adopted;
 mod app_release;
+mod as_ran;
 mod back;
 mod check;
 mod cut;
@@ -21,6 +22,7 @@ mod repair;
 mod request;
 mod resume;
 mod stamp;
+mod stranger;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -157,7 +157,9 @@ impl<'a: 'f, 'f> Playing<'a, 'f> {
         let facts = self.facts;
         let mut later = vec![];
         for (step, declared, row) in unfinished(release, &facts.ledger) {
-            let kept = facts.stored.get(&step.id).filter(|_| row.is_some_and(begun));
+            // A way back that a person has given is not all of it.
+            let all = |kept: &&Handlers| kept.keys().any(|verb| verb.way() == Way::Forward);
+            let kept = facts.stored.get(&step.id).filter(|_| row.is_some_and(begun)).filter(all);
             // An edit of what has run nothing yet is free.
             let kept = kept.filter(|kept| {
                 row.is_some_and(Row::has_progress) || kept.values().all(|handler| handler.checksum == declared.checksum)

@@ -2,7 +2,7 @@
 //! change one table in an order that nobody could know when their operations were derived, and so do others.
 
 use super::{
-    Plan, Task, operations,
+    Plan, Task, operations, stranger,
     together::{self, Columns},
 };
 use crate::{
@@ -108,6 +108,11 @@ pub(super) fn refusals(plan: &Plan, facts: &Facts, columns: &Columns) -> Vec<Fin
     let others: Vec<_> = others.map(|other| (other, stand.way(&other).ok())).collect();
     let mut findings = vec![];
     for task in &plan.tasks {
+        if let Some(finding) = stranger::refusal(task, facts) {
+            findings.push(finding);
+            unsure.extend(operations::acts(&task.handler).iter().map(|act| facts.lake.name(&act.table).to_owned()));
+            continue;
+        }
         let acts: Vec<Act> = operations::acts(&task.handler).into_iter().filter(|act| sure(act, &unsure)).collect();
         if let Err(refusal) = stand.play(&acts) {
             let rivals = rivals(task, &acts, facts);

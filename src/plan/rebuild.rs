@@ -1,7 +1,11 @@
 //! `repair rebuild` (D7): a lake's ledger from what its tables say of themselves. A step's commits say how far it has come; what leaves no
 //! commit follows from the order in which phases run, or is named for a person to say. Pure.
 
-use super::{RepairPlan, guards, operations};
+use super::{
+    RepairPlan,
+    as_ran::{self, AsRan},
+    guards, operations,
+};
 use crate::{
     action::{Action, Handlers},
     ledger::{Entry, Event, Ledger, Outcome, PhaseRow, Row, Trace, Traces},
@@ -12,7 +16,13 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans it. What the ledger knows already stays as it is.
-pub(super) fn rebuild(project: &Project, ledger: &Ledger, traces: &Traces, reason: &str) -> RepairPlan {
+pub(super) fn rebuild(
+    project: &Project,
+    ledger: &Ledger,
+    traces: &Traces,
+    accept_loss: bool,
+    reason: &str,
+) -> RepairPlan {
     let mut plan = RepairPlan { findings: project.findings.clone(), ..RepairPlan::default() };
     if !plan.findings.is_empty() {
         return plan;
@@ -22,7 +32,8 @@ pub(super) fn rebuild(project: &Project, ledger: &Ledger, traces: &Traces, reaso
         let unread = traces.unread.iter();
         plan.notes.extend(unread.map(|(table, why)| format!("table `{table}` can't be read, and says nothing: {why}")));
     };
-    if lost.is_empty() {
+    let bare = bare(project, ledger, traces, &lost);
+    if lost.is_empty() && bare.is_empty() {
         plan.notes.push(if traces.commits.is_empty() {
             "no table of the lake has a commit of a step: there is nothing to rebuild from".to_owned()
         } else {
@@ -31,11 +42,20 @@ pub(super) fn rebuild(project: &Project, ledger: &Ledger, traces: &Traces, reaso
         notes(&mut plan);
         return plan;
     }
-    let mut rebuilt = Rebuilt { project, traces, lost, derived: BTreeMap::new(), rows: BTreeMap::new(), notes: vec![] };
-    rebuilt.derive();
-    rebuilt.play(ledger.next_seq());
-    if ledger.steps.is_empty() {
-        rebuilt.infer();
+    let mut rebuilt = Rebuilt::new(project, traces, lost, bare);
+    rebuilt.derive(ledger);
+    rebuilt.follow(ledger);
+    let others = rebuilt.others(ledger);
+    if !accept_loss {
+        let wanted = others.iter().filter(|(id, _)| rebuilt.may_go_back(id));
+        plan.findings.extend(wanted.map(|(id, verbs)| as_ran::refusal(project, id, verbs)));
+    }
+    if !plan.findings.is_empty() {
+        return plan;
+    }
+    if !others.is_empty() {
+        rebuilt.without(others.into_keys().collect());
+        rebuilt.follow(ledger);
     }
     plan.entries = rebuilt.entries(ledger, reason);
     plan.notes = rebuilt.told(ledger);
@@ -50,24 +70,93 @@ fn lost(traces: &Traces) -> BTreeSet<StepId> {
     unknown.map(|trace| trace.id.clone()).collect()
 }
 
+/// The steps between add and drop that the ledger knows, and of which it lacks handlers: they were rebuilt from files that did not have them
+/// as they ran, or while nobody could tell.
+fn bare(project: &Project, ledger: &Ledger, traces: &Traces, lost: &BTreeSet<StepId>) -> BTreeSet<StepId> {
+    let ran = AsRan::of(project, traces);
+    let traced: BTreeSet<&StepId> = traces.commits.iter().map(|trace| &trace.id).collect();
+    let lacks = |step: &&Step| {
+        let row = ledger.steps.get(&step.id).filter(|row| row.is_open() && !lost.contains(&step.id));
+        row.is_some_and(|row| match step.operation {
+            Some(_) => as_ran::is_bare(row),
+            None => !ran.backs(step, row).is_empty(),
+        })
+    };
+    let steps = traced.into_iter().filter_map(|id| project.step(id)).filter(lacks);
+    steps.map(|step| step.id.clone()).collect()
+}
+
 struct Rebuilt<'a> {
     project: &'a Project,
     traces: &'a Traces,
+    ran: AsRan<'a>,
     lost: BTreeSet<StepId>,
+    /// Steps that the ledger knows, and whose handlers it lacks.
+    bare: BTreeSet<StepId>,
+    /// Steps that the files do not have as they ran: they are left without handlers.
+    without: BTreeSet<StepId>,
     /// The handlers of operations, derived again from their table as it was; where that is no longer known they are missing.
     derived: BTreeMap<StepId, Handlers>,
     rows: BTreeMap<StepId, Row>,
     notes: Vec<String>,
 }
 
-impl Rebuilt<'_> {
-    fn step(&self, id: &StepId) -> Option<&Step> {
+impl<'a> Rebuilt<'a> {
+    fn new(project: &'a Project, traces: &'a Traces, lost: BTreeSet<StepId>, bare: BTreeSet<StepId>) -> Self {
+        let (ran, without, derived) = (AsRan::of(project, traces), BTreeSet::new(), BTreeMap::new());
+        Self { project, traces, ran, lost, bare, without, derived, rows: BTreeMap::new(), notes: vec![] }
+    }
+
+    fn step(&self, id: &StepId) -> Option<&'a Step> {
         self.project.step(id)
     }
 
     /// The handlers as they ran, or as the files have them.
     fn handlers(&self, id: &StepId) -> Option<&Handlers> {
-        self.derived.get(id).or_else(|| self.step(id).map(|step| &step.handlers))
+        let filed = || self.step(id).filter(|_| !self.without.contains(id)).map(|step| &step.handlers);
+        self.derived.get(id).or_else(filed)
+    }
+
+    /// What follows from the commits.
+    fn follow(&mut self, ledger: &Ledger) {
+        self.play(ledger.next_seq());
+        if ledger.steps.is_empty() {
+            self.infer();
+        }
+    }
+
+    /// The steps that have a way back still, and that the files do not have as they ran; and which of their handlers these are.
+    fn others(&self, ledger: &Ledger) -> BTreeMap<StepId, BTreeSet<Verb>> {
+        // What a newer release has left behind is finished, filed or not (D7).
+        let newest =
+            self.rows.keys().filter(|id| self.project.release(&id.release).is_some()).map(|id| &id.release).max();
+        let others = |(id, row): (&StepId, &Row)| match self.step(id) {
+            Some(step) => Some(self.ran.others(step, row, ledger)).filter(|others| !others.is_empty()),
+            None => newest.is_none_or(|newest| *newest <= id.release).then(BTreeSet::new),
+        };
+        let dropped = |row: &Row| row.phase(Phase::Drop).state == PhaseState::Done && !row.phase(Phase::Drop).empty;
+        let rows = self.rows.iter().filter(|(_, row)| row.has_progress() && !dropped(row));
+        rows.filter_map(|(id, row)| Some((id.clone(), others((id, row))?))).collect()
+    }
+
+    /// Whether somebody may want a step's way back: it is not finished, or is of the newest release. What was finished before may well have
+    /// been edited since, and accepted.
+    fn may_go_back(&self, id: &StepId) -> bool {
+        let newest = self.rows.keys().map(|id| &id.release).max();
+        newest == Some(&id.release) || self.rows.get(id).is_some_and(|row| !row.is_finished())
+    }
+
+    /// Whether the files have a step that the ledger knows otherwise than it ran.
+    fn ran_otherwise(&self, id: &StepId, ledger: &Ledger) -> bool {
+        let both = self.step(id).zip(ledger.steps.get(id));
+        both.is_some_and(|(step, row)| !self.ran.others(step, row, &Ledger::default()).is_empty())
+    }
+
+    /// Leaves steps without handlers, and begins anew.
+    fn without(&mut self, steps: BTreeSet<StepId>) {
+        self.derived.retain(|id, _| !steps.contains(id));
+        self.rows.clear();
+        self.without = steps;
     }
 
     fn has(&self, id: &StepId, verb: Verb) -> bool {
@@ -75,8 +164,10 @@ impl Rebuilt<'_> {
     }
 
     /// An operation is derived from its table as it was before its first commit, as `add` did (O4).
-    fn derive(&mut self) {
-        for id in &self.lost {
+    fn derive(&mut self, ledger: &Ledger) {
+        let bare = self.bare.iter().filter(|id| !self.ran_otherwise(id, ledger));
+        let all: Vec<StepId> = self.lost.iter().chain(bare).cloned().collect();
+        for id in &all {
             let step = self.project.step(id);
             let Some((declared, before)) =
                 step.and_then(|step| step.operation.as_ref()).zip(self.traces.before.get(id))
@@ -132,7 +223,7 @@ impl Rebuilt<'_> {
             *seq += 1;
             *at = PhaseRow { seq: *seq - 1, ..PhaseRow::pending() };
         }
-        at.checksum = handler.map(|handler| handler.checksum.clone());
+        at.checksum = AsRan::ran(trace).or(handler.map(|handler| &handler.checksum)).cloned();
         at.hashes = handler.into_iter().flat_map(|handler| &handler.actions).map(Action::hash).collect();
         said_by(at, trace);
         at.attempt = 1;
@@ -149,6 +240,10 @@ impl Rebuilt<'_> {
             Some(statement) => at.upto = at.upto.max(statement.saturating_sub(1)),
             // How far it came nothing says.
             None => at.trying = Some(0),
+        }
+        // What was done is not known by its text: it can't be taken for what a file has.
+        if self.without.contains(&trace.id) {
+            at.hashes = vec![String::new(); at.upto as usize];
         }
     }
 
@@ -244,7 +339,7 @@ impl Rebuilt<'_> {
             }
             self.complete(release);
         }
-        for (id, row) in &mut self.rows {
+        for (id, row) in self.rows.iter_mut().filter(|(id, _)| !self.without.contains(*id)) {
             let all = self.derived.get(id).or_else(|| self.project.step(id).map(|step| &step.handlers));
             let has = |phase: Phase| {
                 all.and_then(|all| all.get(&phase.verb())).is_some_and(|handler| !handler.actions.is_empty())
@@ -305,31 +400,62 @@ impl Rebuilt<'_> {
     fn entries(&self, ledger: &Ledger, reason: &str) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (id, row) in &self.rows {
-            let event = |detail: String| Event {
-                release: Some(id.release.clone()),
-                step: Some(id.step.clone()),
-                verb: "repair rebuild".to_owned(),
-                statement: None,
-                hash: None,
-                outcome: Outcome::Recorded,
-                detail: Some(detail),
-            };
+            let event = |detail: String| event(id, detail);
             let detail = format!("{}: {reason}", self.by(id));
             entries.push(Entry::Replace { id: id.clone(), row: Some(row.clone()), event: event(detail) });
-            // What an older ledger has kept was kept when it ran.
+            // What an older ledger has kept was kept when it ran, unless it has run anew since.
             let kept = ledger.steps.get(id).map(|row| &row.stored);
             let mut keep = self.keep(id, row);
-            keep.retain(|verb, _| !kept.is_some_and(|kept| kept.contains(verb)));
+            keep.retain(|verb, _| !kept.is_some_and(|kept| kept.contains(verb) && self.ran.is_known(id, *verb, row)));
             if !keep.is_empty() {
-                let from = if self.derived.contains_key(id) { "derived again" } else { "as the files have them" };
                 entries.push(Entry::Keep {
                     id: id.clone(),
                     handlers: keep,
-                    event: event(format!("its handlers, {from}")),
+                    event: event(format!("its handlers, {}", self.from(id))),
                 });
             }
         }
+        for (id, row, handlers) in self.added(ledger) {
+            if ledger.steps.get(&id) != Some(&row) {
+                entries.push(Entry::Replace { id: id.clone(), row: Some(row), event: event(&id, reason.to_owned()) });
+            }
+            let event = event(&id, format!("its handlers, {}: {reason}", self.from(&id)));
+            entries.push(Entry::Keep { id, handlers, event });
+        }
         entries
+    }
+
+    /// Where a step's handlers are from.
+    fn from(&self, id: &StepId) -> &'static str {
+        if self.derived.contains_key(id) { "derived again" } else { "as the files have them" }
+    }
+
+    /// What steps that the ledger knows have lacked: their handlers, and what their rows say of these.
+    fn added(&self, ledger: &Ledger) -> Vec<(StepId, Row, Handlers)> {
+        let of = |id: &StepId| {
+            let (step, row) = (self.step(id)?, ledger.steps.get(id)?);
+            let handlers = match &step.operation {
+                Some(_) => self.derived.get(id)?.clone(),
+                None => self.ran.backs(step, row),
+            };
+            let kept = handlers.into_iter().filter(|(verb, _)| !row.stored.contains(verb)).collect();
+            Some((id.clone(), self.made_out(id, row.clone()), kept))
+        };
+        self.bare.iter().filter_map(of).collect()
+    }
+
+    /// A row as its handlers make it out: the phases that have none, and the text of what is done.
+    fn made_out(&self, id: &StepId, mut row: Row) -> Row {
+        for (phase, at) in Phase::ALL.iter().zip(&mut row.phases) {
+            if at.state == PhaseState::Pending {
+                at.empty = !self.has(id, phase.verb());
+            }
+            let handler = self.handlers(id).and_then(|all| all.get(&phase.verb()));
+            if at.state == PhaseState::Failed && at.hashes.iter().all(String::is_empty) {
+                at.hashes = handler.into_iter().flat_map(|handler| &handler.actions).map(Action::hash).collect();
+            }
+        }
+        row
     }
 
     /// What the rest of a step's life needs: of an operation all that was derived (O4), else what takes back or resumes what has begun (L2).
@@ -342,10 +468,12 @@ impl Rebuilt<'_> {
         if let Some(derived) = self.derived.get(id) {
             return derived.clone();
         }
-        let Some(step) = self.step(id).filter(|step| step.operation.is_none()) else { return Handlers::new() };
+        let filed = self.step(id).filter(|step| step.operation.is_none() && !self.without.contains(id));
+        let Some(step) = filed else { return Handlers::new() };
         let mut verbs = BTreeSet::new();
         for phase in Phase::ALL.iter().filter(|phase| row.phase(**phase).really()) {
-            verbs.extend(phase.rollback());
+            // What was not there when the step ran can't be what takes it back.
+            verbs.extend(phase.rollback().filter(|rollback| !self.ran.had_none(id, *rollback)));
             if row.phase(*phase).state == PhaseState::Failed {
                 verbs.insert(phase.verb());
             }
@@ -374,7 +502,9 @@ impl Rebuilt<'_> {
         if let Some(why) = &self.traces.damaged {
             notes.push(format!("the ledger can't be read ({why}): it is put aside, and another is made"));
         }
-        notes.push(format!("rebuilt from {} commits in {} table{s}", self.traces.commits.len(), tables.len()));
+        if !self.lost.is_empty() {
+            notes.push(format!("rebuilt from {} commits in {} table{s}", self.traces.commits.len(), tables.len()));
+        }
         let mut finished: BTreeMap<&Version, usize> = BTreeMap::new();
         for (id, row) in &self.rows {
             if row.phases.iter().all(|phase| phase.state == PhaseState::Done) {
@@ -393,6 +523,13 @@ impl Rebuilt<'_> {
             }
         }
         notes.extend(self.notes.iter().cloned());
+        let added: BTreeSet<StepId> = self.added(ledger).into_iter().map(|(id, ..)| id).collect();
+        notes.extend(added.iter().map(|id| {
+            format!("the handlers of step `{id}`, which the ledger lacks, are kept from now on, {}", self.from(id))
+        }));
+        let bare = self.bare.iter().filter(|id| !added.contains(*id));
+        notes.extend(bare.map(|id| if self.ran_otherwise(id, ledger) { left_without(id) } else { not_known(id) }));
+        notes.extend(self.without.iter().map(left_without));
         notes.extend(self.questions(ledger));
         notes
     }
@@ -407,11 +544,8 @@ impl Rebuilt<'_> {
             }));
             let operation = self.step(id).is_some_and(|step| step.operation.is_some());
             let kept = ledger.steps.get(id).is_some_and(|row| !row.stored.is_empty());
-            if operation && row.is_open() && !kept && !self.derived.contains_key(id) {
-                notes.push(format!(
-                    "the handlers of step `{id}` are not known: its table's log no longer has the version before it; its way back: \
-                     triphase repair handler {id} VERB --file F"
-                ));
+            if operation && row.is_open() && !kept && !self.derived.contains_key(id) && !self.without.contains(id) {
+                notes.push(not_known(id));
             }
             if self.step(id).is_none() {
                 notes.push(format!("step `{id}` is in no file: triphase repair rename {id} NEW, or put it back"));
@@ -437,6 +571,34 @@ impl Rebuilt<'_> {
         }
         notes
     }
+}
+
+fn event(id: &StepId, detail: String) -> Event {
+    Event {
+        release: Some(id.release.clone()),
+        step: Some(id.step.clone()),
+        verb: "repair rebuild".to_owned(),
+        statement: None,
+        hash: None,
+        outcome: Outcome::Recorded,
+        detail: Some(detail),
+    }
+}
+
+/// What is said of an operation that can't be derived again.
+fn not_known(id: &StepId) -> String {
+    format!(
+        "the handlers of step `{id}` are not known: its table's log no longer has the version before it; its way back: \
+         triphase repair handler {id} VERB --file F"
+    )
+}
+
+/// What is said of a step whose files are not those that ran.
+fn left_without(id: &StepId) -> String {
+    format!(
+        "step `{id}` is left without its handlers, and so without its way back: the files do not have it as it ran. With the checkout that it \
+         ran from, run repair rebuild again; else, for its way back: triphase repair handler {id} VERB --file F"
+    )
 }
 
 /// A handler of which only what leaves no commit is missing: what it expects at its end.

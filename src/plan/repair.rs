@@ -69,6 +69,8 @@ pub enum About {
     Rebuild {
         /// What they say; the run reads it.
         traces: Box<Traces>,
+        /// A step of which the files have not what ran may be left without its handlers.
+        accept_loss: bool,
     },
     /// What triphase left in a lake's tables goes (O9).
     Purge {
@@ -175,7 +177,9 @@ pub fn repair(project: &Project, ledger: &Ledger, repair: &Repair) -> RepairPlan
         About::Stamp { scope, phase, only, known } => {
             return stamp::stamp(project, ledger, known, (scope, *phase, *only), &repair.reason);
         }
-        About::Rebuild { traces } => return rebuild::rebuild(project, ledger, traces, &repair.reason),
+        About::Rebuild { traces, accept_loss } => {
+            return rebuild::rebuild(project, ledger, traces, *accept_loss, &repair.reason);
+        }
         About::Purge { step, left } => return purge::purge(ledger, left, step.as_ref()),
         About::Adopt { marks } => return stamp::marked(project, ledger, marks, &repair.reason),
     };

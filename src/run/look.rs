@@ -222,12 +222,13 @@ pub(super) async fn repair(
 ) -> Result<(Ledger, RepairPlan), Failure> {
     let ledger = session.ledger().await?;
     let about = match &repair.about {
-        About::Rebuild { .. } => {
+        About::Rebuild { accept_loss, .. } => {
             let steps: Vec<StepId> =
                 project.releases.iter().flat_map(|r| &r.steps).map(|step| step.id.clone()).collect();
             let handlers = project.releases.iter().flat_map(|r| &r.steps).flat_map(|step| step.handlers.values());
             let actions: Vec<Action> = handlers.flat_map(|handler| handler.actions.iter().cloned()).collect();
-            About::Rebuild { traces: Box::new(session.traces(&steps, &actions).await?) }
+            let traces = Box::new(session.traces(&steps, &actions).await?);
+            About::Rebuild { traces, accept_loss: *accept_loss }
         }
         About::Purge { step, .. } => About::Purge { step: step.clone(), left: session.leavings().await? },
         About::Stamp { scope, phase, only, .. } => {

@@ -218,6 +218,15 @@ def forget_log(path):
             os.remove(file)
 
 
+def checkpoint_alone(path):
+    """A checkpoint, and no commit."""
+    DeltaTable(path).create_checkpoint()
+    log = os.path.join(path, "_delta_log")
+    for name in os.listdir(log):
+        if name.endswith(".json") or name == "_last_checkpoint":
+            os.remove(os.path.join(log, name))
+
+
 def partitions(path):
     return DeltaTable(path).metadata().partition_columns
 
@@ -228,7 +237,7 @@ def comments(path):
     return [delta.metadata().description, [[field.name, field.metadata.get("comment")] for field in delta.schema().fields]]
 
 
-COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, comments, constrain, never_null, put, add_row, hold, held_append, held_update, look, hidden, files, field_ids, forget_log, set_properties, restore)}
+COMMANDS = {f.__name__: f for f in (create, append, query, schema, version, history, txn, update, delete, configuration, merge_insert, partitions, comments, constrain, never_null, put, add_row, hold, held_append, held_update, look, hidden, files, field_ids, forget_log, checkpoint_alone, set_properties, restore)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -49,12 +49,13 @@ pub enum About {
     ///
     /// For a ledger that was lost or is damaged. Each commit of a step names it in its table, for good; from these commits follows how far
     /// each release has come. What leaves none (empty phases, who ran what, rollouts) is inferred or named. A damaged ledger is put aside,
-    /// whole. What the ledger knows already stays as it is: twice is as good as once. Look first, with --noop.
+    /// whole. What the ledger knows already stays as it is: twice is as good as once. It needs the release files as they ran, and refuses where
+    /// a commit says that they were others. Look first, with --noop.
     #[command(
         after_help = "Examples:\n  triphase repair rebuild --noop --reason 'the folder was deleted'\n  triphase repair rebuild --reason 'the folder \
                       was deleted'"
     )]
-    Rebuild,
+    Rebuild(RebuildArgs),
     /// Remove for good what triphase left in a lake's tables: hidden columns, staged files
     ///
     /// A rollback hides a column that others have written to, and a rewrite that was cut short leaves its files. What a step between add
@@ -89,6 +90,14 @@ pub struct Whose {
     /// The step
     #[arg(value_name = "vN/STEP", value_parser = step)]
     pub step: Scope,
+}
+
+/// `repair rebuild`.
+#[derive(Args, Debug)]
+pub struct RebuildArgs {
+    /// A step of which the files are not as they ran may be left without its handlers, and so without its way back
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 /// `repair purge`.

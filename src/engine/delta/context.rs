@@ -25,5 +25,7 @@ pub fn session() -> SessionContext {
 
 /// The same for the library's own builders.
 pub fn state() -> Arc<dyn Session> {
-    Arc::new(session().state())
+    let session = session();
+    super::folder::register(&session);
+    Arc::new(session.state())
 }

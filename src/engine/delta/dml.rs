@@ -3,6 +3,7 @@
 use super::{
     acts, commit, context,
     evidence::{Evidence, Standing},
+    folder::Folders,
     lake::Lake,
     patience::Patience,
     query,
@@ -123,14 +124,15 @@ pub async fn decided(
 async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) -> Result<(), Trouble> {
     let before = table.version();
     let unchanged = table.clone();
+    let folders = Folders::of(&table)?;
     let (after, operation) = match dml {
         Dml::Update { table: named, set, predicate } => {
             let mut update = table
                 .update()
                 .with_session_state(context::state())
                 .with_commit_properties(evidence.put("UPDATE").properties());
-            for (column, value) in known(&unchanged, named, set)? {
-                update = update.with_update(column, without_qualifier(value, named));
+            for (column, value) in known(&unchanged, named, set, &folders)? {
+                update = update.with_update(column, without_qualifier(&value, named));
             }
             if let Some(predicate) = predicate {
                 update = update.with_predicate(without_qualifier(predicate, named));
@@ -163,11 +165,11 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
                 let condition = condition.as_deref();
                 merge = match merged {
                     Merged::Update(set) => {
-                        merge.when_matched_update(updates(known(&unchanged, named, set)?, condition))
+                        merge.when_matched_update(updates(known(&unchanged, named, set, &folders)?, condition))
                     }
                     Merged::Delete => merge.when_matched_delete(deletes(condition)),
                     Merged::Insert(set) => {
-                        let set = known(&unchanged, named, set)?;
+                        let set = known(&unchanged, named, set, &folders)?;
                         merge.when_not_matched_insert(|mut insert| {
                             for (column, value) in set {
                                 insert = insert.set(column, value);
@@ -175,9 +177,10 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
                             condition.into_iter().fold(insert, |insert, condition| insert.predicate(condition))
                         })
                     }
-                    Merged::UpdateOrphan(set) => {
-                        merge.when_not_matched_by_source_update(updates(known(&unchanged, named, set)?, condition))
-                    }
+                    Merged::UpdateOrphan(set) => merge.when_not_matched_by_source_update(updates(
+                        known(&unchanged, named, set, &folders)?,
+                        condition,
+                    )),
                     Merged::DeleteOrphan => merge.when_not_matched_by_source_delete(deletes(condition)),
                 }?;
             }
@@ -192,7 +195,7 @@ async fn once(lake: &Lake, table: DeltaTable, dml: &Dml, evidence: &Evidence) ->
 }
 
 /// What a `MERGE` sets in a row.
-fn updates(set: Vec<(Column, &str)>, condition: Option<&str>) -> impl FnOnce(UpdateBuilder) -> UpdateBuilder {
+fn updates(set: Vec<(Column, String)>, condition: Option<&str>) -> impl FnOnce(UpdateBuilder) -> UpdateBuilder {
     move |update| {
         let update = set.into_iter().fold(update, |update, (column, value)| update.update(column, value));
         condition.into_iter().fold(update, |update, condition| update.predicate(condition))
@@ -205,7 +208,7 @@ fn deletes(condition: Option<&str>) -> impl FnOnce(DeleteBuilder) -> DeleteBuild
 }
 
 /// The columns that are set, each there in the table, and their values.
-fn known<'a>(table: &DeltaTable, named: &Named, set: &'a [Set]) -> Result<Vec<(Column, &'a str)>, Trouble> {
+fn known(table: &DeltaTable, named: &Named, set: &[Set], folders: &Folders) -> Result<Vec<(Column, String)>, Trouble> {
     let schema = table.snapshot()?.schema();
     set.iter()
         .map(|(column, value)| {
@@ -213,7 +216,7 @@ fn known<'a>(table: &DeltaTable, named: &Named, set: &'a [Set]) -> Result<Vec<(C
                 return Err(no_column(&named.path, column, schema.fields().map(|field| field.name().as_str())));
             }
             // Made by its parts: a name is never read as SQL.
-            Ok((Column::new_unqualified(column.as_str()), value.as_str()))
+            Ok((Column::new_unqualified(column.as_str()), folders.text(column, value)))
         })
         .collect()
 }
@@ -244,6 +247,7 @@ async fn insert(
     let state = table.snapshot()?;
     let fields: Vec<_> = state.schema().fields().cloned().collect();
     let arrow = state.snapshot().read_schema();
+    let folders = Folders::of(&table)?;
     let all: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let into: &[String] = if columns.is_empty() { &all } else { columns };
     if let Some(unknown) = into.iter().find(|column| !all.contains(column)) {
@@ -263,7 +267,7 @@ async fn insert(
         let generated = field.metadata().contains_key("delta.generationExpression");
         let to = arrow.field_with_name(field.name()).map_err(|error| Trouble::Refused(error.into()))?.data_type();
         let value = match into.iter().position(|column| column == field.name()) {
-            Some(at) => cast(given[at].clone(), to.clone()),
+            Some(at) => folders.expression(field.name(), cast(given[at].clone(), to.clone())),
             // The table makes its value itself.
             None if generated => continue,
             None => {

@@ -3,6 +3,7 @@
 use super::{commit::Put, head::Told, lake::Lake, lease::Watch, trouble::Trouble};
 use crate::{
     engine::{Failure, Me},
+    ledger::By,
     model::{StepId, Verb},
 };
 use deltalake::{DeltaTable, kernel::Action, logstore::get_actions};
@@ -51,6 +52,8 @@ pub struct Evidence {
     pub txn: i64,
     /// The lease under which it is made.
     lease: Option<Watch>,
+    /// By which handlers.
+    by: Option<By>,
 }
 
 /// The `txn` version of a statement: the number of the attempt, which only grows, in the ledger and in the table; the verb; whether it ends
@@ -111,13 +114,19 @@ impl Evidence {
     /// Of a statement that is being attempted.
     pub fn new(id: &StepId, verb: Verb, statement: u32, txn: i64, me: &Me, epoch: i64) -> Self {
         let whose = Whose { id: id.clone(), undone: BTreeSet::new() };
-        Self { whose, verb, statement, run: me.run.clone(), epoch, txn, lease: None }
+        Self { whose, verb, statement, run: me.run.clone(), epoch, txn, lease: None, by: None }
     }
 
     /// Under a lease, which what is no commit must ask by itself.
     #[must_use]
     pub fn under(self, lease: Watch) -> Self {
         Self { lease: Some(lease), ..self }
+    }
+
+    /// By the handlers that the ledger has, so that another ledger can be made with these and no others (rule D7).
+    #[must_use]
+    pub fn by(self, by: Option<By>) -> Self {
+        Self { by, ..self }
     }
 
     /// Beside steps of which nothing is done: their commits are no one else's.
@@ -141,13 +150,17 @@ impl Evidence {
 
     /// What the commit says of itself.
     pub fn put(&self, operation: &str) -> Put {
-        let info = json!({
+        let mut info = json!({
             "release": self.whose.id.release,
             "step": self.whose.id.step,
             "phase": self.verb.name(),
             "statement": self.statement + 1,
             "run": self.run,
         });
+        if let Some(by) = &self.by {
+            info["ran"] = json!(by.ran);
+            info["back"] = json!(by.back);
+        }
         Put { operation: format!("TRIPHASE {operation}"), info, txns: vec![(app(&self.whose.id), self.txn)] }
     }
 

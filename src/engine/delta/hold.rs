@@ -17,8 +17,8 @@ use crate::{
     action::Action,
     engine::{Answer, Failure, Hold, Me, Progress, Stop},
     failpoint,
-    ledger::{Begin, Entry, Format, Left, Outcome, Unit},
-    model::{StepId, Time},
+    ledger::{Begin, By, Entry, Format, Left, Outcome, Unit},
+    model::{StepId, Time, Verb, Way},
     ops::Act,
     sql,
 };
@@ -188,6 +188,7 @@ impl<'a> LakeHold<'a> {
             Action::Operation { act, .. } => Work::Act(act),
             Action::Expect { .. } | Action::Shell { .. } => return Err(refuse(not_run(action))),
         };
+        let kept = id;
         // An operation's evidence is its step's as it was called when it was derived.
         let id = match action {
             Action::Operation { step, .. } => step,
@@ -216,6 +217,7 @@ impl<'a> LakeHold<'a> {
         let (lake, patience) = (&self.session.lake, self.session.patience);
         let evidence = Evidence::new(id, verb, statement, txn, self.me, self.lease.epoch)
             .under(self.keeper.watch())
+            .by(self.by(kept, verb).await?)
             .beside(self.session.journal.lock().await.fold.undone());
         failpoint::point("before a statement");
         lake.meter.clear();
@@ -226,6 +228,14 @@ impl<'a> LakeHold<'a> {
         failpoint::point("after a statement");
         // It is applied. What fails from here on must not have it sent again unasked.
         self.entries(&unit.closes).await.map_err(lost)
+    }
+
+    /// The handlers of a step that is at work, as the ledger has them.
+    async fn by(&self, id: &StepId, verb: Verb) -> Result<Option<By>, Failure> {
+        let stored = self.session.journal.lock().await.fold.stored(std::slice::from_ref(id))?;
+        let checksum = |verb: Verb| Some(stored.get(id)?.get(&verb)?.checksum.clone());
+        let back = verb.phase().rollback().filter(|_| verb.way() == Way::Forward).and_then(checksum);
+        Ok(checksum(verb).map(|ran| By { ran, back }))
     }
 
     /// A table's newest `txn` of a step; `None` where there is no such table yet.

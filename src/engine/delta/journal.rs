@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     engine::{Failure, Me, rows::TOOL},
-    ledger::{Format, HistoryRow},
-    model::{Class, Finding, Time},
+    ledger::{Format, HistoryRow, Outcome},
+    model::{Class, Finding, StepId, Time, Verb},
 };
 use anyhow::anyhow;
 use deltalake::{
@@ -126,7 +126,7 @@ impl Journal {
             return Ok(Ok(()));
         }
         let table = match self.table.take() {
-            None => lake.open(&lake.own(NAME)).await?,
+            None => lake.open_own(NAME).await?,
             Some(mut table) => {
                 table.update_state().await?;
                 Some(table)
@@ -195,6 +195,23 @@ impl Journal {
         let attempt = evidence::attempt(number);
         let rebuilt = |row: &Row| row.verb == REBUILT && row.id > attempt;
         self.rows.iter().rev().any(|row| row.txn == Some(number) || rebuilt(row))
+    }
+
+    /// Whether the trail says that a statement, from 1, was committed when it was last attempted: it is done, or another came after it.
+    pub fn has_committed(&self, id: &StepId, verb: Verb, statement: i32) -> bool {
+        let of = |row: &&Row| row.release == id.release.as_str() && row.step == id.step && !row.outcome.is_empty();
+        let attempts = |row: &Row| row.outcome == Outcome::Attempting.name() && row.txn.is_some();
+        let is = |row: &Row| attempts(row) && row.verb == verb.name() && row.statement == Some(statement);
+        // From the newest row on: what came right after the last attempt.
+        let mut after = None;
+        for row in self.rows.iter().rev().filter(of) {
+            if is(row) {
+                return after
+                    .is_some_and(|next: &Row| next.outcome == Outcome::Done.name() || (attempts(next) && !is(next)));
+            }
+            after = Some(row);
+        }
+        false
     }
 
     /// The clock for the next rows: the host's, and never before what was written last.

@@ -219,6 +219,22 @@ impl Lake {
         Ok(unless_deleted(&table, loaded).await?.map(|()| table))
     }
 
+    /// One of triphase's own tables, whole: its newest version is there as a commit. One of which only a checkpoint is left can be read, as it
+    /// was by then, and never be written again.
+    ///
+    /// # Errors
+    /// As [`Lake::open`]; [`Trouble::Refused`] where it is not whole.
+    pub async fn open_own(&self, name: &str) -> Result<Option<DeltaTable>, Trouble> {
+        let Some(table) = self.open(&self.own(name)).await? else { return Ok(None) };
+        let newest = table.snapshot()?.version();
+        match table.log_store().read_commit_entry(newest).await? {
+            Some(_) => Ok(Some(table)),
+            None => Err(Trouble::Refused(anyhow!(
+                "the commits of the table {OWN}/{name} from version {newest} on are gone, of which only a checkpoint is left"
+            ))),
+        }
+    }
+
     /// The same without the list of the table's files: it takes no longer for many.
     ///
     /// # Errors

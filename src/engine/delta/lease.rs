@@ -5,13 +5,13 @@
 use super::{
     commit::{self, Put},
     journal,
-    lake::{Lake, host_clock},
+    lake::{Lake, OWN, host_clock},
     trouble::Trouble,
 };
 use crate::{
     engine::{Failure, Me},
     ledger::RunRow,
-    model::Time,
+    model::{Class, Finding, Time},
 };
 use anyhow::anyhow;
 use deltalake::{
@@ -62,16 +62,13 @@ impl Lease {
     /// # Errors
     /// Where it can't be read.
     pub async fn read(lake: &Lake) -> Result<Option<Self>, Failure> {
-        let access = |trouble: Trouble| trouble.access("the lock");
         if !lake.is_there() {
             return Ok(None);
         }
-        let Some(table) = lake.open(&lake.own(NAME)).await.map_err(access)? else { return Ok(None) };
-        let state = table.snapshot().map_err(|error| access(error.into()))?;
+        let Some(table) = lake.open_own(NAME).await.map_err(unreadable)? else { return Ok(None) };
+        let state = table.snapshot().map_err(|error| unreadable(error.into()))?;
         let text = state.metadata().configuration().get(KEY).cloned().unwrap_or_default();
-        let kept: State = serde_json::from_str(&text).map_err(|error| {
-            Failure::Access(anyhow!("the lock, the table _triphase/{NAME}, can't be read: {error}"))
-        })?;
+        let kept: State = serde_json::from_str(&text).map_err(|error| unreadable(Trouble::Refused(error.into())))?;
         let newest = commit_uri_from_version(Some(state.version()));
         let renewed = at(table.log_store().object_store(None).head(&newest).await)?;
         Ok(Some(Self { table, state: kept, renewed }))
@@ -85,7 +82,7 @@ impl Lease {
         if !lake.is_there() {
             return Ok(false);
         }
-        match lake.open(&lake.own(NAME)).await {
+        match lake.open_own(NAME).await {
             Ok(Some(table)) => {
                 let state = table.snapshot().map(|state| state.metadata().configuration().get(KEY).cloned());
                 let kept = state.ok().flatten().and_then(|text| serde_json::from_str::<State>(&text).ok());
@@ -112,6 +109,19 @@ impl Lease {
         let metadata = self.table.snapshot()?.metadata().clone().add_config_key(KEY.to_owned(), json(state))?;
         commit::put_and_clean(&self.table, vec![Action::Metadata(metadata)], &put).await
     }
+}
+
+/// The store has answered, and what it has is no lock.
+fn unreadable(trouble: Trouble) -> Failure {
+    let why = match trouble {
+        Trouble::Refused(why) => why,
+        trouble @ (Trouble::Moved | Trouble::Lost(_)) => return trouble.access("the lock"),
+    };
+    let finding = Finding::new(Class::Access, "X3", format!("the lock can't be read: {why:#}"));
+    Failure::Refused(Box::new(finding.way_out(format!(
+        "see that the store is whole and that no run is at work; then move the folder {OWN}/{NAME} away, and run the same command again: it \
+         is made anew"
+    ))))
 }
 
 /// When the newest version was written. That the store does not say so is no sign of an old one: a live lease must not look free.

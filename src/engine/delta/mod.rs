@@ -11,6 +11,7 @@ mod commit;
 mod context;
 mod dml;
 mod evidence;
+mod folder;
 mod head;
 mod hold;
 mod journal;
@@ -22,6 +23,7 @@ mod objects;
 mod patience;
 mod probe;
 mod query;
+mod same;
 mod script;
 mod session;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     journal::{Appended, Journal, Row},
     lake::{Lake, host_clock},
     lease::{self, Keeper, Lease, State},
-    leavings, objects, probe, query, traces,
+    leavings, objects, probe, query, same, traces,
     trouble::Trouble,
 };
 use crate::{
@@ -296,6 +296,11 @@ impl LakeSession {
             }
         }
         for (place, (name, detail)) in places {
+            let changed = same::changed(&self.lake, &*self.journal.lock().await, &place)?;
+            match same::strangers(&self.lake, &place, changed).await {
+                Ok(strangers) => lake.meets(name, strangers),
+                Err(trouble) => tracing::info!(name, ?trouble, "a table can't be asked whether a step has changed it"),
+            }
             match self.table(&place, name, detail).await {
                 Ok(Some(state)) => drop(lake.tables.insert(name.clone(), state)),
                 Ok(None) => {}

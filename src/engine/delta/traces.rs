@@ -10,9 +10,9 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    action::Action,
+    action::{Action, Checksum},
     engine::Failure,
-    ledger::{Trace, Traces},
+    ledger::{By, Trace, Traces},
     model::{Class, Finding, StepId, Time, Verb, Version},
 };
 use deltalake::logstore::LogStoreRef;
@@ -102,6 +102,13 @@ impl Commit {
         let statement = u32::try_from(info["statement"].as_u64()?).ok()?;
         Some((id, Verb::parse(info["phase"].as_str()?)?, statement, info["run"].as_str().unwrap_or_default()))
     }
+
+    /// By which handlers it was made.
+    fn by(&self) -> Option<By> {
+        let info = self.info.as_ref()?;
+        let checksum = |key: &str| info[key].as_str().map(Checksum::stored);
+        Some(By { ran: checksum("ran")?, back: checksum("back") })
+    }
 }
 
 async fn table(
@@ -145,6 +152,7 @@ async fn table(
             table: name.to_owned(),
             at: commit.at,
             run: run.to_owned(),
+            by: commit.by(),
         };
         match (verb, ends) {
             (Verb::RollbackAdd | Verb::Drop, true) => {
@@ -275,6 +283,7 @@ async fn newest(table: &Head, journal: &Journal, name: &str, id: &StepId) -> Res
             table: name.to_owned(),
             at: None,
             run: String::new(),
+            by: None,
         })
     }))
 }

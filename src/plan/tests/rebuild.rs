@@ -2,8 +2,9 @@
 
 use super::fixture::{id, project};
 use crate::{
-    ledger::{Entry, Format, Ledger, Row, Trace, Traces, apply::Kept},
-    model::{Phase, PhaseState, Time, Verb},
+    action::Checksum,
+    ledger::{By, Entry, Format, Ledger, Row, Trace, Traces, apply::Kept},
+    model::{Class, Phase, PhaseState, Time, Verb},
     plan::{About, Repair, RepairPlan, repair},
     release::Project,
 };
@@ -25,6 +26,7 @@ fn traces(texts: &[&str]) -> Traces {
             table: "t".into(),
             at: Some(Time(attempt)),
             run: "r".into(),
+            by: None,
         }
     };
     Traces { commits: (1..).zip(texts).map(trace).collect(), ..Traces::default() }
@@ -37,7 +39,7 @@ fn known(mut traces: Traces) -> Traces {
 }
 
 fn rebuilt(files: &Project, ledger: &Ledger, traces: Traces) -> RepairPlan {
-    let about = About::Rebuild { traces: Box::new(traces) };
+    let about = About::Rebuild { traces: Box::new(traces), accept_loss: false };
     let plan = repair(files, ledger, &Repair { about, reason: "lost".into() });
     assert!(plan.findings.is_empty(), "{:?}", plan.findings);
     plan
@@ -158,4 +160,72 @@ fn d7_what_the_ledger_knows_stays_as_it_is() {
         panic!("{:?}", plan.entries)
     };
     assert_eq!((of, row.phase(Phase::Add).state), (&id("v1", "a"), PhaseState::Done));
+}
+
+/// The same commits, made by the handlers that the files have.
+fn by(files: &Project, mut traces: Traces) -> Traces {
+    for trace in &mut traces.commits {
+        let handlers = &files.step(&trace.id).unwrap().handlers;
+        let of = |verb: Verb| handlers.get(&verb).map(|handler| handler.checksum.clone());
+        trace.by = of(trace.verb).map(|ran| By { ran, back: trace.verb.phase().rollback().and_then(of) });
+    }
+    traces
+}
+
+/// The verbs that a plan keeps handlers of.
+fn keeps(plan: &RepairPlan) -> Vec<Verb> {
+    let kept = |entry: &Entry| match entry {
+        Entry::Keep { handlers, .. } => handlers.keys().copied().collect(),
+        _ => vec![],
+    };
+    plan.entries.iter().flat_map(kept).collect()
+}
+
+/// An older ledger may have the rollback of an attempt that was taken back since.
+#[test]
+fn d7_an_older_ledgers_handlers_give_way_to_those_that_ran_since() {
+    let files = files();
+    let mut ledger = Ledger { format: Some(Format::CURRENT), ..Ledger::default() };
+    let mut row = Row::pending("a");
+    row.stored.insert(Verb::RollbackAdd);
+    ledger.steps.insert(id("v1", "a"), row);
+    let mut again = known(by(&files, traces(&["v1/a add 2.", "v1/a rollback_add 1.", "v1/a add 2."])));
+    again.commits[2].known = false;
+    assert_eq!(keeps(&rebuilt(&files, &ledger, again)), [Verb::RollbackAdd]);
+    let mut on = known(by(&files, traces(&["v1/a add 2.", "v1/a simdrop 1."])));
+    on.commits[1].known = false;
+    assert_eq!(keeps(&rebuilt(&files, &ledger, on)), [Verb::RollbackSimdrop]);
+}
+
+/// A rollback that was written once the step had run is none that the ledger ever kept; one of an attempt that was taken back is free to be
+/// edited.
+#[test]
+fn d7_only_what_was_kept_when_the_step_ran_is_kept_anew() {
+    let files = files();
+    let mut without = by(&files, traces(&["v1/a add 2."]));
+    without.commits[0].by.as_mut().unwrap().back = None;
+    assert_eq!(keeps(&rebuilt(&files, &Ledger::default(), without)), []);
+    let mut edited = by(&files, traces(&["v1/a add 2.", "v1/a rollback_add 1.", "v1/a add 2."]));
+    edited.commits[0].by.as_mut().unwrap().ran = Checksum::of(["another"]);
+    assert_eq!(keeps(&rebuilt(&files, &Ledger::default(), edited)), [Verb::RollbackAdd]);
+    let mut other = by(&files, traces(&["v1/a add 2."]));
+    other.commits[0].by.as_mut().unwrap().ran = Checksum::of(["another"]);
+    let about = About::Rebuild { traces: Box::new(other), accept_loss: false };
+    let plan = repair(&files, &Ledger::default(), &Repair { about, reason: "lost".into() });
+    assert_eq!(plan.findings.iter().map(|finding| finding.class).collect::<Vec<_>>(), [Class::Drift]);
+    assert!(plan.entries.is_empty(), "{:?}", plan.entries);
+}
+
+/// What was finished before a release with commits may have been edited since, and accepted: it is in nobody's way, and is not taken for
+/// what ran either.
+#[test]
+fn d7_an_edit_of_what_was_finished_long_ago_refuses_nothing() {
+    let files = files();
+    let mut before =
+        by(&files, traces(&["v1/a add 2.", "v1/a simdrop 1.", "v1/a drop 1.", "v1/b add 1.", "v2/c add 1."]));
+    before.commits[3].by = Some(By { ran: Checksum::of(["another"]), back: Some(Checksum::of(["another back"])) });
+    let plan = rebuilt(&files, &Ledger::default(), before);
+    assert_eq!(said(&ledger(&plan))[1], "v1/b done done- done-");
+    assert!(plan.notes.iter().any(|note| note.contains("step `v1/b` is left without")), "{:?}", plan.notes);
+    assert_eq!(keeps(&plan), [Verb::RollbackAdd], "{:?}", plan.entries);
 }

@@ -270,14 +270,120 @@ fn a_table_whose_mapping_is_gone_loses_no_values() {
         let shore = lake(Kind::Mapped, operation);
         shore.ok("add v2");
         shore.python.call("restore", json!([shore.table("sales"), 0])).unwrap();
-        let version = shore.version("sales");
-        let run = shore.run("simdrop v2").says("no column mapping any more");
-        assert!([1, 7].contains(&run.code), "{run:?}");
-        assert_eq!(shore.version("sales"), version, "{operation}");
-        assert_eq!(shore.query("sales", "SELECT amount FROM t ORDER BY id"), ["10", "20", "null"]);
-        shore.ok("rollback_simdrop v2");
+        let everything = shore.everything();
+        for line in ["plan simdrop v2", "simdrop v2"] {
+            shore.ends(7, line).says("[O4]").says("no column mapping any more");
+        }
+        assert!(everything == shore.everything(), "{operation}: neither table nor ledger is changed");
+        assert_eq!(shore.states("v2", "op"), "done pending pending");
+        shore.ok("rollback_simdrop v2").says("nothing to do");
         shore.ok("rollback_add v2");
+        assert_eq!(shore.states("v2", "op"), "rolled_back pending pending");
         assert_eq!(shore.query("sales", "SELECT amount FROM t ORDER BY id"), ["10", "20", "null"]);
+    }
+}
+
+/// What comes next of a step has nothing to go on from in another table than the one that it has changed: that is said before anything.
+#[test]
+fn a_table_that_is_gone_or_another_than_the_step_has_changed_is_refused_beforehand() {
+    let add = "add_column: {table: sales, column: price, type: string, up: amount}";
+    let retype = "change_type: {table: sales, column: amount, type: long, down: CAST(amount AS string)}";
+    let constrain = "add_constraint: {table: sales, name: pos, check: id > 0}";
+    let detach = "drop_column: {table: sales, column: kind, hide: detach, key: [id]}";
+    for (operation, forth, next, back) in [
+        (add, &["add v2"][..], "simdrop v2", "rollback_add v2"),
+        (retype, &["add v2"], "simdrop v2", "rollback_add v2"),
+        (constrain, &["add v2", "simdrop v2"], "drop v2", "rollback_simdrop v2"),
+        (detach, &["add v2", "simdrop v2"], "drop v2", "rollback_simdrop v2"),
+    ] {
+        for again in [false, true] {
+            let shore = lake(Kind::Mapped, operation);
+            for line in forth {
+                shore.ok(line);
+            }
+            std::fs::rename(shore.path("lake/sales"), shore.path("sales")).unwrap();
+            if again {
+                let columns = json!([["id", "long"], ["kind", "string"], ["amount", "string"]]);
+                shore.python.call("create", json!([shore.table("sales"), columns, [[7, "a", "70"]]])).unwrap();
+            }
+            let said = if again { "table `sales` is another one than its" } else { "table `sales`, which its" };
+            let everything = shore.everything();
+            // What has nothing to run touches no table.
+            let runs = |line: &str| !shore.run(&format!("plan {line}")).stdout.contains("(empty)");
+            for line in [next, back].into_iter().filter(|line| runs(line)) {
+                for line in [format!("plan {line}"), format!("{line} --yes")] {
+                    let run = shore.ends(7, &line);
+                    run.says("[O12]").says(said).says("triphase repair");
+                }
+            }
+            assert!(everything == shore.everything(), "{operation}");
+        }
+    }
+}
+
+/// So is what a killed run has left half done of it; what takes an add back finds nothing to do.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_table_that_is_gone_is_refused_where_a_step_is_half_done() {
+    let retype = "change_type: {table: sales, column: amount, type: long, down: CAST(amount AS string)}";
+    for (forth, killed, back) in
+        [(&[][..], "add v2", "rollback_add v2"), (&["add v2"], "simdrop v2", "rollback_simdrop v2")]
+    {
+        let half = |point: &str| {
+            let shore = lake(Kind::Mapped, retype);
+            for line in forth {
+                shore.ok(line);
+            }
+            let log = shore.path("points");
+            let command = shore.command(killed);
+            let run = command.var("TRIPHASE_FAILPOINT_LOG", log.display().to_string()).var("TRIPHASE_FAILPOINT", point);
+            let code = run.run().code;
+            (shore, code, std::fs::read_to_string(log).unwrap_or_default())
+        };
+        let (_, _, points) = half("none");
+        let mut statements = points.lines().filter(|point| point.ends_with("before a statement"));
+        let (number, _) = statements.nth(1).unwrap().split_once(' ').unwrap();
+        let (shore, code, _) = half(number);
+        assert_eq!(code, -9);
+        shore.run("unlock --force");
+        std::fs::rename(shore.path("lake/sales"), shore.path("sales")).unwrap();
+        let refused = |line: &str| {
+            for line in [format!("plan {line}"), format!("{line} --yes")] {
+                shore.ends(7, &line).says("table `sales`, which its").says("is gone").says("triphase repair");
+            }
+        };
+        refused(killed);
+        if back == "rollback_add v2" {
+            shore.ok(back);
+            assert_eq!(shore.states("v2", "op"), "rolled_back pending pending");
+        } else {
+            refused(back);
+            shore.ok("repair undone v2/op simdrop --reason so");
+            shore.ok("repair undone v2/op add --reason so");
+        }
+    }
+}
+
+/// The words that such a refusal names are the way out.
+#[test]
+fn a_step_whose_table_is_gone_is_said_to_be_done_or_undone() {
+    for (line, word, then) in [
+        ("simdrop v2", "repair done v2/op simdrop --reason so", "done done pending"),
+        ("rollback_add v2", "repair undone v2/op add --reason so", "pending pending pending"),
+    ] {
+        let shore = lake(Kind::Plain, "add_column: {table: sales, column: price, type: string, up: amount}");
+        shore.ok("add v2");
+        std::fs::rename(shore.path("lake/sales"), shore.path("sales")).unwrap();
+        shore.ends(7, line).says(&word.replace(" so", " …"));
+        shore.ok(word);
+        assert_eq!(shore.states("v2", "op"), then);
+        if then.starts_with("pending") {
+            // On a table that is made anew the step begins anew.
+            let columns = json!([["id", "long"], ["kind", "string"], ["amount", "string"]]);
+            shore.python.call("create", json!([shore.table("sales"), columns, [[7, "a", "70"]]])).unwrap();
+            shore.ok("add v2");
+            assert_eq!(shore.query("sales", "SELECT price FROM t"), ["70"]);
+        }
     }
 }
 
@@ -324,5 +430,46 @@ fn a_key_that_does_not_tell_rows_apart_detaches_nothing() {
         let run = shore.run("simdrop v2").says("does not tell all rows apart").says(says);
         assert!([1, 7].contains(&run.code), "{run:?}");
         assert_eq!((shore.version("sales"), shape(&shore).len()), (version, 3));
+    }
+}
+
+/// A value whose partition's folder no file system can name is refused by name, before the library meets it.
+#[test]
+fn a_partition_that_no_folder_can_be_named_for_is_refused_by_its_value() {
+    let columns = json!([["id", "long"], ["size", "double"], ["kind", "string"]]);
+    let long = "x".repeat(300);
+    let rows = |size: f64, kind: &str| json!([[1, 1.5, "a"], [2, size, kind]]);
+    let refused = |shore: &Shore, line: &str, says: &str| {
+        let run = shore.ends(1, line);
+        run.says(says).says("by which the table is partitioned").hides("panicked");
+    };
+    for (column, rows, says) in
+        [("size", rows(1e300, "b"), "1e300"), ("size", rows(1e-300, "b"), "1e-300"), ("kind", rows(2.5, &long), "xxx…")]
+    {
+        let shore = Shore::new();
+        shore.python.call("create", json!([shore.table("sales"), columns, rows])).unwrap();
+        shore.release("v1", &format!("steps:\n  op:\n    repartition: {{table: sales, partition_by: [{column}]}}\n"));
+        shore.ok("add v1");
+        let version = shore.version("sales");
+        refused(&shore, "simdrop v1", says);
+        assert_eq!((shore.version("sales"), shore.columns("sales").len()), (version, 3));
+    }
+    for (by, statement, says) in [
+        ("size", "INSERT INTO sales VALUES (9, 1e300, 'x')", "1e300"),
+        ("size", "UPDATE sales SET size = size * 1e300 WHERE id = 2", "2.5e300"),
+        (
+            "size",
+            "MERGE INTO sales AS t USING (SELECT 9 AS n) AS s ON t.id = s.n WHEN NOT MATCHED THEN INSERT (id, size) VALUES (s.n, -1e300)",
+            "-1e300",
+        ),
+        ("kind", "UPDATE sales SET kind = repeat('x', 300)", "xxx…"),
+    ] {
+        let shore = Shore::new();
+        shore.python.call("create", json!([shore.table("sales"), columns, rows(2.5, "b"), [by]])).unwrap();
+        shore.release("v1", &format!("steps:\n  op:\n    add: \"{statement}\"\n  fits:\n    add: UPDATE sales SET size = 1e30, kind = 'it''s' WHERE id = 2\n"));
+        refused(&shore, "add v1", says);
+        assert_eq!(shore.version("sales"), 0);
+        shore.ok("add v1/fits --out-of-order");
+        assert_eq!(shore.query("sales", "SELECT id FROM t WHERE size = 1e30 AND kind = 'it''s'"), ["2"]);
     }
 }

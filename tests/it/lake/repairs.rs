@@ -513,3 +513,128 @@ fn a_partitioned_table_and_one_in_a_folder_are_found() {
     shore.ok(REBUILD).says("in 2 tables");
     shore.ok("check");
 }
+
+/// What a file has of a step that ran otherwise would take back something else: no ledger is made of it.
+#[test]
+fn a_rebuild_takes_no_files_for_what_ran_that_did_not_run() {
+    let shore = shore();
+    shore.ok("ff v1");
+    shore.ok("add v2");
+    let before = states(&shore);
+    lose(&shore);
+    let everything = shore.everything();
+    for (files, step, says) in [
+        (V2.replace("DELETE FROM sales WHERE id < 3", "DELETE FROM sales"), "v2/fill", "its rollback_add is another"),
+        (V2.replace("'y')", "'yy')"), "v2/fill", "its add is another"),
+        (V2.replace("type: long", "type: double"), "v2/retype", "its operation is another"),
+        ("steps:\n  later:\n    add: []\n".to_owned(), "v2/retype", "no file has the step"),
+    ] {
+        shore.release("v2", &files);
+        shore.ends(6, REBUILD).says("[D7]").says(&format!("step `{step}`")).says(says).says("--accept-loss");
+        shore.ends(6, "repair rebuild --noop --reason lost").says(says);
+    }
+    std::fs::remove_file(shore.path("releases/v2.yaml")).unwrap();
+    shore.ends(6, REBUILD).says("no file has the step");
+    assert!(everything == shore.everything());
+    shore.release("v2", V2);
+    shore.ok(REBUILD);
+    assert_eq!(states(&shore), before);
+    shore.ok("rollback_add v2 --yes");
+    assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["0"]);
+    assert_eq!(shore.columns("sales"), ["id", "amount", "note"]);
+}
+
+/// Nobody may have the checkout that ran any more: then a step is left without its way back, and that is said; whoever finds it again
+/// gives it back.
+#[test]
+fn a_step_that_is_left_without_its_way_back_gets_it_from_the_right_files() {
+    let edited =
+        V2.replace("DELETE FROM sales WHERE id < 3", "DELETE FROM sales").replace("type: long", "type: double");
+    for files in [Some(edited), None] {
+        let shore = shore();
+        shore.ok("ff v1");
+        shore.ok("add v2");
+        let before = states(&shore);
+        lose(&shore);
+        match &files {
+            Some(files) => shore.release("v2", files),
+            None => std::fs::remove_file(shore.path("releases/v2.yaml")).unwrap(),
+        }
+        let insist = format!("{REBUILD} --accept-loss");
+        let said = shore.ok(&insist);
+        said.says("step `v2/fill` is left without its handlers").says("step `v2/retype` is left without");
+        assert_eq!(shore.states("v2", "retype").split(' ').next(), Some("done"));
+        if files.is_some() {
+            // It is the ledger that says what ran.
+            shore.ends(6, "check");
+        }
+        let stuck = shore.run("rollback_add v2 --yes");
+        assert!(stuck.code != 0 && stuck.stderr.contains("v2/"), "{stuck:?}");
+        assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["2"]);
+        // Not by these files.
+        shore.run(REBUILD).exits(0).hides("are kept from now on");
+        shore.release("v2", V2);
+        shore.ok(REBUILD).says("the handlers of step `v2/fill`").says("the handlers of step `v2/retype`");
+        // An empty phase leaves no commit.
+        let after = states(&shore);
+        assert_eq!((&after[..3], files.is_none() || after == before), (&before[..3], true), "{after:?}");
+        shore.ok(REBUILD).says("the ledger knows all that the tables say");
+        shore.ok("simdrop v2");
+        shore.ok("rollback_simdrop v2 --yes");
+        shore.ok("rollback_add v2 --yes");
+        assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["0"]);
+        assert_eq!(shore.columns("sales"), ["id", "amount", "note"]);
+        shore.ok("ff v2");
+        shore.ok("check");
+    }
+}
+
+/// A way back that a person gives is used, and is not taken for all that an operation comes to.
+#[test]
+fn a_way_back_that_a_person_gives_is_not_all_of_an_operation() {
+    let shore = shore();
+    shore.release("v2", &V2.replace("  nonote:\n    drop_column: {table: sales, column: note}\n", ""));
+    shore.ok("ff v1");
+    shore.ok("add v2");
+    lose(&shore);
+    std::fs::remove_file(shore.path("releases/v2.yaml")).unwrap();
+    shore.ok(&format!("{REBUILD} --accept-loss"));
+    shore.write("back.sql", "DELETE FROM sales WHERE id = 1");
+    for step in ["v2/fill", "v2/retype"] {
+        shore.ok(&format!("repair handler {step} rollback_add --file back.sql --reason so"));
+    }
+    shore.release("v2", V2);
+    shore.ends(5, "simdrop v2/retype").says("O4");
+    assert_eq!(shore.columns("sales").len(), 4, "nothing was hidden");
+    shore.ok("rollback_add v2 --yes");
+    assert_eq!(shore.query("sales", "SELECT id FROM t"), ["2"]);
+}
+
+/// A table of triphase's own whose newest commits are gone can still be read where a checkpoint is left of them, and never be written again.
+#[test]
+fn a_ledger_of_which_only_a_checkpoint_is_left_is_made_anew() {
+    let shore = shore();
+    shore.ok("ff");
+    let before = states(&shore);
+    let gone = |name: &str| {
+        shore.python.call("checkpoint_alone", json!([own(&shore).join(name).display().to_string()])).unwrap();
+    };
+    gone("ledger");
+    shore.ends(8, "show").says("only a checkpoint is left").says("triphase repair rebuild --reason");
+    shore.ends(8, "ff");
+    shore.ok(REBUILD).says("put aside");
+    assert_eq!(states(&shore), before);
+    shore.release("v3", "steps:\n  more:\n    add: INSERT INTO sales VALUES (9, 90)\n");
+    shore.ok("ff");
+    gone("lease");
+    shore.release("v4", "steps:\n  most:\n    add: INSERT INTO sales VALUES (10, 100)\n");
+    shore.ends(8, "ff").says("the lock can't be read").says("move the folder _triphase/lease away");
+    std::fs::rename(own(&shore).join("lease"), shore.path("lease")).unwrap();
+    shore.ok("ff");
+    // Both at once are the ledger's to mend.
+    gone("ledger");
+    gone("lease");
+    shore.ok(REBUILD);
+    shore.ok("ff").says("nothing to do");
+    assert_eq!(shore.query("sales", "SELECT count(*) FROM t"), ["4"]);
+}

@@ -100,6 +100,28 @@ fn what_others_did_since_add_refuses_a_simdrop_that_would_spoil_the_table() {
     }
 }
 
+/// A release generates a column from one that an earlier release is yet to rename: the rename is refused while planning, and goes on once
+/// that column is taken back.
+#[test]
+fn a_rename_beside_a_column_that_a_later_release_generates_is_refused_while_planning() {
+    for generated in ["generated: upper(amount)", "up: upper(amount)"] {
+        let shore = lake(&[INSTANT]);
+        shore.ok("add v2");
+        release(&shore, "v3", &[("b", "add_column", &format!("column: n, type: string, {generated}"))]);
+        shore.ok("add v3");
+        let everything = shore.everything();
+        for line in ["plan simdrop v2", "simdrop v2"] {
+            shore.ends(7, line).says("`n` is generated from").says("or take it back");
+        }
+        assert!(everything == shore.everything(), "{generated}");
+        writable(&shore, generated);
+        shore.ok("rollback_add v3");
+        shore.ok("simdrop v2");
+        assert_eq!(shore.columns("sales"), ["id", "kind", "price"]);
+        writable(&shore, generated);
+    }
+}
+
 /// A later release builds on what an earlier one made: the earlier one can't be taken back under it.
 #[test]
 fn a_way_back_that_would_spoil_the_table_is_refused() {

@@ -3,7 +3,9 @@
 //! the work. A file that is filled has no row left that wants it; that is how a run that was cut short goes on.
 
 use super::{
-    super::{commit::Put, context, dml::Moved, evidence::Standing, patience::Patience, trouble::Trouble},
+    super::{
+        commit::Put, context, dml::Moved, evidence::Standing, folder::Folders, patience::Patience, trouble::Trouble,
+    },
     Run, adopt,
     beside::Beside,
     checks,
@@ -304,11 +306,11 @@ impl Fill<'_> {
     /// Fills a table whose changes others follow row by row: by the library's own update, which writes down what each row was before.
     /// `says`: the commit is made even where it changes nothing.
     async fn update(&self, table: DeltaTable, put: &Put, says: bool) -> Result<(), Trouble> {
-        let (before, unchanged) = (table.version(), table.clone());
+        let (before, unchanged, folders) = (table.version(), table.clone(), Folders::of(&table)?);
         let mut update = table.update().with_session_state(context::state());
         update = update.with_predicate(self.rows).with_commit_properties(put.properties());
         for (column, value) in self.set {
-            update = update.with_update(Column::new_unqualified(column.as_str()), value.as_str());
+            update = update.with_update(Column::new_unqualified(column.as_str()), folders.text(column, value));
         }
         failpoint::point("before a table commit");
         let (after, _) = update.await?;

@@ -2,7 +2,7 @@
 //! producer that is always there: DataFusion, within the bounds of `memory`. Whoever else produces gives back the same, files of the folder.
 
 use super::{
-    super::{memory, trouble::Trouble},
+    super::{folder, memory, trouble::Trouble},
     Run,
     beside::Beside,
     checks,
@@ -96,7 +96,9 @@ pub async fn produce(run: &Run<'_>, order: Order<'_>, store: Arc<dyn ObjectStore
         let columns = by.iter().map(|name| Expr::Column(Column::new_unqualified(name)).sort(true, false));
         frame = frame.sort(columns.collect())?;
     }
-    let sink = Sink { store, config: config(&order, &shape, &by)?, shape, partitioned: !by.is_empty() };
+    let config = config(&order, &shape, &by)?;
+    let named = if order.table.table_url().scheme() == "file" { by.clone() } else { vec![] };
+    let sink = Sink { store, config, shape, partitioned: !by.is_empty(), named };
     let mut tasks = JoinSet::new();
     for stream in frame.execute_stream_partitioned().await? {
         let (sink, meter, stop) = (sink.clone(), run.lake.meter.clone(), run.stop.clone());
@@ -147,6 +149,8 @@ struct Sink {
     config: WriterConfig,
     shape: Shape,
     partitioned: bool,
+    /// The columns whose values name folders.
+    named: Vec<String>,
 }
 
 impl Sink {
@@ -162,6 +166,7 @@ impl Sink {
             let written = async {
                 // The columns are those of the files; what the query says of them besides is not.
                 let batch: RecordBatch = self.shape.batch(&batch?)?;
+                folder::fit(&batch, &self.named)?;
                 writer.write(&batch).await?;
                 Ok::<_, Trouble>(batch)
             };
