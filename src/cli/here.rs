@@ -56,7 +56,10 @@ pub fn here(typed: &[String], text: &str) -> String {
             .is_some_and(|said| said.ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c)));
         // What was given as a reason is recorded as it was typed.
         let reason = said.rsplit_once("--reason '").is_some_and(|(_, reason)| !reason.contains('\''));
-        if begins && !reason && is_command(behind) {
+        // So is what another run was begun by.
+        let begun =
+            said.ends_with("`triphase ") && behind.split_once('`').is_some_and(|(_, on)| on.starts_with(" since "));
+        if begins && !reason && !begun && is_command(behind) {
             let command = behind.split(PROGRAM).next().unwrap_or_default();
             let command = format!(" {} ", command.split(['\n', '`', ';']).next().unwrap_or_default().trim_end());
             let adopts = |flag: &&String| command.starts_with(" init") && TARGET.iter().any(|to| flag.starts_with(to));
@@ -116,6 +119,11 @@ mod tests {
                 "triphase -e dev repair done v1/a add --reason 'triphase add'",
                 "to run it: triphase repair done v1/a add --reason 'triphase add' --yes",
                 "to run it: triphase -e dev repair done v1/a add --reason 'triphase add' --yes",
+            ),
+            (
+                "triphase -e dev unlock",
+                "run R of ann@ci (pid 7), `triphase ff` since 2026: triphase unlock --force",
+                "run R of ann@ci (pid 7), `triphase ff` since 2026: triphase -e dev unlock --force",
             ),
             ("triphase -ye dev ff", "triphase show", "triphase -e dev show"),
             ("triphase ff -vyedev", "triphase show", "triphase -edev show"),

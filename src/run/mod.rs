@@ -266,7 +266,8 @@ fn at_once(failure: Failure) -> End {
     ended.unwrap_or_else(|(Again::Lost(why) | Again::Away(why))| End::Access(why))
 }
 
-/// Ends here: refused, or nothing to run. Before the lock, open decisions alone are no reason: the run that makes them may be alive.
+/// Ends here: refused, or nothing to run. Before the lock, open decisions and what else follows from them are no reason: the run that makes
+/// them may be alive, or dead with its statement still at work.
 fn nothing_to_do(
     context: &Context<'_>,
     project: &Project,
@@ -276,11 +277,13 @@ fn nothing_to_do(
     locked: bool,
 ) -> Option<End> {
     if !plan.findings.is_empty() {
-        let decisions = plan.findings.iter().all(|f| f.class == Class::Decision);
-        return match (decisions, locked) {
-            (true, false) => None,
-            (true, true) => Some(End::Undecided(plan.findings.clone())),
-            (false, _) => Some(End::Refused(plan.findings.clone())),
+        let decides = |finding: &Finding| finding.class == Class::Decision;
+        return if !locked && plan.findings.iter().any(decides) {
+            None
+        } else if plan.findings.iter().all(decides) {
+            Some(End::Undecided(plan.findings.clone()))
+        } else {
+            Some(End::Refused(plan.findings.clone()))
         };
     }
     let unready = look::unready(context.target, plan);

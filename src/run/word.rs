@@ -37,7 +37,9 @@ pub async fn repair(context: &Context<'_>, project: &Project, repair: &Repair) -
             Err(end) => break end,
         }
     };
-    let mut outcome = Outcome { notes: state.notes, ..end.into() };
+    // What a word comes to is so once it is recorded, and not before.
+    let notes = if end == End::Done { state.notes } else { Vec::new() };
+    let mut outcome = Outcome { notes, ..end.into() };
     if outcome.next.is_empty() {
         outcome.next = afterwards(repair).to_owned();
     }
@@ -111,27 +113,11 @@ async fn locked_word(
     if is_recorded(context, session, &state.sent).await? {
         return Ok(End::Done);
     }
-    let (ledger, plan) = lock::patiently(context, async || look::repair(session, project, repair).await).await?;
-    if !plan.findings.is_empty() {
-        return Ok(End::Refused(plan.findings));
-    }
-    if let Some(finding) = said_too_early(&plan, repair).filter(|_| state.outlived) {
-        return Ok(End::Undecided(vec![finding]));
-    }
-    if state.confirmed && plan != *seen {
-        return Ok(End::Refused(vec![changed_meanwhile("the repair")]));
-    }
-    if let Some(end) = confirm_word(context, session, &ledger, repair, &plan, &mut state.confirmed) {
-        return Ok(end);
-    }
-    state.notes.clone_from(&plan.notes);
-    if !plan.is_empty() {
-        state.sent.clone_from(&plan.entries);
-        let guards = ledger.in_force(&context.target.guards);
-        let guards = (guards != ledger.guards).then_some(guards);
-        let begin = Begin { create: ledger.format.is_none(), guards };
-        lock::patiently(context, async || hold.begin(&begin).await).await?;
-    }
+    let said = lock::patiently(context, async || begun(context, project, repair, session, hold, (seen, state)).await);
+    let plan = match said.await? {
+        Ok(plan) => plan,
+        Err(end) => return Ok(end),
+    };
     if !plan.entries.is_empty() {
         let unit = Unit { closes: plan.entries, ..Unit::default() };
         lock::patiently(context, async || hold.commit(&unit, &Stop::never()).await).await?;
@@ -140,6 +126,40 @@ async fn locked_word(
         lock::patiently(context, async || hold.purge(&plan.purge, &repair.reason).await).await?;
     }
     Ok(End::Done)
+}
+
+/// Looks what the word comes to, and takes the ledger's row for that; both again where the ledger has moved on in between. `Err` of the
+/// inner: it is refused.
+async fn begun(
+    context: &Context<'_>,
+    project: &Project,
+    repair: &Repair,
+    session: &dyn Session,
+    hold: &dyn Hold,
+    (seen, state): (&RepairPlan, &mut Word),
+) -> Result<Result<RepairPlan, End>, Failure> {
+    let (ledger, plan) = look::repair(session, project, repair).await?;
+    if !plan.findings.is_empty() {
+        return Ok(Err(End::Refused(plan.findings)));
+    }
+    if let Some(finding) = said_too_early(&plan, repair).filter(|_| state.outlived) {
+        return Ok(Err(End::Undecided(vec![finding])));
+    }
+    if state.confirmed && plan != *seen {
+        return Ok(Err(End::Refused(vec![changed_meanwhile("the repair")])));
+    }
+    if let Some(end) = confirm_word(context, session, &ledger, repair, &plan, &mut state.confirmed) {
+        return Ok(Err(end));
+    }
+    state.notes.clone_from(&plan.notes);
+    if !plan.is_empty() {
+        state.sent.clone_from(&plan.entries);
+        let guards = ledger.in_force(&context.target.guards);
+        let guards = (guards != ledger.guards).then_some(guards);
+        let begin = Begin { create: ledger.format.is_none(), guards };
+        hold.begin(&begin).await?;
+    }
+    Ok(Ok(plan))
 }
 
 /// What a word about what was run (L4) gets where a run, dead or alive, was at work when it was given: it says what was so before that

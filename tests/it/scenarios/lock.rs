@@ -13,6 +13,7 @@ on_each_engine!(
     who_holds_the_lock_is_named,
     a_live_holder_is_named_and_a_dead_one_is_not_in_the_way,
     what_is_at_work_is_no_question,
+    what_follows_from_what_is_at_work_is_waited_for,
     a_lock_is_given_back_on_every_path,
     a_ledger_that_is_locked_is_waited_for
 );
@@ -140,6 +141,25 @@ fn what_is_at_work_is_no_question(engine: Engine) {
     bench.ok("show").hides("at work: ");
 }
 
+/// Nor is what else can't go on before it has ended: the run waits for who is at work, and ends what a dead one left there.
+fn what_follows_from_what_is_at_work_is_waited_for(engine: Engine) {
+    let bench = Bench::new(engine);
+    let later = "  later:\n    add: INSERT INTO log VALUES (9)\n";
+    let (command, mut child) = without_end(&bench, "add v2", &format!("{ENDLESS_ALONE}{later}"));
+    until("the announcement", || {
+        bench.db.value("SELECT count(*) FROM triphase_history WHERE outcome = 'attempting'") != "0"
+    });
+    let run = bench.db.value("SELECT run_id FROM triphase_run");
+    bench.ends(4, "add v2 --wait-lock 100ms").says(&run).hides("repair");
+    child.kill().unwrap();
+    command.end(child);
+    // Once it has the lock, nothing of it is at work any more, and the question is one.
+    bench.ends(5, "add v2").says("repair undone");
+    assert_ne!(bench.run("check").code, 4, "nobody is at work");
+    bench.ok("repair undone v2/endless add 1 --reason looked");
+    assert_eq!(bench.db.value("SELECT count(*) FROM log"), "0");
+}
+
 /// `unlock` while a run is at work, and once it was killed.
 fn a_live_holder_is_named_and_a_dead_one_is_not_in_the_way(engine: Engine) {
     let bench = Bench::new(engine);
@@ -209,6 +229,7 @@ fn a_ledger_that_is_locked_is_waited_for(engine: Engine) {
     let holder = Holder::new(&bench.db, "triphase_run IN SHARE MODE");
     bench.ends(4, "rollback_add v1").says("lock_retry_for: 200ms");
     assert!(bench.db.has_table("customer"));
+    bench.ends(4, "rollout v1").says("nothing is changed").hides("is rolled out");
     bench.target("lock_timeout: 50ms\nlock_retry_for: 60s\n");
     let command = bench.command("rollback_add v1");
     let mut child = command.spawn();

@@ -159,42 +159,45 @@ fn a_script_gives_psql_no_variable_to_fill_in() {
     assert_eq!(ledger(&by_run), ledger(&by_script));
 }
 
-/// A script holds no lock of triphase's on a file: what it does between a run's look and its first write, that run does not do again.
+/// A script holds no lock of triphase's on a file: what it does between a run's look and its first write, that run does not do again, and
+/// a person's word is looked at again.
 #[test]
 fn a_run_beside_a_script_repeats_nothing() {
-    let bench = Bench::new(Engine::Sqlite);
-    bench.target("lock_timeout: 50ms\n");
-    bench.release("v1", LOG);
-    bench.ok("ff");
-    bench.release(
-        "v2",
-        "steps:\n  a:\n    add: INSERT INTO log VALUES (1)\n  b:\n    add: INSERT INTO log VALUES (2)\n",
-    );
-    let script = bench.ok("sql add v2").stdout;
-    let last = script.rfind("COMMIT;").unwrap();
-    let mut shell = Command::new("sqlite3");
-    let shell = shell.arg("-batch").arg(bench.db.file()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut shell = shell.spawn().unwrap();
-    let mut typed = shell.stdin.take().unwrap();
-    typed.write_all(format!("{}\n.shell echo held\n", &script[..last]).as_bytes()).unwrap();
-    let lines = BufReader::new(shell.stdout.take().unwrap()).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line == "held"));
-    // It has looked, and waits for the script's last transaction.
-    let command = bench.command("add v2");
-    let mut run = command.spawn();
-    let mut lines = BufReader::new(run.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("waiting") {
-        assert!(lines.read_line(&mut said).unwrap() > 0, "nothing was waited for: {said}");
+    for line in ["add v2", "rollout v1"] {
+        let bench = Bench::new(Engine::Sqlite);
+        bench.target("lock_timeout: 50ms\n");
+        bench.release("v1", LOG);
+        bench.ok("ff");
+        bench.release(
+            "v2",
+            "steps:\n  a:\n    add: INSERT INTO log VALUES (1)\n  b:\n    add: INSERT INTO log VALUES (2)\n",
+        );
+        let script = bench.ok("sql add v2").stdout;
+        let last = script.rfind("COMMIT;").unwrap();
+        let mut shell = Command::new("sqlite3");
+        let shell = shell.arg("-batch").arg(bench.db.file()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let mut typed = shell.stdin.take().unwrap();
+        typed.write_all(format!("{}\n.shell echo held\n", &script[..last]).as_bytes()).unwrap();
+        let lines = BufReader::new(shell.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line == "held"));
+        // It has looked, and waits for the script's last transaction.
+        let mut run = bench.command(line).spawn();
+        let mut lines = BufReader::new(run.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("waiting") {
+            assert!(lines.read_line(&mut said).unwrap() > 0, "nothing was waited for: {said}");
+        }
+        typed.write_all(&script.as_bytes()[last..]).unwrap();
+        drop(typed);
+        assert!(shell.wait().unwrap().success());
+        lines.read_to_string(&mut said).unwrap();
+        assert_eq!(run.wait().unwrap().code(), Some(0), "{said}");
+        assert_eq!(bench.db.query("SELECT n FROM log ORDER BY n"), ["1", "2"], "{said}");
+        let done =
+            "SELECT step, count(*) FROM triphase_history WHERE release = 'v2' AND outcome = 'done' GROUP BY step";
+        assert_eq!(bench.db.query(done), ["a|1", "b|1"]);
     }
-    typed.write_all(&script.as_bytes()[last..]).unwrap();
-    drop(typed);
-    assert!(shell.wait().unwrap().success());
-    lines.read_to_string(&mut said).unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(0), "{said}");
-    assert_eq!(bench.db.query("SELECT n FROM log ORDER BY n"), ["1", "2"], "{said}");
-    let done = "SELECT step, count(*) FROM triphase_history WHERE release = 'v2' AND outcome = 'done' GROUP BY step";
-    assert_eq!(bench.db.query(done), ["a|1", "b|1"]);
 }
 
 #[test]
