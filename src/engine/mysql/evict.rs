@@ -48,24 +48,24 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
         }
         Err(broken) => return Err(broken.access("cannot end the holder's session")),
     }
-    let left = match &run {
-        Some(run) => lock::end(&mut wire, &run.run).await?,
-        None => None,
-    };
     let mut record = Vec::new();
-    let done = match run {
+    let done = match &run {
         Some(run) => {
             // It may come back by itself: it then finds that the lock is not its own any more (rule X2).
             record.push(taken_away(&open.rows, &run.run));
-            format!("ended {session}; ended {}", holder(&run))
+            format!("ended {session}; ended {}", holder(run))
         }
         None => format!("ended {session}"),
     };
     if known {
         record.push(unlocked(&open.rows, me, &done));
-        // Before anything is waited for: a run that comes back must find it so.
+        // Before anything else is ended or waited for: a run that comes back must find it so.
         write(&mut wire, record).await.map_err(|b| b.of_ledger(&format!("{done}, which could not be recorded")))?;
     }
+    let left = match &run {
+        Some(run) => lock::end(&mut wire, &run.run).await?,
+        None => None,
+    };
     if let Some(left) = left {
         return Err(Failure::Busy(left));
     }
