@@ -123,6 +123,8 @@ pub enum Event {
         error: String,
         /// Those are the server's words, and not triphase's own.
         server: bool,
+        /// The ledger says so.
+        recorded: bool,
     },
     /// What was done is not known, or not as it was planned; the run goes round again, and tries to connect for up to [`RECONNECT_FOR`].
     Reconnecting {

@@ -58,7 +58,7 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
             let note = if *empty { "empty".to_owned() } else { span(*took) };
             format!("  {} {} {}", paint.good("✓"), what(id, *verb), paint.dim(&format!("({note})")))
         }
-        Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server } => {
+        Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server, recorded } => {
             let of = if view.of == 0 { String::new() } else { format!(" of {}", view.of) };
             // Between what is committed and the one that failed lie those of its transaction, which went with it.
             let kept = match (*committed, committed == index) {
@@ -83,8 +83,12 @@ pub fn line(event: &Event, view: View<'_>) -> Option<String> {
                 Way::Forward => PhaseState::Failed,
                 Way::Back => PhaseState::RollbackFailed,
             };
+            let ledger = match recorded {
+                true => format!("the ledger says: {state}"),
+                false => "the ledger does not say so".to_owned(),
+            };
             format!(
-                "  {} {}\n{}: {} failed {place}\n  = {who}{}\n  = {stays}; the ledger says: {state}",
+                "  {} {}\n{}: {} failed {place}\n  = {who}{}\n  = {stays}; {ledger}",
                 paint.bad("✗"),
                 what(id, *verb),
                 paint.bad("error"),
@@ -166,6 +170,7 @@ mod tests {
             at_commit: false,
             error: "no such table: t".into(),
             server: true,
+            recorded: true,
         };
         assert_eq!(
             plain(&failed).unwrap(),
@@ -180,12 +185,15 @@ mod tests {
             let text = "INSERT".to_owned();
             let error = "no".to_owned();
             let (id, verb) = (id(), Verb::Add);
-            let (partly, at_commit, server) = (false, false, true);
-            plain(&Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server }).unwrap()
+            let (partly, at_commit, server, recorded) = (false, false, true, false);
+            plain(&Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server, recorded })
+                .unwrap()
         };
         assert!(failed(5, 6).contains("= the first 5 statements are committed and stay;"));
         assert!(failed(1, 2).contains("= the first statement is committed and stays;"));
-        assert!(failed(5, 5).contains("= the 5 statements before it are committed and stay;"));
+        assert!(
+            failed(5, 5).contains("= the 5 statements before it are committed and stay; the ledger does not say so\n")
+        );
     }
 
     #[test]
@@ -194,7 +202,8 @@ mod tests {
             let text = "CALL p()".to_owned();
             let (error, server) = (error.to_owned(), !error.starts_with("expected "));
             let (id, verb) = (id(), Verb::Add);
-            let event = Event::Failed { id, verb, index: 0, text, committed: 0, partly, at_commit, error, server };
+            let (index, committed, recorded) = (0, 0, true);
+            let event = Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server, recorded };
             plain(&event).unwrap()
         };
         assert_eq!(

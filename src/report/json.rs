@@ -51,14 +51,16 @@ pub fn event(event: &Event) -> Value {
         Event::Finished { id, verb, empty, took } => {
             document("finished", of_step(id, *verb, json!({ "empty": empty, "took_ms": ms(*took) })))
         }
-        Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server: _ } => document(
-            "failed",
-            of_step(
-                id,
-                *verb,
-                json!({ "statement": index + 1, "text": text, "committed": committed, "partly": partly, "at_commit": at_commit, "error": error }),
-            ),
-        ),
+        Event::Failed { id, verb, index, text, committed, partly, at_commit, error, server: _, recorded: _ } => {
+            document(
+                "failed",
+                of_step(
+                    id,
+                    *verb,
+                    json!({ "statement": index + 1, "text": text, "committed": committed, "partly": partly, "at_commit": at_commit, "error": error }),
+                ),
+            )
+        }
         Event::Reconnecting { why } => document("reconnecting", json!({ "why": why })),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Context, ending::ending};
 use crate::{
     action::Action,
-    engine::{Failure, Hold, NothingRan, OwnWords, Session, Stop},
+    engine::{Access, Failure, Hold, NothingRan, OwnWords, Session, Stop},
     event::{End, Event},
     ledger::{Entry, Unit, Verdict},
     model::{Class, Dialect, Finding, PhaseState, StepId, Time, Verb},
@@ -87,7 +87,7 @@ async fn stopped_between(context: &Context<'_>, hold: &dyn Hold, plan: &Plan, cu
     if let Entry::Step { row, .. } = &mut entry {
         row.trying = None;
     }
-    record(context, hold, &entry).await
+    record(context, hold, &entry).await.map(drop)
 }
 
 /// Tells and records how a unit was broken off. `indices`: which of the handler's actions its own are; `inside`: one of them may have
@@ -111,6 +111,9 @@ async fn broken_off(
             let index = indices.get(at).copied();
             let error = format!("{why:#}");
             let text = cut.unit.actions.get(at).map_or_else(|| "COMMIT".into(), Action::text);
+            let how = if inside { Broken::Undecided } else { Broken::Failed };
+            // A run that the lock was taken from ends with that.
+            let recorded = cut.clears || record(context, hold, &broken(plan, cut, index, &error, how)).await?;
             (context.tell)(Event::Failed {
                 id: task.id.clone(),
                 verb: task.verb,
@@ -120,12 +123,9 @@ async fn broken_off(
                 partly: inside || cut.unit.actions.iter().any(is_file),
                 at_commit: at == cut.unit.actions.len(),
                 server: !why.is::<OwnWords>() && servers_words(context.driver.dialect(), &error),
-                error: error.clone(),
+                error,
+                recorded,
             });
-            let how = if inside { Broken::Undecided } else { Broken::Failed };
-            if !cut.clears {
-                record(context, hold, &broken(plan, cut, index, &error, how)).await?;
-            }
             End::Failed
         }
         Failure::Busy(what) => {
@@ -203,6 +203,7 @@ pub(super) async fn give_up(
 ) -> Result<End, Failure> {
     let task = &plan.tasks[cut.task];
     let error = format!("the connection was lost each of the {times} times that this was sent: {why}");
+    let recorded = record(context, hold, &broken(plan, cut, Some(cut.first), &error, Broken::Failed)).await?;
     (context.tell)(Event::Failed {
         id: task.id.clone(),
         verb: task.verb,
@@ -211,10 +212,10 @@ pub(super) async fn give_up(
         committed: cut.first,
         partly: false,
         at_commit: false,
-        error: error.clone(),
+        error,
         server: false,
+        recorded,
     });
-    record(context, hold, &broken(plan, cut, Some(cut.first), &error, Broken::Failed)).await?;
     Ok(End::Failed)
 }
 
@@ -227,22 +228,31 @@ fn servers_words(dialect: Dialect, error: &str) -> bool {
     }
 }
 
-/// Records how a unit ended. What happened is told already: where it can't be recorded, that is one more thing to tell, and nothing is
-/// run again for it.
-async fn record(context: &Context<'_>, hold: &dyn Hold, entry: &crate::ledger::Entry) -> Result<(), Failure> {
+/// Records how a unit ended, and says whether it could be: where not, that is one more thing to tell, and nothing is run again for it.
+async fn record(context: &Context<'_>, hold: &dyn Hold, entry: &crate::ledger::Entry) -> Result<bool, Failure> {
     let unit = Unit { closes: vec![entry.clone()], ..Unit::default() };
     for attempt in 0.. {
         match hold.commit(&unit, &Stop::never()).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
             Err(Failure::Busy(_)) if attempt < 20 => tokio::time::sleep(Duration::from_millis(100)).await,
             Err(fenced @ Failure::Fenced(_)) => return Err(fenced),
             Err(why) => {
+                if let Some(fenced) = taken_away(context).await {
+                    return Err(fenced);
+                }
                 (context.tell)(Event::Warning(format!("how it ended could not be recorded: {why}")));
-                return Ok(());
+                return Ok(false);
             }
         }
     }
-    Ok(())
+    Ok(false)
+}
+
+/// Asks the target itself whether the lock is this run's no more: with its session, `unlock` ends the one that would say so (X2).
+async fn taken_away(context: &Context<'_>) -> Option<Failure> {
+    let session = context.driver.open(context.target, Access::Read).await.ok()?;
+    let by = session.ledger().await.ok()?.run?;
+    (by.run != context.me.run).then(|| Failure::Fenced(Some(by).filter(|run| !run.run.is_empty()).map(Box::new)))
 }
 
 /// Asks each action of a step that is applied only in part, and takes out what is so already. What nothing decides is a person's question,

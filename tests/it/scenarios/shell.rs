@@ -192,10 +192,9 @@ fn a_signal_cancels_the_statement_of_psql() {
     until("the server is done", || bench.db.value(at_work) == "0");
 }
 
-fn a_killed_run_leaves_a_question(engine: Engine) {
-    let bench = Bench::new(engine);
-    bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
-    let at_work = match engine {
+/// How many clients sleep on the server.
+const fn sleepers(engine: Engine) -> &'static str {
+    match engine {
         // The whole server's list, but only this database's sessions.
         Engine::Mariadb => {
             "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE 'SELECT sleep(600)%'"
@@ -204,7 +203,37 @@ fn a_killed_run_leaves_a_question(engine: Engine) {
             "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'triphase %' AND query LIKE '%pg_sleep(600)%' \
              AND pid <> pg_backend_pid()"
         }
-    };
+    }
+}
+
+/// X2: `unlock --force` ends the client with the run, which then says and records nothing of it: how far it came is a question.
+fn a_client_whose_lock_is_taken_away_is_a_question(engine: Engine, sleep: &str) {
+    let bench = Bench::new(engine);
+    bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
+    bench.write("sql/one.sql", sleep);
+    let command = bench.command("add v1");
+    let child = command.spawn();
+    until("the client is at work", || bench.db.value(sleepers(engine)) == "1");
+    bench.ok("unlock --force").says("ended run");
+    command.end(child).exits(4).says("this run's no more").hides("the ledger says: failed");
+    assert_eq!(bench.states("v1", "one"), "running pending pending");
+    bench.ends(5, "add v1").says("triphase repair undone v1/one add 1");
+}
+
+#[test]
+fn a_postgres_client_whose_lock_is_taken_away_is_a_question() {
+    a_client_whose_lock_is_taken_away_is_a_question(Engine::Postgres, "SELECT pg_sleep(600);\n");
+}
+
+#[test]
+fn a_mariadb_client_whose_lock_is_taken_away_is_a_question() {
+    a_client_whose_lock_is_taken_away_is_a_question(Engine::Mariadb, "SELECT sleep(600);\n");
+}
+
+fn a_killed_run_leaves_a_question(engine: Engine) {
+    let bench = Bench::new(engine);
+    bench.release("v1", "steps:\n  one:\n    add:\n      - shell: ../sql/one.sql\n");
+    let at_work = sleepers(engine);
     match engine {
         Engine::Sqlite => {
             bench.target("binary: sh\nbinary_args: ['{filename}']\n");
