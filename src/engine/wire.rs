@@ -2,7 +2,7 @@
 //! flight is cancelled, and whose sessions must be gone before the lock is given.
 
 use super::{
-    Failure, Me, Stop,
+    Failure, Held, Me, Stop,
     rows::{Rows, TextRow, table},
     silent::GOODBYE,
 };
@@ -219,6 +219,12 @@ pub(super) fn had_before(run: &RunRow, session: &str) -> Option<String> {
 /// Moves the run's row's count of takings on.
 pub(super) fn next_epoch(rows: &Rows) -> String {
     format!("UPDATE {} SET epoch = epoch + 1, lease_until = NULL WHERE id = 1", rows.table(table::RUN))
+}
+
+/// What `unlock` says where nobody holds the lock. `left`: the statement of a dead run that is still at work.
+pub(super) fn nobody(shown: &str, left: Option<&Held>) -> String {
+    let left = left.map_or_else(String::new, |left| format!("; the next run ends {}", left.what));
+    format!("nothing to do: no one holds the lock of {shown}{left}")
 }
 
 /// Refuses to end who holds the lock without being told to (rule X3).

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Failure, Me, holder,
-        wire::{alive, taken_away, unlocked},
+        wire::{alive, nobody, taken_away, unlocked},
     },
     error::{Broken, Trouble as _},
     lock,
@@ -20,7 +20,8 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
     let reading = |b: Broken| b.access("cannot read who holds the lock");
     let last = lock::last(&mut wire, &open.rows).await?;
     let Some(id) = lock::holder(&mut wire, &open.lock_name).await.map_err(reading)? else {
-        return Ok(format!("nothing to do: no one holds the lock of {}", open.shown()));
+        let left = lock::had(&mut wire, open).await?;
+        return Ok(nobody(&open.shown(), left.as_ref()));
     };
     let listed = wire
         .one(&format!("SELECT USER, HOST FROM information_schema.processlist WHERE id = {id}"))

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Failure, Me, holder,
-        wire::{alive, taken_away, unlocked},
+        wire::{alive, nobody, taken_away, unlocked},
     },
     error::{Broken, Trouble as _},
     lock,
@@ -25,7 +25,10 @@ pub(super) async fn evict(pg: &Pg, me: &Me, force: bool) -> Result<String, Failu
     let session = lock::holder(&mut wire, pg.key).await?;
     let leased = last.as_ref().filter(|l| l.live);
     let who = match (&session, leased) {
-        (None, None) => return Ok(format!("nothing to do: no one holds the lock of {}", pg.shown())),
+        (None, None) => {
+            let left = lock::had(&mut wire, &pg.rows, pg.key, &timeout).await?;
+            return Ok(nobody(&pg.shown(), left.as_ref()));
+        }
         (Some(session), _) => match last.as_ref().filter(|l| l.holder == session.pid) {
             Some(l) => format!("{} ({})", holder(&l.run), session.shown()),
             None => session.shown(),

@@ -115,6 +115,7 @@ fn what_ends_by_the_word_itself_is_not_taken(engine: Engine) {
     for line in ["check", "plan ff"] {
         still(line).hides("repair");
     }
+    bench.ok("unlock").says("no one holds the lock").says("the next run ends a statement of dead run");
     // As `unlock --force` leaves the lock's row before it ends what is at work, which may take longer than it waits.
     bench.db.query("UPDATE triphase_run SET session = concat('ended ', run_id)");
     bench.db.query("UPDATE triphase_run SET run_id = ''");
