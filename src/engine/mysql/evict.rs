@@ -49,6 +49,11 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
         }
         Err(broken) => return Err(broken.access("cannot end the holder's session")),
     }
+    // Its transaction keeps the lock's row.
+    let mut left = match &run {
+        Some(run) => lock::end_work(&mut wire, &run.run).await?,
+        None => None,
+    };
     let mut record = Vec::new();
     let done = match &run {
         Some(run) => {
@@ -60,13 +65,12 @@ pub(super) async fn evict(open: &Open, me: &Me, force: bool) -> Result<String, F
     };
     if known {
         record.push(unlocked(&open.rows, me, &done));
-        // Before anything else is ended or waited for: a run that comes back must find it so.
+        // Before its client is ended, or anything waited for: a run that comes back must find it so.
         write(&mut wire, record).await.map_err(|b| b.of_ledger(&format!("{done}, which could not be recorded")))?;
     }
-    let left = match &run {
-        Some(run) => lock::end(&mut wire, &run.run).await?,
-        None => None,
-    };
+    if let Some(run) = &run {
+        left = lock::end_client(&mut wire, &run.run).await?.or(left);
+    }
     if let Some(left) = left {
         return Err(Failure::Busy(left));
     }

@@ -161,14 +161,22 @@ pub(super) async fn take_name(work: &mut Wire, run: &str) -> Result<Option<Strin
     Ok((given.first() == Some("1")).then(|| given.column(1).unwrap_or_default().to_owned()))
 }
 
-/// Ends the sessions of `run`: the one that does its work, and its client's. `Some`: what is still at work (rule X2).
+/// Ends the sessions of `run`: its client's, and the one that does its work. `Some`: what is still at work (rule X2).
 pub(super) async fn end(wire: &mut Wire, run: &str) -> Result<Option<String>, Failure> {
-    for name in [client_name(run), work_name(run)] {
-        if let Some(what) = end_named(wire, run, &name).await? {
-            return Ok(Some(what));
-        }
+    match end_client(wire, run).await? {
+        None => end_work(wire, run).await,
+        left => Ok(left),
     }
-    Ok(None)
+}
+
+/// Ends the session of the client that a run has started.
+pub(super) async fn end_client(wire: &mut Wire, run: &str) -> Result<Option<String>, Failure> {
+    end_named(wire, run, &client_name(run)).await
+}
+
+/// Ends the session that does a run's work.
+pub(super) async fn end_work(wire: &mut Wire, run: &str) -> Result<Option<String>, Failure> {
+    end_named(wire, run, &work_name(run)).await
 }
 
 /// Ends the session that has a named lock: the connection and not only its statement, for an idle one could still be sent one. `Some`: what is
